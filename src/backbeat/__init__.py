@@ -1,0 +1,3 @@
+"""backbeat: train, honestly evaluate and use music-genre classifiers."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,90 @@
+"""Parallel work: every loop over tracks goes through a `concurrent.futures.Executor`.
+
+Local processes by default. A `spawn` start keeps workers free of whatever the parent had loaded
+(TensorFlow's threads do not survive a fork).
+"""
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class InlineExecutor(Executor):
+    """An executor that does the work at once in the calling process: one worker, no pickling."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        """Run ``fn(*args, **kwargs)`` now and return its finished future."""
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - carried to the caller by the future
+            future.set_exception(error)
+        return future
+
+
+def cpu_count() -> int:
+    """Give the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def open_executor(workers: int | None = None) -> Iterator[Executor]:
+    """Open an executor of `workers` local processes (default: one a processor).
+
+    On an error or Ctrl-C inside the block, work that has not begun is cancelled.
+    """
+    workers = cpu_count() if workers is None else workers
+    if workers <= 1:
+        yield InlineExecutor()
+        return
+    executor = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+def map_unordered(
+    executor: Executor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    ahead: int = 32,
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for every item, as they finish.
+
+    Parameters
+    ----------
+    executor : Executor
+        Where the work is done.
+    function : callable
+        A module-level function (it is sent to other processes).
+    items : iterable
+        Drawn lazily: at most `ahead` are under way, so memory stays flat however many there are.
+    ahead : int
+        The number of items under way at once.
+
+    Yields
+    ------
+    Result
+        The results, in the order in which they finish.
+    """
+    pending: set[Future[Result]] = set()
+    for item in items:
+        pending.add(executor.submit(function, item))
+        if len(pending) >= ahead or isinstance(executor, InlineExecutor):
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in done)
