@@ -1,0 +1,339 @@
+"""Bundles: one file that holds all that classifying needs.
+
+A bundle is a zip of three parts:
+
+- ``network.onnx``: the network, from (batch, frames, bands) to (batch, genres) probabilities;
+- ``bundle.json``: format version, labels, front-end and its parameters, normalisation, calibration,
+  thresholds, the split's hash and the metrics, all checked field by field when it is loaded;
+- ``CARD.md``: what the model is, what it was measured to do, and what it is not.
+
+Loading runs no code from the file.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+
+from backbeat import __version__, atomic
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import Metrics
+from backbeat.frontend import FrontEnd
+from backbeat.frontend import input_shape as shape_for
+from backbeat.splits import Split
+from backbeat.zoo import Spec
+
+VERSION = 1
+_PARTS = ("network.onnx", "bundle.json", "CARD.md")
+_LARGEST_PART = 512 * 2**20  # bytes: far above any network here, far below filling a memory
+_EXPORT_TOLERANCE = 1e-4
+
+Array = npt.NDArray[np.float32]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitFacts(_Strict):
+    """On which split the metrics were measured."""
+
+    protocol: str
+    seed: int
+    hash: str
+    leak: str
+
+
+class MeasuredFacts(_Strict):
+    """What the model was measured to do, on the test part of its split."""
+
+    slice_accuracy: float
+    track_accuracy: float
+    slices: int
+    tracks: int
+    recall: dict[str, float | None]
+
+
+class Calibration(_Strict):
+    """How probabilities are softened: divided by `temperature` before the softmax."""
+
+    temperature: PositiveFloat = 1.0
+
+
+class Description(_Strict):
+    """The content of ``bundle.json``."""
+
+    format: Literal["backbeat-bundle"] = "backbeat-bundle"
+    version: int = VERSION
+    made_by: str
+    model: str
+    genres: Annotated[tuple[str, ...], Field(min_length=2)]
+    frontend: Annotated[FrontEnd, Field(discriminator="name")]
+    input: Literal["mfcc", "logmel"]
+    normalisation: Literal["none", "window"]
+    """"window": each log-mel map brought to mean 0 and variance 1."""
+    calibration: Calibration = Calibration()
+    thresholds: dict[str, float] = {}
+    split: SplitFacts
+    measured: MeasuredFacts
+    trained_on_tracks: int
+    spec: dict[str, Any]
+    network_sha256: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Description":
+        if len(set(self.genres)) != len(self.genres):
+            raise ValueError("genres stand twice")
+        if (self.normalisation == "window") != (self.input == "logmel"):
+            raise ValueError("log-mel maps are normalised a window, MFCCs are not")
+        return self
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle."""
+
+    path: Path
+    description: Description
+    network: bytes
+    card: str
+
+    @property
+    def hash(self) -> str:
+        """Hash of the network and all that travels with it."""
+        content = self.network + self.description.model_dump_json().encode()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+
+def describe(
+    *,
+    spec: Spec,
+    frontend: FrontEnd,
+    genres: tuple[str, ...],
+    split: Split,
+    metrics: Metrics,
+    tracks: int,
+) -> Description:
+    """Gather what a run knows into the description of its bundle.
+
+    Parameters
+    ----------
+    spec : Spec
+    frontend : FrontEnd
+    genres : tuple of str
+    split : Split
+    metrics : Metrics
+        Of the test part.
+    tracks : int
+        In the collection that the model was trained on, all parts together.
+    """
+    return Description(
+        made_by=f"backbeat {__version__}",
+        model=spec.name,
+        genres=genres,
+        frontend=frontend,
+        input=spec.input,
+        normalisation="window" if spec.input == "logmel" else "none",
+        split=SplitFacts(
+            protocol=split.protocol, seed=split.seed, hash=split.hash, leak=split.leak
+        ),
+        measured=MeasuredFacts(
+            slice_accuracy=metrics.slice_accuracy,
+            track_accuracy=metrics.track_accuracy,
+            slices=metrics.n_slices,
+            tracks=metrics.n_tracks,
+            recall={
+                genre: None if scores.recall is None else round(scores.recall, 6)
+                for genre, scores in zip(genres, metrics.tracks, strict=True)
+            },
+        ),
+        trained_on_tracks=tracks,
+        spec=spec.model_dump(mode="json"),
+        network_sha256="",
+    )
+
+
+def export_onnx(network: Any, examples: Array) -> bytes:
+    """Turn a Keras network into ONNX, and make sure that both give the same answers.
+
+    Parameters
+    ----------
+    network : keras.Model
+    examples : ndarray of float32, shape (n, frames, bands)
+        A few slices to compare the two on.
+
+    Returns
+    -------
+    bytes
+        An ONNX model with a free batch dimension.
+
+    Raises
+    ------
+    RuntimeError
+        If the outputs differ by more than 1e-4.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        network.export(path, format="onnx", verbose=False)
+        exported = path.read_bytes()
+    expected = network.predict(examples, verbose=0)
+    difference = float(np.abs(open_network(exported)(examples) - expected).max())
+    if not difference <= _EXPORT_TOLERANCE:
+        raise RuntimeError(f"the exported network differs from the trained one by {difference:.2g}")
+    return exported
+
+
+@dataclass(frozen=True)
+class Network:
+    """An ONNX network, ready to run."""
+
+    session: Any
+
+    def __call__(self, x: Array) -> Array:
+        """Give the genres' probabilities, shape (n, genres), of slices (n, frames, bands)."""
+        name = self.session.get_inputs()[0].name
+        outputs: list[Array] = self.session.run(None, {name: np.ascontiguousarray(x, np.float32)})
+        return outputs[0]
+
+
+def open_network(network: bytes, *, threads: int = 1) -> Network:
+    """Open an ONNX network on the processor.
+
+    Parameters
+    ----------
+    network : bytes
+    threads : int
+        Threads within one call.
+
+    Raises
+    ------
+    BackbeatError
+        If onnxruntime refuses it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            network, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # noqa: BLE001 - onnxruntime's own errors share no other base
+        raise BackbeatError(f"the network cannot be run: {_one_line(error)}") from error
+    return Network(session)
+
+
+def write_bundle(path: Path, description: Description, network: bytes) -> None:
+    """Write a bundle, atomically and with the same bytes for the same content."""
+    described = description.model_copy(
+        update={"network_sha256": hashlib.sha256(network).hexdigest()}
+    )
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (
+            ("bundle.json", (described.model_dump_json(indent=1) + "\n").encode()),
+            ("CARD.md", card(described).encode()),
+            ("network.onnx", network),
+        ):
+            # A fixed date, so that equal content makes equal files.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    atomic.write_bytes(path, content.getvalue())
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check a bundle.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.backbeat`` file, or a run directory that holds ``model.backbeat``.
+
+    Raises
+    ------
+    BackbeatError
+        If it is missing, no bundle, damaged, or of a newer format version.
+    """
+    if path.is_dir():
+        path = path / "model.backbeat"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: _read_part(archive, name) for name in _PARTS}
+    except (FileNotFoundError, PermissionError) as error:
+        raise BackbeatError(f"{path}: {error.strerror}; name a bundle with --model") from error
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        raise BackbeatError(f"{path}: not a bundle, or damaged ({_one_line(error)})") from error
+    description = _read_description(path, parts["bundle.json"])
+    if hashlib.sha256(parts["network.onnx"]).hexdigest() != description.network_sha256:
+        raise BackbeatError(f"{path}: damaged: its network is not the one that it describes")
+    return Bundle(path, description, parts["network.onnx"], parts["CARD.md"].decode("utf-8"))
+
+
+def card(description: Description) -> str:
+    """Write the model's card: what it is, what it was measured to do, and what it is not."""
+    measured, split = description.measured, description.split
+    leak = f"\n**{split.leak[0].upper()}{split.leak[1:]}.** New songs fare worse.\n"
+    recalls = "\n".join(
+        f"| {genre} | {'-' if value is None else f'{value:.0%}'} |"
+        for genre, value in measured.recall.items()
+    )
+    slices, frames, bands = shape_for(description.frontend, description.input)
+    return f"""# {description.model}
+
+A music-genre classifier for {len(description.genres)} genres: {", ".join(description.genres)}.
+Made by {description.made_by} from {description.trained_on_tracks} tracks.
+
+It hears {slices} slice(s) of {frames} frames x {bands} bands in each window of
+{description.frontend.window_samples / description.frontend.sample_rate:g} s
+(front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
+
+## Measured
+Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slice_accuracy:.1%} of
+{measured.slices} test slices, {measured.track_accuracy:.1%} of {measured.tracks} test tracks.
+{leak if split.leak else ""}
+| genre | recall of tracks |
+| --- | --- |
+{recalls}
+
+## What it is not
+It knows no genre but these and always names one of them. Genres overlap and labels differ between
+people; a probability is the network's own and no more than that. It was measured on songs of the
+collection that it was trained on, and may do worse on music of other times, places or recordings.
+"""
+
+
+def _read_part(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > _LARGEST_PART:
+        raise ValueError(f"{name} is too large")
+    return archive.read(name)
+
+
+def _read_description(path: Path, content: bytes) -> Description:
+    try:
+        loaded = json.loads(content)
+        version = loaded.get("version") if isinstance(loaded, dict) else None
+        if isinstance(version, int) and version > VERSION:
+            raise BackbeatError(
+                f"{path}: bundle format {version} is newer than this backbeat reads ({VERSION}); "
+                "update backbeat"
+            )
+        return Description.model_validate(loaded)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(step) for step in problem["loc"])
+        raise BackbeatError(f"{path}: damaged bundle: {place}: {problem['msg']}") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BackbeatError(f"{path}: damaged bundle ({_one_line(error)})") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,343 @@
+"""A labelled folder, or a table of paths and genres, to tracks; and the check of all its files.
+
+Reading a collection opens no audio file: 100,000 files take seconds. What is wrong with files, and
+who plays in them, is found by `check_collection`, in parallel.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from backbeat import gtzan
+from backbeat.audio import AUDIO_SUFFIXES, display_name
+from backbeat.engine import map_unordered
+from backbeat.errors import BackbeatError
+from backbeat.genres import normalise_genre
+from backbeat.integrity import Finding, Inspection, find_duplicates, inspect
+
+__all__ = [
+    "CheckReport",
+    "Collection",
+    "FileFinding",
+    "GenreCount",
+    "Track",
+    "check_collection",
+    "excluded",
+    "read_collection",
+    "read_tags",
+]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One labelled file.
+
+    Attributes
+    ----------
+    name : str
+        The path below the collection's folder, with ``/`` and its suffix; in a table, the path as
+        written there. A file's name with undecodable bytes holds them as Python's lone surrogates.
+    path : Path
+        Where the file is.
+    genre : str
+        Its label.
+    artist, album, title : str
+        Empty if not known.
+    """
+
+    name: str
+    path: Path
+    genre: str
+    artist: str = ""
+    album: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Labelled tracks.
+
+    Attributes
+    ----------
+    root : Path
+        The folder of the genres' folders, or the table.
+    kind : {"folder", "csv", "gtzan"}
+        GTZAN is recognised by its files' names.
+    tracks : tuple of Track
+        Sorted by name.
+    ignored : int
+        The number of files passed over since they are not audio by their suffix.
+    """
+
+    root: Path
+    kind: Literal["folder", "csv", "gtzan"]
+    tracks: tuple[Track, ...]
+    ignored: int = 0
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres, sorted."""
+        return tuple(sorted({track.genre for track in self.tracks}))
+
+
+def read_collection(path: Path) -> Collection:
+    """Read a labelled collection.
+
+    Parameters
+    ----------
+    path : Path
+        A folder with a sub-folder for each genre (songs may lie deeper in it), a folder of a copy
+        of GTZAN in any known layout, or a table with a row for each song: columns ``path`` and
+        ``genre``, and if wanted ``artist``, ``album`` and ``title``; separated by commas,
+        semicolons or tabs; paths relative to the table's folder.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    BackbeatError
+        If it is neither, or something in it needs mending.
+    """
+    if path.is_dir():
+        return _read_folder(gtzan.find_genres(path) or path)
+    if path.is_file():
+        return _read_table(path)
+    raise BackbeatError(f"{display_name(path)}: no such folder or table")
+
+
+def excluded(collection: Collection, track: Track) -> Finding | None:
+    """Give the finding that rules out a track of GTZAN which is known to be faulty.
+
+    Parameters
+    ----------
+    collection : Collection
+    track : Track
+        One of its tracks.
+
+    Returns
+    -------
+    Finding or None
+        None for all tracks but GTZAN's jazz.00054.
+    """
+    identity = gtzan.track_id(track.name) if collection.kind == "gtzan" else None
+    if identity in gtzan.EXCLUDED:
+        what = f"excluded: {identity} {gtzan.EXCLUDED[identity]}"
+        return Finding("unusable", "excluded", what)
+    return None
+
+
+def read_tags(path: Path) -> tuple[str, str]:
+    """Read the artist and the album from a file's tags.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file.
+
+    Returns
+    -------
+    tuple of str
+        Artist (the album's where the song has none) and album; empty where there is none.
+    """
+    import tinytag
+
+    try:
+        tags = tinytag.TinyTag.get(path, duration=False)
+    except Exception:  # noqa: BLE001 - tags are a help; whatever is wrong in them must not stop work
+        return "", ""
+    return _clean(tags.artist or tags.albumartist), _clean(tags.album)
+
+
+def _clean(text: str | None) -> str:
+    """Trim a tag, and write its letters in one way."""
+    return unicodedata.normalize("NFC", " ".join((text or "").replace("\0", " ").split()))
+
+
+# --- Folders
+
+
+def _read_folder(root: Path) -> Collection:
+    """Read a folder that has a sub-folder for each genre."""
+    top = [entry for entry in _entries(root) if not entry.name.startswith(".")]
+    folders = sorted((entry for entry in top if entry.is_dir()), key=lambda entry: entry.name)
+    loose = sorted(entry.name for entry in top if not entry.is_dir() and _is_audio(entry.name))
+    shown = display_name(root)
+    if loose:
+        raise BackbeatError(
+            f"{shown}: {len(loose)} audio files lie outside genre folders (the first is "
+            f"{display_name(loose[0])}); put each genre's songs in a folder of its own, or give a"
+            " CSV"
+        )
+    if not folders:
+        raise BackbeatError(
+            f"{shown}: no sub-folders; put each genre's songs in a folder of its own, or give a CSV"
+        )
+    ignored = len(top) - len(folders)
+    tracks: list[Track] = []
+    for folder in folders:
+        names, others = _scan(Path(folder.path), folder.name)
+        if not names:
+            raise BackbeatError(
+                f"{display_name(folder.path)}: no audio in this genre's folder; put songs in it, or"
+                " move it away"
+            )
+        genre = normalise_genre(folder.name)
+        tracks += [Track(name, root / name, genre) for name in names]
+        ignored += others
+    tracks.sort(key=lambda track: track.name)
+    if _is_gtzan(tracks):
+        return Collection(root, "gtzan", tuple(map(_with_index, tracks)), ignored)
+    return Collection(root, "folder", tuple(tracks), ignored)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """List a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: OSError) -> BackbeatError:
+    """Tell that a folder cannot be listed."""
+    return BackbeatError(f"{display_name(error.filename)}: cannot be read ({error.strerror})")
+
+
+def _scan(folder: Path, name: str) -> tuple[list[str], int]:
+    """Give the names (beginning with `name`) of all audio below a folder, and how many are not."""
+
+    def fail(error: OSError) -> None:
+        raise _unreadable(error)
+
+    names = []
+    others = 0
+    visited = set()
+    for place, below, files in os.walk(folder, onerror=fail, followlinks=True):
+        status = os.stat(place)  # noqa: PTH116 - a Path for each folder costs more than the scan
+        if (status.st_dev, status.st_ino) in visited:  # a link to a folder above: a loop
+            below.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        below[:] = sorted(inner for inner in below if not inner.startswith("."))
+        prefix = name + place[len(str(folder)) :].replace(os.sep, "/") + "/"
+        for file in files:
+            if file.startswith("."):
+                continue  # .DS_Store, and AppleDouble's ._song.mp3, which holds no sound
+            if _is_audio(file):
+                names.append(prefix + file)
+            else:
+                others += 1
+    return names, others
+
+
+def _is_audio(name: str) -> bool:
+    """Say whether a file's suffix is audio's."""
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 - as above
+
+
+def _is_gtzan(tracks: list[Track]) -> bool:
+    """Say whether most files are named as GTZAN's, in the folder of their genre."""
+    identities = ((gtzan.track_id(track.name), track.genre) for track in tracks)
+    known = sum(1 for identity, genre in identities if identity and identity.startswith(genre))
+    return known * 2 > len(tracks)
+
+
+def _with_index(track: Track) -> Track:
+    """Fill in artist and title from GTZAN's index."""
+    identity = gtzan.track_id(track.name) or ""
+    return replace(track, artist=gtzan.artist_of(identity), title=gtzan.title_of(identity))
+
+
+# --- Tables
+
+
+def _read_table(path: Path) -> Collection:
+    """Read a CSV of paths and genres."""
+    shown = display_name(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BackbeatError(f"{shown}: not a table in UTF-8; save it as CSV in UTF-8") from None
+    except OSError as error:
+        raise _unreadable(error) from None
+    lines = text.splitlines(keepends=True)
+    if "\0" in text or not lines:
+        raise BackbeatError(f"{shown}: not a table: {'binary data' if lines else 'it is empty'}")
+    delimiter = max(",;\t", key=lines[0].count)  # the first wins if none occurs
+    reader = csv.reader(lines, delimiter=delimiter)
+    rows = _rows(reader, shown)
+    columns = _columns(next(rows, (1, []))[1], shown)
+    tracks: dict[str, Track] = {}
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        track = _table_track(row, columns, path.parent, f"{shown}, line {line}")
+        if track.name in tracks:
+            first = f"line {seen[track.name]}"
+            raise BackbeatError(
+                f"{shown}, line {line}: {display_name(track.name)} is on {first} already"
+            )
+        tracks[track.name], seen[track.name] = track, line
+    _require_files(tracks, seen, shown)
+    return Collection(path, "csv", tuple(tracks[name] for name in sorted(tracks)))
+
+
+def _rows(reader: Any, shown: str) -> Iterator[tuple[int, list[str]]]:
+    """Give a table's rows that are not empty, each with its line number."""
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise BackbeatError(f"{shown}, line {reader.line_num}: {error}") from None
+
+
+def _columns(header: list[str], shown: str) -> dict[str, int]:
+    """Find the columns by their names."""
+    names = [cell.strip().casefold() for cell in header]
+    for needed in ("path", "genre"):
+        if names.count(needed) != 1:
+            how = "no" if needed not in names else "more than one"
+            raise BackbeatError(
+                f"{shown}, line 1: {how} column {needed!r}; the first line must name the columns,"
+                " such as path,genre,artist,album"
+            )
+    return {name: names.index(name) for name in reversed(names)}
+
+
+def _table_track(row: list[str], columns: dict[str, int], folder: Path, where: str) -> Track:
+    """Make a row a track."""
+
+    def cell(name: str) -> str:
+        place = columns.get(name, len(row))
+        return row[place].strip() if place < len(row) else ""
+
+    name, genre = cell("path"), cell("genre")
+    if not name:
+        raise BackbeatError(f"{where}: no path")
+    if not genre:
+        raise BackbeatError(f"{where}: no genre for {display_name(name)}")
+    others = {key: _clean(cell(key)) for key in ("artist", "album", "title")}
+    return Track(name, folder / name, normalise_genre(genre), **others)
+
+
+def _require_files(tracks: dict[str, Track], lines: dict[str, int], shown: str) -> None:
+    """Refuse a table none of whose files is there; single ones missing are the check's to report."""
+    if not tracks:
+        raise BackbeatError(f"{shown}: no rows below the first line")
+    if not any(track.path.exists() for track in tracks.values()):
+        name, line = next(iter(lines.items()))
+        raise BackbeatError(
+            f"{shown}, line {line}: no such file: {display_name(name)}, nor any other of this"
+            " table; paths are relative to the table's folder"
+        )

@@ -1,0 +1,220 @@
+"""The scores themselves: pure functions of predictions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.errors import BackbeatError
+from backbeat.evaluation.predictions import Predictions, track_rows
+
+FLOOR = 1e-12
+"""The least probability that a logarithm is taken of."""
+
+
+def vote(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Let the slices of one track vote: the geometric mean, normalised.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (m, k)
+        Probabilities of the track's m slices, at least one.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+        The track's probabilities; they sum to 1.
+    """
+    return _normalised_exponential(_log(probabilities).mean(axis=0))
+
+
+def vote_by_track(predictions: Predictions) -> Predictions:
+    """Let each track's slices vote (see `vote`).
+
+    Returns
+    -------
+    Predictions
+        A row a track, in order of appearance; the slice's number is 0.
+    """
+    first, track_of_row = track_rows(predictions.tracks)
+    sums = np.zeros((len(first), len(predictions.genres)))
+    np.add.at(sums, track_of_row, _log(predictions.probabilities))
+    counts = np.bincount(track_of_row)[:, np.newaxis]
+    return Predictions(
+        predictions.tracks[first],
+        np.zeros(len(first), dtype=np.int64),
+        predictions.truth[first],
+        _normalised_exponential(sums / counts),
+        predictions.genres,
+    )
+
+
+def _log(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR))
+
+
+def _normalised_exponential(logs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Give exp(`logs`), scaled to sum to 1 along the last axis."""
+    # Relative to the greatest, so that the exponentials of many slices cannot all underflow.
+    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float64)
+
+
+def slice_accuracy(predictions: Predictions) -> float:
+    """Give the share of rows whose most probable genre is the true one."""
+    return float(np.mean(predictions.answers == predictions.truth))
+
+
+def track_accuracy(predictions: Predictions) -> float:
+    """Give the share of tracks whose vote is for the true genre."""
+    return slice_accuracy(vote_by_track(predictions))
+
+
+def log_loss(predictions: Predictions) -> float:
+    """Give the mean of -ln(probability of the truth), in nats; at most 27.6, at -ln(1e-12).
+
+    Rows are normalised first. Unlike `sklearn.metrics.log_loss`, whose floor hangs on the dtype.
+    """
+    rows = predictions.probabilities / predictions.probabilities.sum(axis=1, keepdims=True)
+    of_truth = np.take_along_axis(rows, predictions.truth[:, np.newaxis], axis=1)
+    return float(-_log(of_truth).mean())
+
+
+def confusion_matrix(predictions: Predictions) -> npt.NDArray[np.int64]:
+    """Count answers by truth.
+
+    Returns
+    -------
+    ndarray of int, shape (k, k)
+        Cell (i, j) counts the rows of genre i that were answered with genre j.
+    """
+    k = len(predictions.genres)
+    cells = np.bincount(predictions.truth * k + predictions.answers, minlength=k * k)
+    return cells.reshape(k, k).astype(np.int64)
+
+
+def recall(predictions: Predictions) -> npt.NDArray[np.float64]:
+    """Give each genre's recall, shape (k,); nan where a genre has no rows."""
+    counts = confusion_matrix(predictions)
+    support = counts.sum(axis=1)
+    recalls = np.full(len(support), np.nan)
+    np.divide(counts.diagonal(), support, out=recalls, where=support > 0)
+    return recalls
+
+
+def recall_variance(recalls: npt.ArrayLike) -> float:
+    """Give the population variance of the genres' recalls, as a fraction (the paper's % / 100).
+
+    Parameters
+    ----------
+    recalls : array_like of float, shape (k,)
+        Recalls as fractions; nan (a genre without rows) takes no part, one must be a number.
+    """
+    values = np.asarray(recalls, dtype=np.float64)
+    return float(values[~np.isnan(values)].var())
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One line of a classification report; None where a genre has no rows."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    """Precision, recall, f1 and support of each genre, and their averages.
+
+    Parameters
+    ----------
+    genres : tuple of str, length k
+    scores : tuple of Scores, length k
+        In the order of `genres`.
+    accuracy : float
+        Share of all rows that are right.
+    """
+
+    genres: tuple[str, ...]
+    scores: tuple[Scores, ...]
+    accuracy: float
+
+    @property
+    def support(self) -> int:
+        """The number of rows."""
+        return sum(scores.support for scores in self.scores)
+
+    @property
+    def macro_avg(self) -> Scores:
+        """The mean over the genres that have rows."""
+        return self._average([float(scores.support > 0) for scores in self.scores])
+
+    @property
+    def weighted_avg(self) -> Scores:
+        """The mean over the genres, each weighted by its support."""
+        return self._average([float(scores.support) for scores in self.scores])
+
+    def _average(self, weights: list[float]) -> Scores:
+        def mean(values: list[float | None]) -> float:
+            # None has weight 0; it only has to be some number.
+            return float(np.average([value or 0.0 for value in values], weights=weights))
+
+        return Scores(
+            mean([scores.precision for scores in self.scores]),
+            mean([scores.recall for scores in self.scores]),
+            mean([scores.f1 for scores in self.scores]),
+            self.support,
+        )
+
+    def text(self, digits: int = 2) -> str:
+        """Give the report as text, laid out as scikit-learn does; `-` where nothing can be said."""
+        width = max(len("weighted avg"), *map(len, self.genres))
+        lines = [" " * (width + 1) + "".join(f" {name:>9}" for name in _COLUMNS), ""]
+
+        def line(name: str, *cells: object) -> str:
+            return f"{name:>{width}} " + "".join(f" {cell:>9}" for cell in cells)
+
+        def scored(name: str, scores: Scores) -> str:
+            values = (scores.precision, scores.recall, scores.f1)
+            shown = ("-" if value is None else f"{value:.{digits}f}" for value in values)
+            return line(name, *shown, scores.support)
+
+        lines += map(scored, self.genres, self.scores)
+        lines += ["", line("accuracy", "", "", f"{self.accuracy:.{digits}f}", self.support)]
+        lines += [scored("macro avg", self.macro_avg), scored("weighted avg", self.weighted_avg)]
+        return "\n".join(lines) + "\n"
+
+
+_COLUMNS = ("precision", "recall", "f1-score", "support")
+
+
+def classification_report(predictions: Predictions) -> ClassificationReport:
+    """Give precision, recall, f1 and support of each genre, and their averages.
+
+    The numbers are those of `sklearn.metrics.precision_recall_fscore_support`.
+    """
+    labels = range(len(predictions.genres))
+    columns = _sklearn_metrics().precision_recall_fscore_support(
+        predictions.truth, predictions.answers, labels=list(labels), zero_division=0.0
+    )
+    scores = tuple(
+        # Python's own numbers, so that they print and turn into JSON as such.
+        Scores(float(precision), float(recall), float(f1), int(support))
+        if support
+        else Scores(None, None, None, 0)
+        for precision, recall, f1, support in zip(*columns, strict=True)
+    )
+    return ClassificationReport(predictions.genres, scores, slice_accuracy(predictions))
+
+
+def _sklearn_metrics() -> Any:
+    try:
+        import sklearn.metrics
+    except ImportError as error:
+        raise BackbeatError(
+            'scoring needs scikit-learn: pip install "backbeat[train]" brings it'
+        ) from error
+    return sklearn.metrics

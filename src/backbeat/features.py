@@ -1,0 +1,287 @@
+"""The feature store: what the front-end made of a collection, with its track table.
+
+A store is a Zarr group that describes itself:
+
+- attributes: ``format`` and ``version``; ``frontend``, the parameters; ``genres``; ``fingerprint``
+  of the collection; ``drop_duplicates``; ``complete``.
+- ``features``: array (tracks, slices, frames, bands); a track of a shorter song leaves its last
+  slices zero.
+- ``tracks/``: one array (tracks,) a column: ``name``, ``genre``, ``artist``, ``album``,
+  ``seconds``, ``digest`` (of the decoded samples), ``slices`` (how many of its slices hold
+  something; 0 where the track was left out) and ``finding`` (what `check` says of it).
+- ``progress`` (only while it is being filled): one JSON record a finished block of tracks.
+
+Nothing in a store depends on when or by how many workers it was made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+import zarr.errors
+from pydantic import ValidationError
+from zarr.codecs import ZstdCodec
+
+from backbeat import frontend as frontends
+from backbeat.errors import BackbeatError
+
+FORMAT = "backbeat-features"
+VERSION = 1
+TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
+
+Array = npt.NDArray[np.float32]
+InputKind = Literal["mfcc", "logmel"]
+
+
+@dataclass(frozen=True)
+class TrackTable:
+    """The tracks of a store, a row each, in the order of the arrays' first axis.
+
+    Attributes
+    ----------
+    name, genre, artist, album : tuple of str
+        ``name`` is unique; ``artist`` and ``album`` are empty where unknown.
+    seconds : ndarray of float64, shape (n,)
+    digest : tuple of str
+        Hash of the decoded samples; empty where they are unknown (imported features).
+    slices : ndarray of int64, shape (n,)
+        Slices that hold features; 0 for a track that was left out.
+    finding : tuple of str
+        What the integrity check says of the track; mostly empty.
+    """
+
+    name: tuple[str, ...]
+    genre: tuple[str, ...]
+    artist: tuple[str, ...]
+    album: tuple[str, ...]
+    seconds: npt.NDArray[np.float64]
+    digest: tuple[str, ...]
+    slices: npt.NDArray[np.int64]
+    finding: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network trains on: one row a slice.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (n, frames, bands)
+    y : ndarray of int64, shape (n,)
+        Index into `genres`.
+    track : ndarray of int64, shape (n,)
+        Index into `names` and `artists`.
+    slice : ndarray of int64, shape (n,)
+        Number of the slice within its track.
+    names, artists, digests : tuple of str
+        Of the tracks; an artist or a digest (of the decoded samples) is empty where unknown.
+    genres : tuple of str
+    """
+
+    x: Array
+    y: npt.NDArray[np.int64]
+    track: npt.NDArray[np.int64]
+    slice: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    artists: tuple[str, ...]
+    digests: tuple[str, ...]
+    genres: tuple[str, ...]
+
+    @property
+    def track_genres(self) -> npt.NDArray[np.int64]:
+        """Genre of each track, shape (len(names),)."""
+        genre = np.empty(len(self.names), np.int64)
+        genre[self.track] = self.y
+        return genre
+
+
+@dataclass(frozen=True)
+class Features:
+    """A finished feature store, opened for reading."""
+
+    path: Path
+    frontend: frontends.FrontEnd
+    genres: tuple[str, ...]
+    table: TrackTable
+    array: zarr.Array
+
+    def examples(self, kind: InputKind) -> Examples:
+        """Load the slices of all tracks that were not left out.
+
+        Parameters
+        ----------
+        kind : {"mfcc", "logmel"}
+            What the network takes; see `frontend.as_input`.
+
+        Returns
+        -------
+        Examples
+            In the order of the store, all slices of a track next to each other.
+
+        Raises
+        ------
+        BackbeatError
+            If the store cannot be seen that way, or a chunk of it is damaged.
+        """
+        kept = np.flatnonzero(self.table.slices)
+        counts = self.table.slices[kept]
+        try:
+            stored = np.asarray(self.array[:])[kept]
+        except (RuntimeError, ValueError, OSError) as error:
+            raise BackbeatError(
+                f"{self.path}: features cannot be read ({error}); remove the folder and prepare again"
+            ) from error
+        filled = np.arange(stored.shape[1]) < counts[:, None]
+        slices = stored[filled].astype(np.float32)
+        x = frontends.as_input(slices, self.frontend, kind)
+        each = len(x) // max(1, len(slices))
+        per_track = counts * each
+        label = {genre: index for index, genre in enumerate(self.genres)}
+        y = np.array([label[self.table.genre[row]] for row in kept], np.int64)
+        track = np.repeat(np.arange(len(kept)), per_track)
+        first = np.repeat(np.cumsum(per_track) - per_track, per_track)
+        return Examples(
+            x=np.ascontiguousarray(x),
+            y=y[track],
+            track=track,
+            slice=np.arange(len(x)) - first,
+            names=tuple(self.table.name[row] for row in kept),
+            artists=tuple(self.table.artist[row] for row in kept),
+            digests=tuple(self.table.digest[row] for row in kept),
+            genres=self.genres,
+        )
+
+
+def open_features(path: Path) -> Features:
+    """Open a finished store.
+
+    Parameters
+    ----------
+    path : Path
+        A folder written by `prepare` or `import_features`.
+
+    Raises
+    ------
+    BackbeatError
+        If there is no store, it is unfinished, of a newer format, or damaged.
+    """
+    group = open_group(path)
+    attributes = dict(group.attrs)
+    if not attributes.get("complete"):
+        raise BackbeatError(
+            f"{path}: these features are unfinished; run the same `backbeat prepare` again"
+        )
+    try:
+        frontend = frontends.from_dict(cast(dict[str, Any], attributes["frontend"]))
+        genres = tuple(cast(Sequence[str], attributes["genres"]))
+        table = _read_table(group)
+        array = cast(zarr.Array, group["features"])
+    except (KeyError, ValidationError, ValueError, RuntimeError, OSError) as error:
+        raise BackbeatError(
+            f"{path}: damaged feature store ({_one_line(error)}); remove it and prepare again"
+        ) from error
+    if len(table) != array.shape[0] or not set(table.genre) <= set(genres):
+        raise BackbeatError(f"{path}: damaged feature store; remove it and prepare again")
+    return Features(path, frontend, genres, table, array)
+
+
+def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+    """Open the Zarr group of a store, finished or not, and check its format and version.
+
+    Raises
+    ------
+    BackbeatError
+        If there is none, or its version is newer than this backbeat.
+    """
+    if not path.is_dir():
+        raise BackbeatError(f"{path}: no such feature store; make one with `backbeat prepare`")
+    try:
+        group = zarr.open_group(path, mode=mode)
+    except (zarr.errors.BaseZarrError, FileNotFoundError, ValueError, KeyError) as error:
+        raise BackbeatError(
+            f"{path}: not a feature store; make one with `backbeat prepare`"
+        ) from error
+    if group.attrs.get("format") != FORMAT:
+        raise BackbeatError(f"{path}: not a feature store; make one with `backbeat prepare`")
+    if group.attrs.get("version") != VERSION:
+        raise BackbeatError(
+            f"{path}: written in format version {group.attrs.get('version')}, this backbeat reads "
+            f"{VERSION}; update backbeat or prepare again"
+        )
+    return group
+
+
+def create_store(
+    path: Path, *, shape: tuple[int, int, int, int], block: int, attributes: Mapping[str, Any]
+) -> zarr.Group:
+    """Create an empty store at `path`, which must not exist yet.
+
+    Parameters
+    ----------
+    path : Path
+    shape : (tracks, slices, frames, bands)
+    block : int
+        Tracks in a chunk, which is the unit of work and of resuming.
+    attributes : mapping
+        ``frontend``, ``genres``, ``fingerprint`` and whatever else belongs to the store.
+
+    Returns
+    -------
+    zarr.Group
+    """
+    front = cast(Mapping[str, Any], attributes["frontend"])
+    group = zarr.create_group(
+        path,
+        attributes={"format": FORMAT, "version": VERSION, "complete": False, **attributes},
+    )
+    group.create_array(
+        "features",
+        shape=shape,
+        # A map's dB fit half precision (spacing 1/16 dB at the floor, and the steps of imported
+        # 8-bit maps exactly); MFCCs reach four digits before the point and do not.
+        dtype="float16" if front["name"] == "logmel" else "float32",
+        chunks=(block, *shape[1:]) if front["name"] == "mfcc" else (block, 1, *shape[2:]),
+        compressors=ZstdCodec(level=3, checksum=True),
+        fill_value=0,
+        dimension_names=("track", "slice", "frame", "band"),
+    )
+    return group
+
+
+def write_table(group: zarr.Group, table: TrackTable) -> None:
+    """Write the track table, and declare the store complete."""
+    columns = group.require_group("tracks")
+    for name in TEXT_COLUMNS:
+        values = np.array([_storable(value) for value in getattr(table, name)], dtype=object)
+        column = columns.create_array(name, shape=(len(table),), dtype=str, overwrite=True)
+        column[:] = values
+    columns.create_array("seconds", data=table.seconds, overwrite=True)
+    columns.create_array("slices", data=table.slices, overwrite=True)
+    group.attrs["complete"] = True
+
+
+def _read_table(group: zarr.Group) -> TrackTable:
+    columns = cast(zarr.Group, group["tracks"])
+    text = {
+        name: tuple(str(value) for value in np.asarray(cast(zarr.Array, columns[name])[:]))
+        for name in TEXT_COLUMNS
+    }
+    seconds = np.asarray(cast(zarr.Array, columns["seconds"])[:], np.float64)
+    slices = np.asarray(cast(zarr.Array, columns["slices"])[:], np.int64)
+    return TrackTable(seconds=seconds, slices=slices, **text)
+
+
+def _storable(text: str) -> str:
+    """Give a file name that is not UTF-8 in a form that can be written (``\\udcff``)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

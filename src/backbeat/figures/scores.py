@@ -1,0 +1,354 @@
+"""Figures of a run: learning curves, confusion, recall, report; and a song's timeline."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
+from backbeat.figures.style import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    RULE,
+    SHARES,
+    WARNING,
+    bare,
+    new_figure,
+    styled,
+    time_axis,
+)
+
+History = Mapping[str, Sequence[float]]
+"""Columns by name: epoch, accuracy, loss and, where something was monitored, val_accuracy,
+val_loss; a value an epoch. Accuracies are fractions, losses nats."""
+
+
+@styled
+def learning_curves(history: History, *, monitored: str = "validation") -> Figure:
+    """Draw accuracy and loss by epoch.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        See `History`.
+    monitored : str
+        What the `val_` columns were measured on: "validation", or "test" as in the paper.
+
+    Returns
+    -------
+    Figure
+        Two panels, side by side.
+    """
+    figure = new_figure(10, 3.8)
+    left, right = figure.subplots(1, 2)
+    _curves(left, history, "accuracy", monitored)
+    _curves(right, history, "loss", monitored)
+    return figure
+
+
+def _curves(axes: Axes, history: History, quantity: str, monitored: str) -> None:
+    percent = quantity == "accuracy"
+    epochs = np.asarray(history["epoch"], dtype=np.float64)
+    for column, name, colour in (
+        (quantity, "training", BLUE),
+        (f"val_{quantity}", monitored, ORANGE),
+    ):
+        if column not in history:
+            continue
+        values = np.asarray(history[column], dtype=np.float64) * (100 if percent else 1)
+        last = f"{values[-1]:.1f} %" if percent else f"{values[-1]:.3f}"
+        # A line of one point (all others may be nan) is invisible without a marker.
+        marker = "o" if np.isfinite(values).sum() == 1 else None
+        label = f"{name} (at the end {last})"
+        axes.plot(epochs, values, color=colour, marker=marker, label=label)
+    axes.set_title("Accuracy" if percent else "Loss")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("accuracy (%)" if percent else "cross-entropy (nats)")
+    axes.set_ylim(0, 100 if percent else None)
+    room = max(0.02 * np.ptp(epochs), 0.1)
+    axes.set_xlim(epochs[0] - room, epochs[-1] + room)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axes.grid(axis="y")
+    # Accuracy rises and loss falls, so these corners stay free.
+    axes.legend(loc="lower right" if percent else "upper right")
+
+
+@styled
+def confusion(
+    matrix: npt.ArrayLike, genres: Sequence[str], *, title: str = "Confusion: recall in %"
+) -> Figure:
+    """Draw a confusion matrix: of each true genre, where its slices or tracks went.
+
+    Parameters
+    ----------
+    matrix : array_like of int, shape (k, k)
+        Counts; a row is a true genre, a column an answer.
+    genres : sequence of str, length k
+    title : str
+
+    Returns
+    -------
+    Figure
+        Each row in % of its sum; the counts stand beside the names.
+    """
+    size = 2.4 + 0.52 * len(genres)
+    figure = new_figure(size, size - 0.4)
+    _confusion(figure.subplots(), matrix, genres, title)
+    return figure
+
+
+MOST_CELL_TEXTS = 30
+"""With more genres than these the numbers would run into each other; colour must do."""
+
+
+def _confusion(axes: Axes, matrix: npt.ArrayLike, genres: Sequence[str], title: str) -> None:
+    counts = np.asarray(matrix, dtype=np.float64)
+    support = counts.sum(axis=1)
+    shares = counts / np.maximum(support, 1)[:, np.newaxis]
+    axes.imshow(shares, cmap=SHARES, vmin=0, vmax=1, aspect="equal")
+    names = [f"{genre} ({n:.0f})" for genre, n in zip(genres, support, strict=True)]
+    axes.set_yticks(range(len(genres)), labels=names)
+    axes.set_xticks(
+        range(len(genres)), labels=list(genres), rotation=40, ha="right", rotation_mode="anchor"
+    )
+    axes.set_title(title)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("truth (count)")
+    bare(axes)
+    # White rules between the cells, drawn as the grid of the minor ticks.
+    edges = np.arange(len(genres) + 1) - 0.5
+    axes.set_xticks(edges, minor=True)
+    axes.set_yticks(edges, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.2)
+    axes.tick_params(which="minor", length=0)
+    if len(genres) <= MOST_CELL_TEXTS:
+        _write_cells(axes, shares, support)
+
+
+def _write_cells(
+    axes: Axes, shares: npt.NDArray[np.float64], support: npt.NDArray[np.float64]
+) -> None:
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{100 * share:.0f}" if support[row] else "–"
+        quiet = row != column and share < 0.005
+        axes.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            size=9,
+            color="#9aa5b1" if quiet else text_colour(float(share)),
+            weight="bold" if row == column else "normal",
+        )
+
+
+def text_colour(share: float) -> str:
+    """Give the colour of text that reads on the colour of `share` (0 to 1): white or ink."""
+    red, green, blue, _ = matplotlib.colormaps[SHARES](Normalize(0, 1)(share))
+    channels = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)
+    ]
+    # Relative luminance (WCAG 2); at 0.22 white and ink contrast equally well.
+    luminance = float(np.dot(channels, [0.2126, 0.7152, 0.0722]))
+    return "white" if luminance < 0.22 else INK
+
+
+@styled
+def recall_bars(
+    recalls: npt.ArrayLike, genres: Sequence[str], *, title: str = "Recall by genre"
+) -> Figure:
+    """Draw each genre's recall as a bar, the best above, and their mean as a line.
+
+    Parameters
+    ----------
+    recalls : array_like of float, shape (k,)
+        Fractions; nan for a genre without rows.
+    genres : sequence of str, length k
+    title : str
+    """
+    values = 100 * np.asarray(recalls, dtype=np.float64)
+    # Genres without rows go below; equal ones keep their order.
+    order = np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")
+    shown, lengths = values[order], np.nan_to_num(values[order])
+    figure = new_figure(7, 1.3 + 0.32 * len(genres))
+    axes = figure.subplots()
+    axes.barh(range(len(order)), lengths, color=BLUE, height=0.68, zorder=2)
+    for row, value in enumerate(shown):
+        text = "none to find" if np.isnan(value) else f"{value:.0f} %"
+        # Within the bar where it fits, so that no number stands on the line of the mean.
+        inside = lengths[row] > 12
+        place: dict[str, Any] = {"ha": "right", "color": "white"} if inside else {"ha": "left"}
+        axes.text(lengths[row] + (-1 if inside else 1), row, text, va="center", size=9, **place)
+    mean = float(np.nanmean(values))
+    axes.axvline(mean, color=ORANGE, linewidth=1.6, zorder=1)
+    axes.text(mean, -0.75, f"mean {mean:.0f} %", color=ORANGE, ha="center", va="bottom", size=9)
+    axes.set_yticks(range(len(order)), labels=[genres[i] for i in order])
+    axes.set_ylim(len(order) - 0.4, -0.7)
+    axes.set_xlim(0, 100)
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel("recall (%)")
+    axes.set_title(title, pad=20)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    return figure
+
+
+@styled
+def run_metrics(
+    history: History,
+    metrics: Metrics,
+    *,
+    title: str,
+    monitored: str = "validation",
+    leaks: bool = False,
+) -> Figure:
+    """Draw a run on one page, as the paper's Figures 5 to 11 do.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        See `History`.
+    metrics : Metrics
+        The slices' scores are shown, the tracks' accuracy is told.
+    title : str
+        Usually the model's name.
+    monitored : str
+        What the `val_` columns of the history were measured on.
+    leaks : bool
+        Whether slices of one song are on both sides of the split; the figure then says so.
+
+    Returns
+    -------
+    Figure
+        Accuracy and loss by epoch; classification report; confusion matrix of recall.
+    """
+    k = len(metrics.genres)
+    lower, right_width = 2.2 + 0.36 * max(k, 6), max(6.8, 0.34 * k)
+    figure = new_figure(6.2 + right_width, 4.4 + lower, pad=0.16)
+    (top_left, top_right), (left, right) = figure.subplots(
+        2, 2, height_ratios=[3.2, lower], width_ratios=[6.2, right_width]
+    )
+    facts = (
+        f"slice accuracy {100 * metrics.slice_accuracy:.1f} %   ·   "
+        f"track accuracy {100 * metrics.track_accuracy:.1f} %   ·   "
+        f"variance of recall {100 * metrics.recall_variance:.1f} %"
+    )
+    _headline(figure, title, facts, leaks)
+    _curves(top_left, history, "accuracy", monitored)
+    _curves(top_right, history, "loss", monitored)
+    _report_table(left, metrics.slice_report)
+    _confusion(right, metrics.slice_confusion, metrics.genres, "Confusion of slices: recall in %")
+    right.set_anchor("N")
+    return figure
+
+
+def _headline(figure: Figure, title: str, facts: str, leaks: bool) -> None:
+    """Write the title, the facts under it in a quieter tone and, if it leaks, the warning."""
+    lines: list[tuple[str, dict[str, Any]]] = [
+        (title, {"size": 15, "weight": "bold"}),
+        (facts, {"size": 11, "color": FAINT}),
+    ]
+    if leaks:
+        lines.append((LEAKING, {"size": 11, "weight": "bold", "color": WARNING}))
+    # A title of blank lines keeps the room that the lines are then written into.
+    figure.suptitle("\n" * (len(lines) - 1), size=12)
+    top = figure.get_figheight()
+    for number, (text, look) in enumerate(lines):
+        figure.text(0.012, 1 - (0.12 + 0.27 * number) / top, text, va="top", **look)
+
+
+_RIGHT_EDGES = (0.50, 0.67, 0.84, 1.0)
+"""Where the table's columns end, as shares of its width."""
+
+
+def _report_table(axes: Axes, report: ClassificationReport) -> None:
+    genres = [
+        (genre, _cells(scores)) for genre, scores in zip(report.genres, report.scores, strict=True)
+    ]
+    averages = [
+        ("accuracy", ("", "", f"{report.accuracy:.2f}", str(report.support))),
+        ("macro avg", _cells(report.macro_avg)),
+        ("weighted avg", _cells(report.weighted_avg)),
+    ]
+    axes.set_title("Classification report of slices")
+    axes.set(xlim=(0, 1), ylim=(len(genres) + 3.2, -1.6), xticks=[], yticks=[])
+    bare(axes)
+    names = ("precision", "recall", "f1-score", "support")
+    _table_row(axes, -1.2, "", names, color=FAINT, size=9.5)
+    for rule in (-0.65, len(genres) - 0.35):
+        axes.axhline(rule, color=RULE, linewidth=1)
+    for row, (name, cells) in enumerate(genres):
+        _table_row(axes, row, name, cells)
+    for row, (name, cells) in enumerate(averages):
+        _table_row(axes, len(genres) + 0.35 + row, name, cells)
+
+
+def _table_row(axes: Axes, y: float, name: str, cells: Sequence[str], **look: Any) -> None:
+    axes.text(0, y, name, va="center", **look)
+    for edge, cell in zip(_RIGHT_EDGES, cells, strict=True):
+        axes.text(edge, y, cell, ha="right", va="center", **look)
+
+
+def _cells(scores: Scores) -> tuple[str, ...]:
+    values = (scores.precision, scores.recall, scores.f1)
+    return (*("–" if value is None else f"{value:.2f}" for value in values), str(scores.support))
+
+
+@styled
+def timeline(
+    times: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    genres: Sequence[str],
+    *,
+    title: str = "Genre through the song",
+) -> Figure:
+    """Draw how the answer changes through a song.
+
+    Parameters
+    ----------
+    times : array_like of float, shape (m,)
+        Where each slice begins, in seconds, rising.
+    probabilities : array_like of float, shape (m, k)
+        Probability of each genre in each slice.
+    genres : sequence of str, length k
+    title : str
+
+    Returns
+    -------
+    Figure
+        A strip a genre, the most probable of the whole song above; the darker, the more probable.
+        A line under a cell marks each slice's answer.
+    """
+    starts = np.asarray(times, dtype=np.float64)
+    values = np.asarray(probabilities, dtype=np.float64)
+    order = np.argsort(-values.mean(axis=0), kind="stable")
+    # The last slice is as long as the others' usual distance; a lone one gets the paper's length.
+    step = float(np.median(np.diff(starts))) if len(starts) > 1 else 2.9
+    edges = np.append(starts, starts[-1] + step)
+    figure = new_figure(10, 1.3 + 0.34 * len(genres))
+    axes = figure.subplots()
+    rows = np.arange(len(genres) + 1) - 0.5
+    mesh = axes.pcolormesh(edges, rows, values.T[order], cmap=SHARES, vmin=0, vmax=1)
+    answers = np.argsort(order)[values.argmax(axis=1)]
+    axes.hlines(answers + 0.42, edges[:-1], edges[1:], color=ORANGE, linewidth=2.5)
+    axes.hlines(rows[1:-1], edges[0], edges[-1], color="white", linewidth=1.5)
+    names = [f"{genres[i]} ({100 * values[:, i].mean():.0f} %)" for i in order]
+    axes.set_yticks(range(len(genres)), labels=names)
+    axes.set_ylim(len(genres) - 0.5, -0.5)
+    axes.set_title(title)
+    bare(axes)
+    axes.tick_params(axis="x", length=3)
+    time_axis(axes, float(edges[-1] - edges[0]))
+    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=30, ticks=[0, 0.5, 1])
+    bar.ax.set_yticklabels(["0 %", "50 %", "100 %"])
+    bar.outline.set_visible(False)
+    return figure

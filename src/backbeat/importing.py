@@ -1,0 +1,206 @@
+"""Features made elsewhere: an npz file to a feature store, each field checked.
+
+The fields of such a file:
+
+- ``X``: with ``logmel``, uint8 (n, 128, 387), a map a track, mel bin 0 lowest, where a cell is
+  ``floor((dB + 80) / 80 * 256)`` below the track's loudest; with ``mfcc``, floating point
+  (n, frames, coefficients), a slice a track, or (n, slices, frames, coefficients), of which the
+  first 125 frames and 13 coefficients are taken.
+- ``names``: (n,) strings, each once;
+- ``y``: (n,) whole numbers, indices into ``genres``;
+- ``genres``: (k,) strings, each once;
+- ``artists`` (optional): (n,) strings, empty where unknown.
+"""
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from backbeat import gtzan
+from backbeat.errors import BackbeatError
+from backbeat.features import Features, TrackTable, create_store, open_features, write_table
+from backbeat.frontend import FrontEnd, LogMel, Mfcc
+from backbeat.genres import normalise_genre
+
+_REQUIRED = ("X", "names", "y", "genres")
+_TRACKS_IN_A_CHUNK = 32
+
+
+def import_features(source: Path, out: Path, *, frontend: str) -> Features:
+    """Bring the features of an npz file into a feature store.
+
+    Parameters
+    ----------
+    source : Path
+        The npz file; see the module for its fields.
+    out : Path
+        The store, which must not exist.
+    frontend : {"mfcc", "logmel"}
+        What the features are.
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    BackbeatError
+        Naming the file and the field that is wrong.
+    """
+    if out.exists():
+        raise BackbeatError(f"{out}: exists already; remove it or choose another -o")
+    fields = _read_fields(source)
+    n = len(fields["names"])
+    front, array = _logmel(source, fields["X"]) if frontend == "logmel" else _mfcc(
+        source, fields["X"]
+    )
+    names = _strings(source, "names", fields["names"], unique=True)
+    genres = _genres(source, fields["genres"])
+    labels = _labels(source, fields["y"], n, len(genres))
+    artists = _artists(source, fields.get("artists"), names)
+    if len(array) != n:
+        raise BackbeatError(f"{source}: X holds {len(array)} tracks and names {n}")
+    table = TrackTable(
+        name=names,
+        genre=tuple(genres[label] for label in labels),
+        artist=artists,
+        album=("",) * n,
+        seconds=np.full(n, front.window_samples / front.sample_rate),
+        # The samples are not known, but equal features are as good a sign of a copy.
+        digest=tuple(hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in array),
+        slices=np.full(n, array.shape[1], np.int64),
+        finding=("",) * n,
+    )
+    attributes = {
+        "frontend": front.model_dump(),
+        "genres": sorted(genres),
+        "fingerprint": hashlib.blake2b("".join(table.digest).encode(), digest_size=16).hexdigest(),
+        "imported_from": source.name,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        group = create_store(
+            beside, shape=array.shape, block=min(n, _TRACKS_IN_A_CHUNK), attributes=attributes
+        )
+        cast(zarr.Array, group["features"])[:] = array
+        write_table(group, table)
+        beside.chmod(0o755)
+        beside.replace(out)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return open_features(out)
+
+
+def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            missing = [name for name in _REQUIRED if name not in file.files]
+            if missing:
+                raise BackbeatError(
+                    f"{source}: lacks the field {', '.join(missing)}; "
+                    f"it needs {', '.join(_REQUIRED)}"
+                )
+            wanted = [name for name in (*_REQUIRED, "artists") if name in file.files]
+            fields = {name: file[name] for name in wanted}
+    except FileNotFoundError as error:
+        raise BackbeatError(f"{source}: no such file") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise BackbeatError(
+            f"{source}: not an npz file of plain arrays ({' '.join(str(error).split())[:120]})"
+        ) from error
+    for name in ("names", "y", "genres", "artists"):
+        if name in fields and fields[name].ndim != 1:
+            raise BackbeatError(f"{source}: {name} must have one dimension")
+    if len(fields["names"]) == 0:
+        raise BackbeatError(f"{source}: holds no tracks")
+    return fields
+
+
+def _logmel(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float16]]:
+    front = LogMel()
+    wanted = (front.n_mels, front.columns)
+    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[1:] != wanted:
+        raise BackbeatError(
+            f"{source}: X must be uint8 (n, {wanted[0]}, {wanted[1]}) for --frontend logmel, "
+            f"and is {x.dtype} {x.shape}"
+        )
+    # Exact in half precision: a step is 5/16 dB.
+    decibels = (x.astype(np.float32) / 256 * front.top_db - front.top_db).astype(np.float16)
+    return front, np.ascontiguousarray(decibels.transpose(0, 2, 1))[:, None]
+
+
+def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float32]]:
+    whole = Mfcc()
+    if x.ndim == 3:
+        x = x[:, None]
+    if (
+        not np.issubdtype(x.dtype, np.floating)
+        or x.ndim != 4
+        or x.shape[1] == 0
+        or x.shape[2] < whole.frames
+        or x.shape[3] < whole.n_mfcc
+    ):
+        raise BackbeatError(
+            f"{source}: X must be floating point (n, [slices,] at least {whole.frames} frames, "
+            f"at least {whole.n_mfcc} coefficients) for --frontend mfcc, and is {x.dtype} {x.shape}"
+        )
+    slices = x.shape[1]
+    front = Mfcc(seconds=whole.slice_seconds * slices, slices=slices)
+    array = np.ascontiguousarray(x[:, :, : whole.frames, : whole.n_mfcc], np.float32)
+    if not np.isfinite(array).all():
+        raise BackbeatError(f"{source}: X holds values that are not finite")
+    return front, array
+
+
+def _strings(
+    source: Path, field: str, values: npt.NDArray[Any], *, unique: bool
+) -> tuple[str, ...]:
+    if values.dtype.kind != "U":
+        raise BackbeatError(f"{source}: {field} must be strings, and is {values.dtype}")
+    strings = tuple(str(value) for value in values)
+    if unique and len(set(strings)) != len(strings):
+        twice = next(name for name in strings if strings.count(name) > 1)
+        raise BackbeatError(f"{source}: {field} must be unique, and {twice!r} stands twice")
+    if unique and "" in strings:
+        raise BackbeatError(f"{source}: {field} holds an empty string")
+    return strings
+
+
+def _genres(source: Path, values: npt.NDArray[Any]) -> tuple[str, ...]:
+    genres = tuple(normalise_genre(name) for name in _strings(source, "genres", values, unique=True))
+    if len(set(genres)) != len(genres):
+        raise BackbeatError(f"{source}: genres holds two spellings of one genre")
+    if len(genres) < 2:
+        raise BackbeatError(f"{source}: genres holds {len(genres)}; a classifier needs two")
+    return genres
+
+
+def _labels(source: Path, values: npt.NDArray[Any], n: int, genres: int) -> list[int]:
+    if not np.issubdtype(values.dtype, np.integer):
+        raise BackbeatError(f"{source}: y must be whole numbers, and is {values.dtype}")
+    if len(values) != n:
+        raise BackbeatError(f"{source}: y holds {len(values)} tracks and names {n}")
+    if values.min() < 0 or values.max() >= genres:
+        raise BackbeatError(f"{source}: y must lie between 0 and {genres - 1}, as genres has it")
+    return [int(value) for value in values]
+
+
+def _artists(
+    source: Path, values: npt.NDArray[Any] | None, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    if values is not None:
+        if len(values) != len(names):
+            raise BackbeatError(f"{source}: artists must be as many as names")
+        return _strings(source, "artists", values, unique=False)
+    # GTZAN's own names tell the artist by its published index.
+    ids = [gtzan.track_id(name) for name in names]
+    return tuple(gtzan.artist_of(known) if known else "" for known in ids)

@@ -1,0 +1,389 @@
+"""From a collection to a feature store: in parallel, resumable, the unusable files listed.
+
+The unit of work is a block of tracks. A worker writes the block's chunk of features first and its
+record of results last, both atomically; a block without its record is done again. So a kill at any
+moment costs at most the blocks under way, and the finished store is the same as an unbroken run's.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import zarr
+
+from backbeat import audio
+from backbeat import frontend as frontends
+from backbeat.collection import Collection, Track, read_tags
+from backbeat.engine import map_unordered
+from backbeat.errors import BackbeatError
+from backbeat.features import TrackTable, create_store, open_group, write_table
+from backbeat.frontend import FrontEnd, Mfcc
+from backbeat.integrity import Inspection, Inspector, excluded, find_duplicates, inspect
+
+# Chunks of up to 2 MB: large enough to read quickly, small enough to lose little to a kill.
+_TRACKS_IN_A_BLOCK = 32
+_BLOCKS_OF_A_SMALL_COLLECTION = 64
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one track."""
+
+    slices: int
+    seconds: float
+    digest: str
+    artist: str
+    album: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `prepare` did.
+
+    Attributes
+    ----------
+    tracks : int
+        In the collection.
+    kept : int
+        With features in the store.
+    findings : tuple of (str, str)
+        Track name and what is to be said of it, in the order of names.
+    left_out : tuple of str
+        Names of the tracks without features, unusable or dropped as duplicates.
+    """
+
+    tracks: int
+    kept: int
+    findings: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A job for a worker: plain values only, as it may be sent to another machine."""
+
+    store: str
+    index: int
+    first: int
+    tracks: tuple[Track, ...]
+    kind: str
+    frontend: dict[str, Any]
+    windows: int
+
+
+def prepare(
+    collection: Collection,
+    out: Path,
+    *,
+    frontend: FrontEnd | None = None,
+    executor: Executor,
+    windows: int | None = None,
+    drop_duplicates: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Fill the feature store `out` from a collection; resume it where it was begun before.
+
+    Parameters
+    ----------
+    collection : Collection
+    out : Path
+        The store's folder, made if missing.
+    frontend : FrontEnd, optional
+        The paper's `Mfcc` by default.
+    executor : Executor
+        Where the work is done; see `engine.open_executor`.
+    windows : int, optional
+        For `LogMel`: the most windows of 30 s to take of a track, spread over it (default 4). `Mfcc`
+        takes the first 29 s, as the paper does.
+    drop_duplicates : bool
+        Leave out exact copies of another track's samples (the first by name is kept).
+    on_progress : callable, optional
+        Called with (tracks done, tracks in all).
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    BackbeatError
+        If `out` holds other features, or no track at all is usable.
+    """
+    front = frontend or Mfcc()
+    if isinstance(front, Mfcc) and windows not in (None, 1):
+        raise BackbeatError("--windows is for --frontend logmel: mfcc takes the first 29 s only")
+    windows = windows or (1 if isinstance(front, Mfcc) else 4)
+    group = _open_or_create(collection, out, front, windows, drop_duplicates)
+    blocks = _blocks(collection, out, front, windows)
+    if not group.attrs.get("complete"):
+        _fill(group, blocks, len(collection.tracks), executor, on_progress)
+        _finish(group, collection, blocks, drop_duplicates)
+    elif on_progress:
+        on_progress(len(collection.tracks), len(collection.tracks))
+    _tidy(group, out)
+    summary = _summary(out)
+    if not summary.kept:
+        shutil.rmtree(out)
+        raise BackbeatError(
+            f"{collection.root}: not one track is usable; `backbeat check` tells why"
+        )
+    return summary
+
+
+def extract_track(
+    track: Track, kind: str, frontend: FrontEnd, windows: int
+) -> tuple[frontends.Array, Outcome]:
+    """Decode a track once, for its features and its integrity check together.
+
+    Parameters
+    ----------
+    track : Track
+    kind : str
+        The kind of collection, which may know faults of its own (`gtzan`).
+    frontend : FrontEnd
+    windows : int
+        The most windows to take, spread over the track.
+
+    Returns
+    -------
+    features : ndarray of float32, shape (slices, frames, bands)
+        Empty along the first axis if the track is unusable.
+    outcome : Outcome
+    """
+    min_seconds = frontend.least_samples / frontend.sample_rate
+    nothing = np.zeros((0, *frontend.shape[1:]), np.float32)
+    taken: list[frontends.Array] = []
+    try:
+        with audio.open_source(track.path) as source:
+            inspector = Inspector(track.path, source.info)
+            watched = inspector.watch(source)
+            wanted = _spread(source.info.seconds, frontend, windows)
+            mono = audio.mono_blocks(watched, source.info, frontend.sample_rate)
+            for number, window in enumerate(frontends.windows(mono, frontend)):
+                if number in wanted:
+                    taken.append(frontend.extract(window))
+                if number >= max(wanted):
+                    break
+            for _ in watched:  # the rest is decoded for the integrity check alone
+                pass
+        inspection = inspector.inspection(min_seconds)
+    except audio.AudioError:
+        # The same refusal, in the words of `check`.
+        inspection = inspect(track.path, min_seconds=min_seconds)
+    inspection = _with_exclusion(inspection, track, kind)
+    usable = inspection.usable and bool(taken) and len(taken[0]) == frontend.shape[0]
+    features = np.concatenate(taken) if usable else nothing
+    artist, album = track.artist, track.album
+    if usable and not (artist and album):
+        tagged_artist, tagged_album = read_tags(track.path)
+        artist, album = artist or tagged_artist, album or tagged_album
+    return features, Outcome(
+        slices=len(features),
+        seconds=round(inspection.seconds, 3),
+        digest=inspection.digest,
+        artist=artist,
+        album=album,
+        findings=tuple(finding.reason for finding in inspection.findings),
+    )
+
+
+def _with_exclusion(inspection: Inspection, track: Track, kind: str) -> Inspection:
+    known = excluded(track, kind)
+    if known is None:
+        return inspection
+    return replace(inspection, findings=(*inspection.findings, known))
+
+
+def _spread(seconds: float | None, frontend: FrontEnd, windows: int) -> frozenset[int]:
+    """Choose which windows of a track to take: evenly over its declared length."""
+    length = frontend.window_samples / frontend.sample_rate
+    there = max(1, int((seconds or 0) / length))
+    if there <= windows:
+        return frozenset(range(windows))
+    return frozenset(int((number + 0.5) * there / windows) for number in range(windows))
+
+
+def _fill_block(job: _Block) -> int:
+    """Do one block of tracks (in a worker) and give how many tracks that were."""
+    front = frontends.from_dict(job.frontend)
+    group = open_group(Path(job.store), mode="r+")
+    array = cast(zarr.Array, group["features"])
+    block = np.zeros((len(job.tracks), *array.shape[1:]), np.float32)
+    outcomes = []
+    for row, track in enumerate(job.tracks):
+        features, outcome = extract_track(track, job.kind, front, job.windows)
+        block[row, : len(features)] = features
+        outcomes.append(asdict(outcome))
+    array[job.first : job.first + len(block)] = block.astype(array.dtype)
+    # The record comes last: it says that the features above are there.
+    cast(zarr.Array, group["progress"])[job.index] = json.dumps(outcomes)
+    return len(block)
+
+
+def _fill(
+    group: zarr.Group,
+    blocks: Sequence[_Block],
+    tracks: int,
+    executor: Executor,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    records = np.asarray(cast(zarr.Array, group["progress"])[:])
+    waiting = [block for block in blocks if not records[block.index]]
+    done = tracks - sum(len(block.tracks) for block in waiting)
+    if on_progress:
+        on_progress(done, tracks)
+    for finished in map_unordered(executor, _fill_block, waiting):
+        done += finished
+        if on_progress:
+            on_progress(done, tracks)
+
+
+def _finish(
+    group: zarr.Group, collection: Collection, blocks: Sequence[_Block], drop_duplicates: bool
+) -> None:
+    """Gather the blocks' records into the track table."""
+    records = np.asarray(cast(zarr.Array, group["progress"])[:])
+    outcomes = [
+        Outcome(**{**outcome, "findings": tuple(outcome["findings"])})
+        for block in blocks
+        for outcome in json.loads(records[block.index])
+    ]
+    tracks = collection.tracks
+    twins = find_duplicates(
+        {t.name: o.digest for t, o in zip(tracks, outcomes, strict=True) if o.slices}
+    )
+    genre_of = {track.name: track.genre for track in tracks}
+    findings = []
+    for track, outcome in zip(tracks, outcomes, strict=True):
+        told = list(outcome.findings)
+        if track.name in twins:
+            told.append(duplicate_reason(track.genre, twins[track.name], genre_of))
+        findings.append("; ".join(told))
+    dropped = set(twins) if drop_duplicates else set()
+    slices = [
+        0 if track.name in dropped else outcome.slices
+        for track, outcome in zip(tracks, outcomes, strict=True)
+    ]
+    table = TrackTable(
+        name=tuple(track.name for track in tracks),
+        genre=tuple(track.genre for track in tracks),
+        artist=tuple(outcome.artist for outcome in outcomes),
+        album=tuple(outcome.album for outcome in outcomes),
+        seconds=np.array([outcome.seconds for outcome in outcomes], np.float64),
+        digest=tuple(outcome.digest for outcome in outcomes),
+        slices=np.array(slices, np.int64),
+        finding=tuple(findings),
+    )
+    write_table(group, table)
+
+
+def duplicate_reason(genre: str, twin: str, genre_of: dict[str, str]) -> str:
+    """Say of which track this one is a copy, and whether the two labels disagree."""
+    reason = f"same samples as {twin}"
+    if genre_of[twin] != genre:
+        reason += f", which is labelled {genre_of[twin]}"
+    return reason
+
+
+def _open_or_create(
+    collection: Collection, out: Path, front: FrontEnd, windows: int, drop_duplicates: bool
+) -> zarr.Group:
+    print_of = fingerprint(collection)
+    wanted = {
+        "frontend": front.model_dump(),
+        "genres": list(collection.genres),
+        "fingerprint": print_of,
+        "windows": windows,
+        "drop_duplicates": drop_duplicates,
+    }
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        group = open_group(out, mode="r+")
+        for key, what in (
+            ("frontend", "another front-end"),
+            ("windows", "another number of windows"),
+            ("drop_duplicates", "another choice about duplicates"),
+            ("genres", "other genres"),
+            ("fingerprint", "another collection, or its files have changed since"),
+        ):
+            if group.attrs.get(key) != wanted[key]:
+                raise BackbeatError(
+                    f"{out}: holds features of {what}; remove it or choose another -o"
+                )
+        return group
+    tracks = len(collection.tracks)
+    shape = (tracks, front.shape[0] * windows, *front.shape[1:])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Built beside and renamed, so that a store either is there with all its parts or not at all.
+    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        group = create_store(beside, shape=shape, block=_block_size(tracks), attributes=wanted)
+        blocks = -(-tracks // _block_size(tracks))
+        group.create_array("progress", shape=(blocks,), chunks=(1,), dtype=str)
+        beside.chmod(0o755)
+        beside.replace(out)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return open_group(out, mode="r+")
+
+
+def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) -> list[_Block]:
+    size = _block_size(len(collection.tracks))
+    return [
+        _Block(
+            store=str(out.absolute()),
+            index=index,
+            first=first,
+            tracks=collection.tracks[first : first + size],
+            kind=collection.kind,
+            frontend=front.model_dump(),
+            windows=windows,
+        )
+        for index, first in enumerate(range(0, len(collection.tracks), size))
+    ]
+
+
+def _block_size(tracks: int) -> int:
+    return max(1, min(_TRACKS_IN_A_BLOCK, tracks // _BLOCKS_OF_A_SMALL_COLLECTION))
+
+
+def fingerprint(collection: Collection) -> str:
+    """Hash the names, labels and sizes of a collection's files, to know it again."""
+    digest = hashlib.blake2b(digest_size=16)
+    for track in collection.tracks:
+        try:
+            size = os.stat(track.path).st_size
+        except OSError:
+            size = -1  # `prepare` lists it as unreadable
+        line = json.dumps([track.name, track.genre, track.artist, track.album, size])
+        digest.update(line.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _tidy(group: zarr.Group, out: Path) -> None:
+    """Remove what only a store under way needs, and what a killed worker may have left."""
+    if "progress" in group:
+        del group["progress"]
+    for leftover in out.rglob("*.partial"):
+        leftover.unlink(missing_ok=True)
+
+
+def _summary(out: Path) -> Summary:
+    from backbeat.features import open_features
+
+    table = open_features(out).table
+    return Summary(
+        tracks=len(table),
+        kept=int(np.count_nonzero(table.slices)),
+        findings=tuple((n, f) for n, f in zip(table.name, table.finding, strict=True) if f),
+        left_out=tuple(n for n, s in zip(table.name, table.slices, strict=True) if not s),
+    )

@@ -1,0 +1,417 @@
+"""Training: a spec, features and a split to a run directory.
+
+A run can be killed at any moment and resumed: after each epoch (at most every few seconds) the
+whole state, weights and optimiser, is written as one atomic checkpoint, and the order of the slices
+depends on the seed and the number of the epoch alone. A finished run holds::
+
+    spec.yaml         the model as trained
+    split.json        names in each part, and their hash
+    environment.json  settings, versions and machine
+    history.csv       a row an epoch
+    model.keras       the network, for Keras
+    predictions.csv   a row a slice of the test part
+    model.backbeat    the bundle that `classify` takes
+"""
+
+import csv
+import io
+import json
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import __version__, atomic, bundle, evaluation
+from backbeat.errors import BackbeatError
+from backbeat.features import Examples, Features
+from backbeat.splits import Split, write_split
+from backbeat.zoo.build import build, compile_network, load_keras
+from backbeat.zoo.spec import Spec
+
+_SECONDS_BETWEEN_CHECKPOINTS = 5.0
+_EVALUATION_BATCH = 512
+_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of ``history.csv``.
+
+    ``val_loss`` and ``val_accuracy`` are of the part that the split monitors. ``loss`` and
+    ``accuracy`` are Keras's running means over the training part while it learns.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, told after every batch."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    accuracy: float
+    history: tuple[Epoch, ...]
+
+
+class StoppedError(BackbeatError):
+    """Training was stopped (Ctrl-C or SIGTERM) and can be resumed."""
+
+
+def train(
+    features: Features,
+    spec: Spec,
+    split: Split,
+    examples: Examples,
+    out: Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train a model and leave a finished run in `out`.
+
+    Parameters
+    ----------
+    features : Features
+        Where the examples come from; its front-end goes into the bundle.
+    spec : Spec
+    split : Split
+        Of `examples`.
+    examples : Examples
+        ``features.examples(spec.input)``.
+    out : Path
+        The run directory, which must not hold another run.
+    seed : int
+        Of the weights, the order of slices and dropout.
+    resume : bool
+        Go on with the run that `out` holds, if it was begun with the same settings; a finished one
+        is left as it is.
+    on_progress : callable, optional
+        Called after every batch and epoch.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    StoppedError
+        On Ctrl-C or SIGTERM: the last whole epoch is kept, for `resume`.
+    BackbeatError
+        If `out` holds another run, or the spec does not fit the features.
+    """
+    settings = _settings(features, spec, split, seed)
+    _claim(out, settings, resume)
+    if (out / "model.backbeat").exists():
+        return out
+    keras = load_keras()
+    keras.utils.set_random_seed(seed)
+    network = build(spec, (examples.x.shape[1], examples.x.shape[2]), len(examples.genres))
+    compile_network(network, spec)
+    # First of all: by this file a run is known again after a kill.
+    atomic.write_text(out / "environment.json", json.dumps(settings | _machine(), indent=1) + "\n")
+    atomic.write_text(out / "spec.yaml", spec.to_yaml())
+    write_split(out / "split.json", split)
+    history = _fit(network, spec, split, examples, out, seed, on_progress)
+    _finish(network, features, spec, split, examples, out, history)
+    return out
+
+
+def read_history(path: Path) -> tuple[Epoch, ...]:
+    """Read ``history.csv``.
+
+    Raises
+    ------
+    BackbeatError
+        If it is missing or damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return tuple(
+                Epoch(int(row["epoch"]), *(float(row[name]) for name in _COLUMNS[1:]))
+                for row in csv.DictReader(file)
+            )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BackbeatError(f"{path}: cannot be read as a history ({error!r})") from error
+
+
+def _fit(
+    network: Any,
+    spec: Spec,
+    split: Split,
+    examples: Examples,
+    out: Path,
+    seed: int,
+    on_progress: Callable[[Progress], None] | None,
+) -> tuple[Epoch, ...]:
+    """Train epoch by epoch, from the checkpoint if there is one."""
+    keras = load_keras()
+    train_rows, watched_rows = split.rows("train"), split.rows(split.monitored)
+    targets = np.eye(len(examples.genres), dtype=np.float32)[examples.y]
+    x, y = examples.x[train_rows], targets[train_rows]
+    watched = examples.x[watched_rows], targets[watched_rows]
+    network.optimizer.build(network.trainable_variables)
+    history = _restore(network, out / CHECKPOINT)
+    kept = _snapshot(network)
+    saved_at = time.monotonic()
+    with _stopping_politely() as stopped:
+        for epoch in range(len(history), spec.epochs):
+            start = time.perf_counter()
+            order = np.random.default_rng([seed, epoch]).permutation(len(x))
+            teller = _batch_teller(keras, spec, epoch, len(x), history, on_progress, stopped)
+            logs = network.fit(
+                x[order],
+                y[order],
+                batch_size=spec.batch_size,
+                shuffle=False,
+                verbose=0,
+                callbacks=[teller],
+            ).history
+            val_loss, val_accuracy = network.evaluate(
+                *watched, batch_size=_EVALUATION_BATCH, verbose=0
+            )
+            history = (
+                *history,
+                Epoch(
+                    epoch=epoch + 1,
+                    loss=float(logs["loss"][0]),
+                    accuracy=float(logs["accuracy"][0]),
+                    val_loss=float(val_loss),
+                    val_accuracy=float(val_accuracy),
+                    seconds=round(time.perf_counter() - start, 3),
+                ),
+            )
+            kept = _snapshot(network)
+            if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
+                _save(out / CHECKPOINT, kept, history)
+                saved_at = time.monotonic()
+            if stopped.is_set():
+                break
+    if len(history) < spec.epochs:
+        _save(out / CHECKPOINT, kept, history)
+        _write_history(out / "history.csv", history)
+        raise StoppedError(
+            f"{out}: stopped after {len(history)} of {spec.epochs} epochs; "
+            "go on with the same command and --resume"
+        )
+    return history
+
+
+def _finish(
+    network: Any,
+    features: Features,
+    spec: Spec,
+    split: Split,
+    examples: Examples,
+    out: Path,
+    history: tuple[Epoch, ...],
+) -> None:
+    """Write the results of a trained network; the bundle comes last and says that all is there."""
+    _write_history(out / "history.csv", history)
+    with atomic.replacing(out / "model.keras") as temporary:
+        network.save(temporary)
+    rows = split.rows("test")
+    probabilities = network.predict(examples.x[rows], batch_size=_EVALUATION_BATCH, verbose=0)
+    predictions = evaluation.Predictions(
+        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
+        slices=examples.slice[rows],
+        truth=examples.y[rows],
+        probabilities=_normalised(probabilities),
+        genres=examples.genres,
+    )
+    evaluation.write_predictions(out / "predictions.csv", predictions)
+    metrics = evaluation.evaluate(predictions)
+    atomic.write_text(out / "metrics.json", metrics.to_json())
+    made = bundle.describe(
+        spec=spec,
+        frontend=features.frontend,
+        genres=examples.genres,
+        split=split,
+        metrics=metrics,
+        tracks=len(examples.names),
+    )
+    network_bytes = bundle.export_onnx(network, examples.x[rows[:32]])
+    bundle.write_bundle(out / "model.backbeat", made, network_bytes)
+    (out / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    exact = probabilities.astype(np.float64)
+    return exact / exact.sum(axis=1, keepdims=True)
+
+
+def _settings(features: Features, spec: Spec, split: Split, seed: int) -> dict[str, Any]:
+    """What must be the same for a run to be gone on with."""
+    return {
+        "features": str(features.path),
+        "frontend": features.frontend.model_dump(),
+        "spec": spec.model_dump(mode="json"),
+        "split": split.hash,
+        "seed": seed,
+    }
+
+
+def _machine() -> dict[str, Any]:
+    packages = ("keras", "tensorflow", "numpy", "scipy", "onnxruntime")
+    return {
+        "backbeat": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Make sure that `out` is free, or holds this very run where it is to be resumed."""
+    if out.is_dir() and any(out.iterdir()):
+        described = out / "environment.json"
+        if not described.exists():
+            raise BackbeatError(f"{out}: not empty and not a run; choose another -o")
+        if not resume:
+            raise BackbeatError(
+                f"{out}: holds a run already; --resume goes on with it, another -o begins anew"
+            )
+        try:
+            before = json.loads(described.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise BackbeatError(f"{described}: damaged ({error}); remove {out}") from error
+        for key in ("frontend", "spec", "split", "seed"):
+            if before.get(key) != settings[key]:
+                raise BackbeatError(
+                    f"{out}: was begun with another {key}; choose another -o or the same settings"
+                )
+    elif out.exists() and not out.is_dir():
+        raise BackbeatError(f"{out}: is a file; choose another -o")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _snapshot(network: Any) -> list[npt.NDArray[Any]]:
+    """Copy all that changes in training: weights, statistics, optimiser, dropout's seeds."""
+    return [np.array(variable) for variable in _variables(network)]
+
+
+def _variables(network: Any) -> list[Any]:
+    return [*network.variables, *network.optimizer.variables]
+
+
+def _save(path: Path, state: list[npt.NDArray[Any]], history: tuple[Epoch, ...]) -> None:
+    rows = np.array([list(asdict(epoch).values()) for epoch in history], np.float64)
+    arrays = {f"variable_{index:04d}": value for index, value in enumerate(state)}
+    content = io.BytesIO()
+    np.savez(content, history=rows.reshape(-1, len(_COLUMNS)), allow_pickle=False, **arrays)
+    atomic.write_bytes(path, content.getvalue())
+
+
+def _restore(network: Any, path: Path) -> tuple[Epoch, ...]:
+    if not path.exists():
+        return ()
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            rows = saved["history"]
+            state = [saved[f"variable_{index:04d}"] for index in range(len(saved.files) - 1)]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BackbeatError(f"{path}: damaged checkpoint ({error}); remove it") from error
+    variables = _variables(network)
+    if [v.shape for v in state] != [tuple(v.shape) for v in variables]:
+        raise BackbeatError(f"{path}: checkpoint of another network; remove it")
+    for variable, value in zip(variables, state, strict=True):
+        variable.assign(value)
+    return tuple(Epoch(int(row[0]), *(float(value) for value in row[1:])) for row in rows)
+
+
+def _write_history(path: Path, history: tuple[Epoch, ...]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for epoch in history:
+        writer.writerow(
+            [epoch.epoch, *(f"{value:.6g}" for value in list(asdict(epoch).values())[1:])]
+        )
+    atomic.write_text(path, text.getvalue())
+
+
+def _batch_teller(
+    keras: Any,
+    spec: Spec,
+    epoch: int,
+    slices: int,
+    history: tuple[Epoch, ...],
+    on_progress: Callable[[Progress], None] | None,
+    stopped: threading.Event,
+) -> Any:
+    """Make the Keras callback that tells of progress and stops between two batches."""
+    batches = -(-slices // spec.batch_size)
+
+    def told(batch: int, logs: dict[str, float]) -> None:
+        if on_progress:
+            on_progress(
+                Progress(
+                    epoch + 1,
+                    spec.epochs,
+                    batch + 1,
+                    batches,
+                    float(logs["loss"]),
+                    float(logs["accuracy"]),
+                    history,
+                )
+            )
+        if stopped.is_set():
+            raise _StopNowError
+
+    return keras.callbacks.LambdaCallback(on_train_batch_end=told)
+
+
+@contextmanager
+def _stopping_politely() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into an event, so that no epoch is cut in its middle unseen."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    except _StopNowError:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _StopNowError(Exception):
+    """Leaves Keras's loop between two batches."""

@@ -1,0 +1,45 @@
+"""The zoo: models as data, and one function from spec to network."""
+
+import difflib
+import functools
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from backbeat.errors import BackbeatError
+from backbeat.zoo.spec import Spec, parse, read_spec
+
+__all__ = ["Spec", "find", "read_spec", "specs"]
+
+
+@functools.cache
+def specs() -> dict[str, Spec]:
+    """Give all models of the zoo by name, in the order of their files."""
+    known: dict[str, Spec] = {}
+    folder = resources.files("backbeat.zoo") / "models"
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".yaml"):
+            for content in yaml.safe_load(file.read_text("utf-8")):
+                spec = parse(content, file.name)
+                known[spec.name] = spec
+    return known
+
+
+def find(name_or_path: str) -> Spec:
+    """Find a model by its name in the zoo, or read it from a YAML file.
+
+    Raises
+    ------
+    BackbeatError
+        If it is neither, with the nearest known name.
+    """
+    known = specs()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"}:
+        return read_spec(path)
+    near = difflib.get_close_matches(name_or_path, known, n=1)
+    remedy = f"did you mean {near[0]}?" if near else "`backbeat models` lists them"
+    raise BackbeatError(f"{name_or_path}: no such model; {remedy}")
