@@ -360,3 +360,9 @@ def test_import_stays_light():
     heavy = "{'matplotlib', 'sklearn', 'scipy', 'jinja2', 'keras'}"
     code = f"import sys, backbeat.evaluation; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_missing_scikit_learn_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(BackbeatError, match=r"scikit-learn: pip install"):
+        classification_report(small())

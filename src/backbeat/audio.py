@@ -1,8 +1,8 @@
 """A file to mono float32 samples at a wanted rate, in bounded memory.
 
 What plays a file is decided by its first bytes, never by its suffix. libsndfile reads what is plain
-samples (WAV, AU, AIFF, CAF): it is the quickest. FFmpeg, by PyAV, reads what is compressed. Each
-stands in for the other where it refuses.
+samples (WAV, AU, AIFF, CAF): it is the quickest. FFmpeg, by PyAV, reads what is compressed, and a
+WAV or AIFF whose coding libsndfile does not know.
 
 libsndfile plays MP3 and Ogg as well, but not in blocks as soundfile calls it: soundfile seeks after
 every block, which loses the decoder's memory of earlier frames (an error of 0.2 of full scale after
@@ -16,7 +16,7 @@ import contextlib
 import math
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,8 +59,8 @@ BLOCK_SAMPLES = 4_000_000  # over all channels: 16 MB, whatever a header says
 CHANNELS = range(1, 65)
 RATES = range(1_000, 768_001)
 
-# What libsndfile is asked for first: RIFF, RF64, Sony's wave 64, AU, AIFF, CAF, VOC.
-_PLAIN = (b"RIFF", b"RF64", b"riff", b".snd", b"FORM", b"caff", b"Creative")
+# What libsndfile is asked for first: RIFF, RF64, Sony's wave 64, AU, AIFF, CAF, VOC, NIST.
+_PLAIN = (b"RIFF", b"RF64", b"riff", b".snd", b"FORM", b"caff", b"Creative", b"NIST_1A")
 
 # FFmpeg must not take a playlist or a picture sequence (both open other files) or a text for audio.
 _FORMATS = (
@@ -175,17 +175,17 @@ def open_source(path: Path) -> Iterator[Source]:
         If the file cannot be read, or is not audio; also while iterating.
     """
     head = _read_head(path)
-    openers: list[Callable[[Path, contextlib.ExitStack], Source]] = [_open_ffmpeg, _open_sndfile]
-    if head.startswith(_PLAIN):
-        openers.reverse()
     with contextlib.ExitStack() as stack:
         try:
-            source = openers[0](path, stack)
+            source = (_open_sndfile if head.startswith(_PLAIN) else _open_ffmpeg)(path, stack)
         except AudioError as first:
+            # The reader that the first bytes call for knows best what is wrong. FFmpeg has no
+            # stand-in: where libsndfile takes noise for MP3, mpg123 prints about it.
+            if not head.startswith(_PLAIN):
+                raise
             try:
-                source = openers[1](path, stack)
+                source = _open_ffmpeg(path, stack)
             except AudioError:
-                # The reader that the first bytes call for knows best what is wrong.
                 raise first from None
         yield source
 

@@ -228,7 +228,7 @@ def open_network(network: bytes, *, threads: int = 1) -> Network:
         session = onnxruntime.InferenceSession(
             network, sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # noqa: BLE001 - onnxruntime's own errors share no other base
+    except Exception as error:
         raise BackbeatError(f"the network cannot be run: {_one_line(error)}") from error
     return Network(session)
 

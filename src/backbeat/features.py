@@ -17,7 +17,7 @@ Nothing in a store depends on when or by how many workers it was made.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ from zarr.codecs import ZstdCodec
 
 from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError
+
+if TYPE_CHECKING:
+    ZarrArray = zarr.Array[Any]
 
 FORMAT = "backbeat-features"
 VERSION = 1
@@ -110,25 +113,25 @@ class Features:
     frontend: frontends.FrontEnd
     genres: tuple[str, ...]
     table: TrackTable
-    array: zarr.Array
+    array: "ZarrArray"
 
     def examples(self, kind: InputKind) -> Examples:
         """Load the slices of all tracks that were not left out.
 
         Parameters
         ----------
-        kind : {"mfcc", "logmel"}
-            What the network takes; see `frontend.as_input`.
+               kind : {"mfcc", "logmel"}
+                   What the network takes; see `frontend.as_input`.
 
         Returns
         -------
-        Examples
-            In the order of the store, all slices of a track next to each other.
+        loaded : Examples
+                   In the order of the store, all slices of a track next to each other.
 
         Raises
         ------
-        BackbeatError
-            If the store cannot be seen that way, or a chunk of it is damaged.
+               BackbeatError
+                   If the store cannot be seen that way, or a chunk of it is damaged.
         """
         kept = np.flatnonzero(self.table.slices)
         counts = self.table.slices[kept]
@@ -136,7 +139,8 @@ class Features:
             stored = np.asarray(self.array[:])[kept]
         except (RuntimeError, ValueError, OSError) as error:
             raise BackbeatError(
-                f"{self.path}: features cannot be read ({error}); remove the folder and prepare again"
+                f"{self.path}: features cannot be read ({_one_line(error)}); "
+                "remove the folder and prepare again"
             ) from error
         filled = np.arange(stored.shape[1]) < counts[:, None]
         slices = stored[filled].astype(np.float32)
@@ -182,7 +186,7 @@ def open_features(path: Path) -> Features:
         frontend = frontends.from_dict(cast(dict[str, Any], attributes["frontend"]))
         genres = tuple(cast(Sequence[str], attributes["genres"]))
         table = _read_table(group)
-        array = cast(zarr.Array, group["features"])
+        array = array_in(group, "features")
     except (KeyError, ValidationError, ValueError, RuntimeError, OSError) as error:
         raise BackbeatError(
             f"{path}: damaged feature store ({_one_line(error)}); remove it and prepare again"
@@ -216,6 +220,11 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
             f"{VERSION}; update backbeat or prepare again"
         )
     return group
+
+
+def array_in(group: zarr.Group, name: str) -> "ZarrArray":
+    """Give the array called `name` of a group."""
+    return cast("ZarrArray", group[name])
 
 
 def create_store(
@@ -270,16 +279,16 @@ def write_table(group: zarr.Group, table: TrackTable) -> None:
 def _read_table(group: zarr.Group) -> TrackTable:
     columns = cast(zarr.Group, group["tracks"])
     text = {
-        name: tuple(str(value) for value in np.asarray(cast(zarr.Array, columns[name])[:]))
+        name: tuple(str(value) for value in np.asarray(array_in(columns, name)[:]))
         for name in TEXT_COLUMNS
     }
-    seconds = np.asarray(cast(zarr.Array, columns["seconds"])[:], np.float64)
-    slices = np.asarray(cast(zarr.Array, columns["slices"])[:], np.int64)
+    seconds = np.asarray(array_in(columns, "seconds")[:], np.float64)
+    slices = np.asarray(array_in(columns, "slices")[:], np.int64)
     return TrackTable(seconds=seconds, slices=slices, **text)
 
 
 def _storable(text: str) -> str:
-    """Give a file name that is not UTF-8 in a form that can be written (``\\udcff``)."""
+    """Give a name that is not UTF-8 in a form that can be written, with escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -229,13 +229,15 @@ def logmel(samples: Array, parameters: LogMel | None = None) -> Array:
     padded = np.pad(samples.astype(np.float32, copy=False), p.n_fft // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft)[picked * p.hop_length]
     decibels = _decibels(_mel_power(frames, p))
-    return np.maximum(decibels - decibels.max(), np.float32(-p.top_db))
+    map_db: Array = np.maximum(decibels - decibels.max(), np.float32(-p.top_db))
+    return map_db
 
 
 def picked_frames(n_frames: int, columns: int) -> npt.NDArray[np.intp]:
     """Give the STFT frame behind each column of a log-mel map, shape (columns,)."""
     steps = (np.arange(columns) + 0.5) * ((n_frames - 1.7) / columns)
-    return np.clip(np.floor(steps), 0, n_frames - 1).astype(np.intp)
+    frames: npt.NDArray[np.intp] = np.clip(np.floor(steps), 0, n_frames - 1).astype(np.intp)
+    return frames
 
 
 def cepstrum(decibels: Array, n_mfcc: int) -> Array:
@@ -270,7 +272,8 @@ def standardise(maps: Array) -> Array:
     """
     centred = maps - maps.mean(axis=(-2, -1), keepdims=True, dtype=np.float64).astype(np.float32)
     deviation = np.sqrt(np.mean(np.square(centred), axis=(-2, -1), keepdims=True, dtype=np.float64))
-    return centred / np.maximum(deviation, 1e-6).astype(np.float32)
+    standard: Array = centred / np.maximum(deviation, 1e-6).astype(np.float32)
+    return standard
 
 
 def mfcc_slices(maps: Array, *, slices: int = 10, n_mfcc: int = 13) -> Array:

@@ -17,15 +17,21 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import zarr
 
 from backbeat import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.features import Features, TrackTable, create_store, open_features, write_table
+from backbeat.features import (
+    Features,
+    TrackTable,
+    array_in,
+    create_store,
+    open_features,
+    write_table,
+)
 from backbeat.frontend import FrontEnd, LogMel, Mfcc
 from backbeat.genres import normalise_genre
 
@@ -58,8 +64,8 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
         raise BackbeatError(f"{out}: exists already; remove it or choose another -o")
     fields = _read_fields(source)
     n = len(fields["names"])
-    front, array = _logmel(source, fields["X"]) if frontend == "logmel" else _mfcc(
-        source, fields["X"]
+    front, array = (
+        _logmel(source, fields["X"]) if frontend == "logmel" else _mfcc(source, fields["X"])
     )
     names = _strings(source, "names", fields["names"], unique=True)
     genres = _genres(source, fields["genres"])
@@ -90,7 +96,7 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
         group = create_store(
             beside, shape=array.shape, block=min(n, _TRACKS_IN_A_CHUNK), attributes=attributes
         )
-        cast(zarr.Array, group["features"])[:] = array
+        array_in(group, "features")[:] = array
         write_table(group, table)
         beside.chmod(0o755)
         beside.replace(out)
@@ -176,7 +182,9 @@ def _strings(
 
 
 def _genres(source: Path, values: npt.NDArray[Any]) -> tuple[str, ...]:
-    genres = tuple(normalise_genre(name) for name in _strings(source, "genres", values, unique=True))
+    genres = tuple(
+        normalise_genre(name) for name in _strings(source, "genres", values, unique=True)
+    )
     if len(set(genres)) != len(genres):
         raise BackbeatError(f"{source}: genres holds two spellings of one genre")
     if len(genres) < 2:

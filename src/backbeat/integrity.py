@@ -47,11 +47,11 @@ TOLERATED_SHARE = 0.01
 
 SILENT_PEAK = 1e-4  # -80 dB below full scale: under the noise of any recording
 
-# A clipped wave stays at its limit for several samples, an unclipped one passes its peak within one
-# or two. So only runs of 3 and more count, at full scale (where lossy decoders overshoot) or at the
-# file's own peak (clipped, then turned down). "At" is within 0.01 %, 3 steps of 16 bits: even a slow
-# pure tone, the roundest of peaks, spends only acos(0.9999) / (pi / 2) = 0.9 % of its time there.
-# Loud masters have a few tenths of a per cent of such samples; above 1 % it is damage.
+# A clipped wave stays at its limit for several samples, an unclipped one passes its peak in one or
+# two. So only runs of 3 and more count, at full scale (where lossy decoders overshoot) or at the
+# file's own peak (clipped, then turned down). "At" is within 0.01 %, 3 steps of 16 bits: even a
+# slow pure tone, the roundest of peaks, spends only acos(0.9999) / (pi / 2) = 0.9 % of its time
+# there. Loud masters have a few tenths of a per cent of such samples; above 1 % it is damage.
 CLIPPED_LEVEL = 0.9999
 CLIPPED_RUN = 3
 CLIPPED_SHARE = 0.01

@@ -7,26 +7,32 @@ moment costs at most the blocks under way, and the finished store is the same as
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import zarr
 
 from backbeat import audio
 from backbeat import frontend as frontends
-from backbeat.collection import Collection, Track, read_tags
+from backbeat.collection import Collection, Track, duplicate, excluded, read_tags
 from backbeat.engine import map_unordered
 from backbeat.errors import BackbeatError
-from backbeat.features import TrackTable, create_store, open_group, write_table
+from backbeat.features import (
+    TrackTable,
+    array_in,
+    create_store,
+    open_features,
+    open_group,
+    write_table,
+)
 from backbeat.frontend import FrontEnd, Mfcc
-from backbeat.integrity import Inspection, Inspector, excluded, find_duplicates, inspect
+from backbeat.integrity import Inspector, find_duplicates, inspect
 
 # Chunks of up to 2 MB: large enough to read quickly, small enough to lose little to a kill.
 _TRACKS_IN_A_BLOCK = 32
@@ -75,7 +81,6 @@ class _Block:
     index: int
     first: int
     tracks: tuple[Track, ...]
-    kind: str
     frontend: dict[str, Any]
     windows: int
 
@@ -102,8 +107,8 @@ def prepare(
     executor : Executor
         Where the work is done; see `engine.open_executor`.
     windows : int, optional
-        For `LogMel`: the most windows of 30 s to take of a track, spread over it (default 4). `Mfcc`
-        takes the first 29 s, as the paper does.
+        For `LogMel`: the most windows of 30 s to take of a track, spread over it (default 4).
+        `Mfcc` takes the first 29 s, as the paper does.
     drop_duplicates : bool
         Leave out exact copies of another track's samples (the first by name is kept).
     on_progress : callable, optional
@@ -140,15 +145,13 @@ def prepare(
 
 
 def extract_track(
-    track: Track, kind: str, frontend: FrontEnd, windows: int
+    track: Track, frontend: FrontEnd, windows: int
 ) -> tuple[frontends.Array, Outcome]:
     """Decode a track once, for its features and its integrity check together.
 
     Parameters
     ----------
     track : Track
-    kind : str
-        The kind of collection, which may know faults of its own (`gtzan`).
     frontend : FrontEnd
     windows : int
         The most windows to take, spread over the track.
@@ -179,7 +182,6 @@ def extract_track(
     except audio.AudioError:
         # The same refusal, in the words of `check`.
         inspection = inspect(track.path, min_seconds=min_seconds)
-    inspection = _with_exclusion(inspection, track, kind)
     usable = inspection.usable and bool(taken) and len(taken[0]) == frontend.shape[0]
     features = np.concatenate(taken) if usable else nothing
     artist, album = track.artist, track.album
@@ -196,13 +198,6 @@ def extract_track(
     )
 
 
-def _with_exclusion(inspection: Inspection, track: Track, kind: str) -> Inspection:
-    known = excluded(track, kind)
-    if known is None:
-        return inspection
-    return replace(inspection, findings=(*inspection.findings, known))
-
-
 def _spread(seconds: float | None, frontend: FrontEnd, windows: int) -> frozenset[int]:
     """Choose which windows of a track to take: evenly over its declared length."""
     length = frontend.window_samples / frontend.sample_rate
@@ -216,16 +211,16 @@ def _fill_block(job: _Block) -> int:
     """Do one block of tracks (in a worker) and give how many tracks that were."""
     front = frontends.from_dict(job.frontend)
     group = open_group(Path(job.store), mode="r+")
-    array = cast(zarr.Array, group["features"])
+    array = array_in(group, "features")
     block = np.zeros((len(job.tracks), *array.shape[1:]), np.float32)
     outcomes = []
     for row, track in enumerate(job.tracks):
-        features, outcome = extract_track(track, job.kind, front, job.windows)
+        features, outcome = extract_track(track, front, job.windows)
         block[row, : len(features)] = features
         outcomes.append(asdict(outcome))
     array[job.first : job.first + len(block)] = block.astype(array.dtype)
     # The record comes last: it says that the features above are there.
-    cast(zarr.Array, group["progress"])[job.index] = json.dumps(outcomes)
+    array_in(group, "progress")[job.index] = json.dumps(outcomes)
     return len(block)
 
 
@@ -236,7 +231,7 @@ def _fill(
     executor: Executor,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
-    records = np.asarray(cast(zarr.Array, group["progress"])[:])
+    records = np.asarray(array_in(group, "progress")[:])
     waiting = [block for block in blocks if not records[block.index]]
     done = tracks - sum(len(block.tracks) for block in waiting)
     if on_progress:
@@ -251,7 +246,7 @@ def _finish(
     group: zarr.Group, collection: Collection, blocks: Sequence[_Block], drop_duplicates: bool
 ) -> None:
     """Gather the blocks' records into the track table."""
-    records = np.asarray(cast(zarr.Array, group["progress"])[:])
+    records = np.asarray(array_in(group, "progress")[:])
     outcomes = [
         Outcome(**{**outcome, "findings": tuple(outcome["findings"])})
         for block in blocks
@@ -259,16 +254,23 @@ def _finish(
     ]
     tracks = collection.tracks
     twins = find_duplicates(
-        {t.name: o.digest for t, o in zip(tracks, outcomes, strict=True) if o.slices}
+        {
+            track.name: outcome.digest
+            for track, outcome in zip(tracks, outcomes, strict=True)
+            if outcome.slices and not excluded(collection, track)
+        }
     )
-    genre_of = {track.name: track.genre for track in tracks}
+    labels = {track.name: track.genre for track in tracks}
     findings = []
+    dropped = set(twins) if drop_duplicates else set()
     for track, outcome in zip(tracks, outcomes, strict=True):
         told = list(outcome.findings)
         if track.name in twins:
-            told.append(duplicate_reason(track.genre, twins[track.name], genre_of))
+            told.append(duplicate(track, twins[track.name], labels).reason)
+        if fault := excluded(collection, track):
+            told = [fault.reason]
+            dropped.add(track.name)
         findings.append("; ".join(told))
-    dropped = set(twins) if drop_duplicates else set()
     slices = [
         0 if track.name in dropped else outcome.slices
         for track, outcome in zip(tracks, outcomes, strict=True)
@@ -284,14 +286,6 @@ def _finish(
         finding=tuple(findings),
     )
     write_table(group, table)
-
-
-def duplicate_reason(genre: str, twin: str, genre_of: dict[str, str]) -> str:
-    """Say of which track this one is a copy, and whether the two labels disagree."""
-    reason = f"same samples as {twin}"
-    if genre_of[twin] != genre:
-        reason += f", which is labelled {genre_of[twin]}"
-    return reason
 
 
 def _open_or_create(
@@ -344,7 +338,6 @@ def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) ->
             index=index,
             first=first,
             tracks=collection.tracks[first : first + size],
-            kind=collection.kind,
             frontend=front.model_dump(),
             windows=windows,
         )
@@ -361,7 +354,7 @@ def fingerprint(collection: Collection) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for track in collection.tracks:
         try:
-            size = os.stat(track.path).st_size
+            size = track.path.stat().st_size
         except OSError:
             size = -1  # `prepare` lists it as unreadable
         line = json.dumps([track.name, track.genre, track.artist, track.album, size])
@@ -378,8 +371,6 @@ def _tidy(group: zarr.Group, out: Path) -> None:
 
 
 def _summary(out: Path) -> Summary:
-    from backbeat.features import open_features
-
     table = open_features(out).table
     return Summary(
         tracks=len(table),

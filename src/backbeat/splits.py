@@ -269,6 +269,6 @@ def _check(split: Split, examples: Examples) -> None:
         missing = [g for i, g in enumerate(examples.genres) if i not in there]
         if missing:
             raise BackbeatError(
-                f"--split {split.protocol}: the {name} part has no {', '.join(missing)}; add tracks "
-                f"of other artists, or choose another --test-share or --seed"
+                f"--split {split.protocol}: the {name} part has no {', '.join(missing)}; "
+                "add tracks of other artists, or choose another --test-share or --seed"
             )

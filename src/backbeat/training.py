@@ -260,11 +260,12 @@ def _finish(
 
 def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     exact = probabilities.astype(np.float64)
-    return exact / exact.sum(axis=1, keepdims=True)
+    exact /= exact.sum(axis=1, keepdims=True)
+    return exact
 
 
 def _settings(features: Features, spec: Spec, split: Split, seed: int) -> dict[str, Any]:
-    """What must be the same for a run to be gone on with."""
+    """Gather what must be the same for a run to be gone on with."""
     return {
         "features": str(features.path),
         "frontend": features.frontend.model_dump(),

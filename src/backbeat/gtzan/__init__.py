@@ -2,11 +2,11 @@
 
 The collection: G. Tzanetakis and P. Cook, "Musical Genre Classification of Audio Signals", IEEE
 Transactions on Speech and Audio Processing 10(5), 2002. It has no copyright clearance, so none of
-its sound is here. ``data/artists.csv`` holds the artists and titles that were identified: facts from
-the index of B. L. Sturm, "An Analysis of the GTZAN Music Genre Dataset", Proc. ACM Workshop MIRUM,
-Nara, 2012, with thanks there to C. Liem, C. Hage and D. Ellis for additions. 919 of the 1,000
-excerpts have an artist. Two artists spelt in two ways there are spelt in one here, since splits by
-artist compare names: Earth, Wind & Fire and Rage Against the Machine.
+its sound is here. ``data/artists.csv`` holds the artists and titles that were identified: facts
+from the index of B. L. Sturm, "An Analysis of the GTZAN Music Genre Dataset", Proc. ACM Workshop
+MIRUM, Nara, 2012, with thanks there to C. Liem, C. Hage and D. Ellis for additions. 919 of the
+1,000 excerpts have an artist. Two artists spelt in two ways there are spelt in one here, since
+splits by artist compare names: Earth, Wind & Fire and Rage Against the Machine.
 """
 
 from __future__ import annotations
@@ -98,10 +98,12 @@ def find_genres(folder: Path) -> Path | None:
     """
     for layout in LAYOUTS:
         inner = folder / layout
-        if inner.is_dir():
+        try:
             names = {normalise_genre(child.name) for child in inner.iterdir() if child.is_dir()}
-            if len(names.intersection(GENRES)) > 1:
-                return inner
+        except OSError:  # not there, no folder, or closed: then it is not this layout
+            continue
+        if len(names.intersection(GENRES)) > 1:
+            return inner
     return None
 
 

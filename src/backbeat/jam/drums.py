@@ -109,13 +109,15 @@ def _noise(
     """Make noise between `low` and `high` (Hz) that dies away in `decay` (s)."""
     count = sample_count(decay * 5 + attack)
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
-    band = signal.butter(1, (low, min(high, 10900)), "bandpass", fs=SAMPLE_RATE, output="sos")
+    # An artist's tuning may carry an edge towards half the sampling rate.
+    edges = (min(low, 9500.0), min(high, 10900.0))
+    band = signal.butter(1, edges, "bandpass", fs=SAMPLE_RATE, output="sos")
     noise = signal.sosfilt(band, rng.standard_normal(count, dtype=np.float32))
     envelope = np.exp(-np.maximum(time - attack, 0) / decay)
     if attack:
         envelope *= np.minimum(time / attack, 1)
-    out = noise * envelope
-    return (out / (np.abs(out).max() + 1e-9)).astype(np.float32)
+    out: Samples = (noise * envelope).astype(np.float32)
+    return out / np.float32(np.abs(out).max() + 1e-9)
 
 
 def _clap(edge: float, rng: np.random.Generator) -> Samples:

@@ -7,7 +7,6 @@ Nasca's PADsynth: each harmonic smeared into a narrow band, one inverse FFT a pi
 distorts a whole chord, as an electric guitar's does.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,7 +92,8 @@ class Pluck:
             np.multiply(string[start - period : stop - period], near, out=here)
             here += far * string[start - period - 1 : stop - period - 1]
         places = np.arange(length) * rate
-        return np.interp(places, np.arange(needed), string[period + 1 :]).astype(np.float32)
+        out: Samples = np.interp(places, np.arange(needed), string[period + 1 :]).astype(np.float32)
+        return out
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,11 @@ class Voiced:
         length = min(sample_count(seconds + self.release), len(_TIME))
         time = _TIME[:length]
         attack = min(self.attack * tone.attack, 0.6 * seconds)
+        # Of a short note only the beginning is heard: the fade below cuts it off.
+        held = max(seconds, attack + 0.16)
         envelope = np.interp(
             time,
-            (0.0, attack, attack + 0.15, max(seconds, attack + 0.16), seconds + self.release + 0.1),
+            (0.0, attack, attack + 0.15, held, held + self.release + 0.1),
             (0.0, 1.0, self.sustain, self.sustain * 0.9, 0.0),
         ).astype(np.float32)
         bright, dull = self._tables(frequency, tone)

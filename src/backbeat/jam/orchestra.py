@@ -65,9 +65,13 @@ INSTRUMENTS: dict[str, Instrument] = {
     "oboe": Voiced(formants=((1100, 300, 1.0), (2900, 500, 0.5)), slope=0.6, cutoff=4000),
     "harmonica": Voiced(slope=0.5, cutoff=2600, attack=0.03, bend=-0.08, beating=0.004, rate=6.0),
     "slide": Voiced(slope=1.2, cutoff=2600, attack=0.06, bend=-0.15, vibrato=0.006, release=0.3),
-    "singer": Voiced(formants=_VOWEL_A, slope=0.8, cutoff=5000, bend=-0.08, vibrato=0.008, noise=0.01),
+    "singer": Voiced(
+        formants=_VOWEL_A, slope=0.8, cutoff=5000, bend=-0.08, vibrato=0.008, noise=0.01,
+    ),
     "crooner": Voiced(formants=_VOWEL_O, slope=0.9, cutoff=4000, bend=-0.1, vibrato=0.01),
-    "diva": Voiced(formants=_VOWEL_E, slope=0.7, cutoff=5500, bend=-0.06, vibrato=0.009, noise=0.015),
+    "diva": Voiced(
+        formants=_VOWEL_E, slope=0.7, cutoff=5500, bend=-0.06, vibrato=0.009, noise=0.015,
+    ),
     "rapper": Voiced(
         formants=_VOWEL_E, slope=0.6, cutoff=5500, attack=0.015, release=0.03, fall=0.35,
         vibrato=0.0, noise=0.05,
@@ -76,7 +80,9 @@ INSTRUMENTS: dict[str, Instrument] = {
         formants=_VOWEL_O, slope=0.3, cutoff=5500, attack=0.02, fall=0.1, vibrato=0.03, rate=31.0,
         noise=0.35,
     ),
-    "synth-lead": Voiced(odd=True, slope=0.9, cutoff=4500, attack=0.01, release=0.05, beating=0.004),
+    "synth-lead": Voiced(
+        odd=True, slope=0.9, cutoff=4500, attack=0.01, release=0.05, beating=0.004,
+    ),
     "saw-lead": Voiced(slope=0.9, cutoff=5500, attack=0.01, vibrato=0.005, beating=0.005),
     "strings": Ensemble(formants=_FIDDLE, slope=0.8, cutoff=4500, width=16.0),
     "stab-strings": Ensemble(formants=_FIDDLE, slope=0.7, cutoff=6000, width=16.0, attack=0.03),

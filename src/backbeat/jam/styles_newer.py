@@ -27,7 +27,8 @@ DISCO = Style(
     parts=(
         Part("bass", ("bass", "slap-bass", "synth-bass"),
              ("1.8.1.8.1.8.1.8.", "1..81.8.1..81.8a", "1.1.8...1.3.5.8."), 0, 38, 0.7),
-        Part("comp", ("chop", "clav", "rhodes"), ("..ss..ss..ss.sss", "s.ss.ss.s.ss.ss.", "..s...s..."),
+        Part("comp", ("chop", "clav", "rhodes"), ("..ss..ss..ss.sss", "s.ss.ss.s.ss.ss.",
+             "..s...s."),
              -5, 64, 0.5),
         Part("pad", ("strings", "sweep"), ("x...", "x......x"), -4, 72, 1.0, 0.5, 0.9, 0.4),
         Part("riff", ("horns", "stab-strings", "trumpet"), ("x..x..x.........|................",
@@ -79,7 +80,7 @@ CLUB_RAP = replace(
     grooves=(
         ("kick X.....x...x.....", "clap ........X.......", "hat x.x.x.xxx.x.xxxx"),
         ("kick X..x..x...x..x..", "snare ....X.......X...", "hat xxxxxxxxxxxxxxxx"),
-        ("kick X.........X.x...", "clap ....X.......X...", "cowbell ..x...x..."),
+        ("kick X.........X.x...", "clap ....X.......X...", "cowbell ..x...x."),
     ),
     parts=(
         Part("bass", ("sub-bass", "synth-bass"), ("1.........1.....", "1..1..1...3.5..."),
@@ -105,7 +106,8 @@ METAL = Style(
         ("kick x...x...x...x...", "snare ..X...X...X...X.", "hat x.x.x.x.x.x.x.x."),
     ),
     parts=(
-        Part("bass", ("pick-bass",), ("1111111111111111", "1.1.1.1.", "1.111.111.111.11"), -2, 33, 0.9),
+        Part("bass", ("pick-bass",), ("1111111111111111", "1.1.1.1.",
+             "1.111.111.111.11"), -2, 33, 0.9),
         Part("riff", ("fuzz",), ("pmmmpmmmpmmmpmpm", "p..mmmp..mmmp.p.", "mmmmmmmmp...p...",
              "p.......p...p..."), 3, 42, 0.95, 0.0, 1.0, 0.08),
         Part("lead", ("growl", "fuzz-lead", "singer"),
@@ -148,7 +150,8 @@ POP = Style(
         Part("comp", ("piano", "steel", "synth-lead", "clean"), ("x..x..x.", "x...x...", "xxxxxxxx",
              "x.xx.xx."), -4, 62, 0.8),
         Part("pad", ("sweep", "pad", "strings"), ("x...",), -5, 66, 1.0, 0.5, 0.85, 0.4),
-        Part("arp", ("bells", "synth-lead", "saw-lead"), ("1.5.8.5.", "8.5.3.5.1.5.3.5.", "13581358"),
+        Part("arp", ("bells", "synth-lead", "saw-lead"), ("1.5.8.5.", "8.5.3.5.1.5.3.5.",
+             "13581358"),
              -7, 74, 0.6, 0.6, 0.6, 0.3, 0.3),
         Part("lead", ("diva", "singer"), ("x.xx.xx.|x...x...", "xx.xx.x.|x.......",
              "..xxx.xx|x.x....."), 2, 69, 0.95, 0.3),
@@ -162,7 +165,8 @@ POP = Style(
 POP_BALLAD = replace(
     POP, tempo=(64, 88), drums=-4, drums_enter=0.55,
     parts=(
-        Part("comp", ("piano", "nylon", "rhodes"), ("x...x...", "1.5.8.5.", "x..x..x."), -1, 60, 1.0),
+        Part("comp", ("piano", "nylon", "rhodes"), ("x...x...", "1.5.8.5.", "x..x..x."),
+             -1, 60, 1.0),
         Part("bass", ("bass",), ("1.......", "1.....5."), -1, 38, 1.0, 0.4),
         Part("pad", ("strings", "pad"), ("x...",), -4, 66, 1.0, 0.5, 0.9, 0.5),
         *POP.parts[4:],
@@ -179,7 +183,8 @@ ROOTS = Style(
     grooves=(
         ("kick ........X.......", "rim ........X.......", "hat x.x.x.x.x.x.x.x."),
         ("kick X.......X.......", "rim ....x.......x...", "hat x.xxx.xxx.xxx.xx"),
-        ("kick X...X...X...X...", "snare ........X.......", "hat ..x...x...x...x.", "conga ..x..x....x..x.."),
+        ("kick X...X...X...X...", "snare ........X.......", "hat ..x...x...x...x.",
+         "conga ..x..x....x..x.."),
     ),
     parts=(
         Part("bass", ("dub-bass", "bass"), ("1...1.3.5.......", "..1.3.5.1.......",
@@ -188,8 +193,8 @@ ROOTS = Style(
              "....s.s.....s.s."), -1, 62, 0.4, 0.1, 1.0, 0.2, 0.25),
         Part("arp", ("organ",), ("..ssx.s...ssx.s.", "..1.3.1...1.3.1."), -6, 60, 0.4, 0.3, 0.75),
         Part("lead", ("singer", "crooner", "harmonica", "sax"),
-             ("x.xx..x.|x.......", "..x.xx.x|x...x...", "x...x.x.|........"), 0, 65, 0.9, 0.35, 0.95,
-             0.3, 0.3),
+             ("x.xx..x.|x.......", "..x.xx.x|x...x...", "x...x.x.|........"),
+             0, 65, 0.9, 0.35, 0.95, 0.3, 0.3),
         Part("answer", ("horns", "organ", "choir"), ("x..x..x.........|................",
              "............x.x.|x..............."), -3, 65, 0.6, 0.6, 0.7, 0.4, 0.4),
     ),
@@ -204,7 +209,8 @@ DANCEHALL = replace(
         ("kick X..x..x.X..x..x.", "rim ...X..X....X..X.", "shaker x.xxx.xxx.xxx.xx"),
     ),
     parts=(
-        Part("bass", ("sub-bass", "synth-bass"), ("1..1..1.1..1..1.", "1..1..5.........",), 3, 34, 0.8),
+        Part("bass", ("sub-bass", "synth-bass"), ("1..1..1.1..1..1.", "1..1..5........."),
+             3, 34, 0.8),
         Part("comp", ("skank", "clav", "piano"), ROOTS.parts[1].patterns, -2, 64, 0.4),
         Part("lead", ("rapper", "singer"), ("x.xxx.xxx.xx.xx.|xxx.xx.xx.......",
              "x..x..x.x..x..x."), 1, 57, 0.8, 0.35, 1.0, 0.2, 0.2),
@@ -245,7 +251,8 @@ SOFT_ROCK = replace(
     ROCK, tempo=(72, 112),
     parts=(
         *ROCK.parts[:1],
-        Part("arp", ("clean", "steel", "jangle"), ("1.5.8.5.", "15358535", "x...x.x."), -1, 57, 1.0),
+        Part("arp", ("clean", "steel", "jangle"), ("1.5.8.5.", "15358535", "x...x.x."),
+             -1, 57, 1.0),
         Part("riff", ("crunch",), ("p.......", "p...p..."), 0, 50, 1.0, 0.75),
         *ROCK.parts[3:],
     ),

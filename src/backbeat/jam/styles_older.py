@@ -82,9 +82,9 @@ ORCHESTRA = Style(
 PIANO_SOLO = replace(
     ORCHESTRA, grooves=(), tempo=(58, 120),
     parts=(
-        Part("arp", ("piano", "harpsichord", "nylon"), ("1538353853835383", "15351535", "1.5.8.5."),
-             -2, 50, 1.2, 0.0),
-        Part("lead", ("piano", "harpsichord", "nylon"), ORCHESTRA.parts[3].patterns,
+        Part("arp", ("piano", "harpsichord", "nylon", "pipe-organ"),
+             ("1538353853835383", "15351535", "1.5.8.5."), -2, 50, 1.2, 0.0),
+        Part("lead", ("piano", "harpsichord", "nylon", "pipe-organ"), ORCHESTRA.parts[3].patterns,
              1, 74, 1.1, 0.1),
         Part("pad", ("piano",), ("x...", "x.x."), -5, 60, 1.0, 0.6),
     ),
@@ -116,7 +116,8 @@ BOOM_CHICK = Style(
     ),
     parts=(
         Part("bass", ("upright", "bass"), ("1.5.", "1.5.1.5a", "1...5..."), 0, 40, 0.8),
-        Part("comp", ("steel", "jangle", "nylon"), ("..x...x.", "..xx..xx", "x.xxx.xx"), -3, 57, 0.6),
+        Part("comp", ("steel", "jangle", "nylon"), ("..x...x.", "..xx..xx", "x.xxx.xx"),
+             -3, 57, 0.6),
         Part("arp", ("banjo", "mandolin", "steel"), ("15385835", "1.381.58", "8531835."),
              -5, 62, 0.9, 0.5, 0.65),
         Part("lead", ("singer", "crooner", "fiddle", "slide"),
@@ -187,7 +188,8 @@ BIG_BAND = replace(
     parts=(
         *COMBO.parts[:1],
         Part("comp", ("piano", "clean"), ("xxxx", "s.s.s.s."), -6, 58, 0.6),
-        Part("riff", ("horns", "trumpet"), ("..x....x|........", "x..x..x.|..x.....", "x.......|.x.x...."),
+        Part("riff", ("horns", "trumpet"), ("..x....x|........", "x..x..x.|..x.....",
+             "x.......|.x.x...."),
              -1, 65, 0.6, 0.4),
         *COMBO.parts[2:],
     ),

@@ -1,7 +1,11 @@
 """From a spec to a Keras network."""
 
+import contextlib
 import importlib
 import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from backbeat.errors import BackbeatError
@@ -28,13 +32,30 @@ def load_keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's C++ side greets with a page of advice that no user of backbeat can act upon.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
-        return importlib.import_module("keras")
+        with _quiet():
+            return importlib.import_module("keras")
     except ImportError as error:
         raise BackbeatError(
             f"training needs Keras and TensorFlow ({error}): pip install 'backbeat[train]'"
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Close standard error for C++ code, which heeds no setting while it is being loaded."""
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:

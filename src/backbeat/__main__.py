@@ -1,0 +1,5 @@
+"""``python -m backbeat``."""
+
+from backbeat.cli import main
+
+main()

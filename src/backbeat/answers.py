@@ -1,0 +1,171 @@
+"""How answers are written: as a table for people, as CSV, as JSON lines."""
+
+import contextlib
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from backbeat import atomic
+from backbeat.audio import display_name
+from backbeat.classify import Answer, Failure
+
+
+class Writer(Protocol):
+    """Writes answers and failures as they come."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        """Prepare to write to `file`, with the `top` genres of each answer."""
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+
+    def failure(self, failure: Failure) -> None:
+        """Write that a file could not be answered."""
+
+
+class TableWriter:
+    """A line a song: genre, probability, the next best, agreement of its slices, path."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        self.file = file
+        self.top = min(top, genres)
+        self.timeline = timeline
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+        others = ", ".join(f"{genre} {p:.0%}" for genre, p in answer.ranking[1 : self.top])
+        named = f"{answer.genre:<12} {answer.probability:>4.0%}"
+        agree = f"{answer.agreement:>4.0%} of it agrees"
+        columns = [named, f"{others:<30}" if self.top > 1 else "", agree, display_name(answer.path)]
+        print("  ".join(column for column in columns if column), file=self.file, flush=True)
+        if self.timeline:
+            for moment in answer.timeline:
+                span = f"{_clock(moment.start)} - {_clock(moment.end)}"
+                print(f"    {span}  {moment.genre:<12} {moment.probability:>4.0%}", file=self.file)
+
+    def failure(self, failure: Failure) -> None:
+        """Write nothing: failures are listed at the end."""
+
+
+class CsvWriter:
+    """A row a song; with a timeline, a row a slice."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        self.file = file
+        self.writer = csv.writer(file, lineterminator="\n")
+        self.top = min(top, genres)
+        self.timeline = timeline
+        if timeline:
+            self.columns = ["path", "start", "end", "genre", "probability", "error"]
+        else:
+            others = [
+                f"{name}_{place}"
+                for place in range(2, self.top + 1)
+                for name in ("genre", "probability")
+            ]
+            self.columns = [
+                "path",
+                "genre",
+                "probability",
+                "agreement",
+                "seconds",
+                *others,
+                "error",
+            ]
+        self.writer.writerow(self.columns)
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+        if self.timeline:
+            for moment in answer.timeline:
+                span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
+                probability = f"{moment.probability:.4f}"
+                self.writer.writerow([answer.path, *span, moment.genre, probability, ""])
+        else:
+            others = [
+                cell
+                for genre, probability in answer.ranking[1 : self.top]
+                for cell in (genre, f"{probability:.4f}")
+            ]
+            facts = [
+                f"{answer.probability:.4f}",
+                f"{answer.agreement:.4f}",
+                f"{answer.seconds:.3f}",
+            ]
+            self.writer.writerow([answer.path, answer.genre, *facts, *others, ""])
+        self.file.flush()
+
+    def failure(self, failure: Failure) -> None:
+        """Write a row with nothing but the path and the reason."""
+        blank = [""] * (len(self.columns) - 2)
+        self.writer.writerow([failure.path, *blank, failure.reason])
+        self.file.flush()
+
+
+class JsonlWriter:
+    """A JSON object a song."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        self.file = file
+        self.top = min(top, genres)
+        self.timeline = timeline
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+        content: dict[str, Any] = {
+            "path": str(answer.path),
+            "genre": answer.genre,
+            "probability": round(answer.probability, 6),
+            "agreement": round(answer.agreement, 6),
+            "seconds": answer.seconds,
+            "ranking": [
+                {"genre": genre, "probability": round(probability, 6)}
+                for genre, probability in answer.ranking[: self.top]
+            ],
+        }
+        if self.timeline:
+            content["timeline"] = [
+                {
+                    "start": moment.start,
+                    "end": moment.end,
+                    "genre": moment.genre,
+                    "probability": round(moment.probability, 6),
+                }
+                for moment in answer.timeline
+            ]
+        self._line(content)
+
+    def failure(self, failure: Failure) -> None:
+        """Write the path and the reason."""
+        self._line({"path": str(failure.path), "error": failure.reason})
+
+    def _line(self, content: dict[str, Any]) -> None:
+        # Escapes keep a name of undecodable bytes, and each object on one line.
+        print(json.dumps(content), file=self.file, flush=True)
+
+
+WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jsonl": JsonlWriter}
+
+
+@contextlib.contextmanager
+def open_output(path: Path | None) -> Iterator[IO[str]]:
+    """Open where answers go: standard output, or a file that is there only when it is whole."""
+    if path is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            # File names need not be UTF-8; they are written back as the bytes that they are.
+            sys.stdout.reconfigure(errors="surrogateescape")
+        yield sys.stdout
+        return
+    with (
+        atomic.replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):>3}:{rest:04.1f}"

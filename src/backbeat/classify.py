@@ -1,0 +1,264 @@
+"""Songs to genres, with a bundle and without TensorFlow.
+
+A song of any length is read as a stream, cut into the windows that the bundle's front-end takes,
+and each slice of them answered by the network; the song's answer is the slices' geometric mean.
+Several songs are decoded at once, in threads: decoding, FFTs and the network all release Python's
+lock.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import audio
+from backbeat import frontend as frontends
+from backbeat.bundle import Bundle, Network, open_network, read_bundle
+from backbeat.engine import cpu_count
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import vote
+
+_SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
+_FILES_AHEAD = 2  # per thread: enough to keep all busy, few enough to keep memory flat
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The answer to one slice of a song."""
+
+    start: float
+    """In seconds from the song's beginning."""
+    end: float
+    genre: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a song was taken for.
+
+    Attributes
+    ----------
+    path : Path
+    seconds : float
+        Length of the song as far as it was heard.
+    ranking : tuple of (str, float)
+        All genres with their probabilities, the likeliest first.
+    agreement : float
+        Share of the song's slices whose own answer is the song's.
+    timeline : tuple of Moment
+        The answer to each slice that is not silent.
+    """
+
+    path: Path
+    seconds: float
+    ranking: tuple[tuple[str, float], ...]
+    agreement: float
+    timeline: tuple[Moment, ...]
+
+    @property
+    def genre(self) -> str:
+        """The likeliest genre."""
+        return self.ranking[0][0]
+
+    @property
+    def probability(self) -> float:
+        """The probability of the likeliest genre."""
+        return self.ranking[0][1]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be answered, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A bundle, loaded and ready: load once, classify thousands."""
+
+    bundle: Bundle
+    network: Network
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres it tells apart."""
+        return self.bundle.description.genres
+
+    def classify(self, path: Path) -> Answer:
+        """Classify one song.
+
+        Parameters
+        ----------
+        path : Path
+            An audio file of any length.
+
+        Returns
+        -------
+        Answer
+
+        Raises
+        ------
+        BackbeatError
+            If the file cannot be decoded, is too short, silent or holds no numbers.
+        """
+        described = self.bundle.description
+        front = described.frontend
+        rows: list[npt.NDArray[np.float32]] = []
+        spans: list[tuple[float, float]] = []
+        position = 0
+        samples = 0
+        with audio.open_source(path) as source:
+            mono = audio.mono_blocks(source, source.info, front.sample_rate)
+            for window in frontends.windows(mono, front):
+                samples += len(window)
+                if not np.isfinite(window).all():
+                    raise audio.AudioError(path, "holds samples that are not numbers")
+                if np.abs(window).max() >= _SILENCE:
+                    x = frontends.as_input(front.extract(window), front, described.input)
+                    rows.append(self.network(x))
+                    step = self._slice_seconds(len(window), len(x))
+                    first = position / front.sample_rate
+                    spans += [(first + step * i, first + step * (i + 1)) for i in range(len(x))]
+                position += len(window)
+        if not samples:
+            least = front.least_answer_samples / front.sample_rate
+            raise audio.AudioError(path, f"too short: this model needs {least:.1f} s")
+        if not rows:
+            raise audio.AudioError(path, "silent: there is nothing to hear")
+        return self._answer(path, samples / front.sample_rate, np.concatenate(rows), spans)
+
+    def _slice_seconds(self, window: int, slices: int) -> float:
+        front = self.bundle.description.frontend
+        if isinstance(front, frontends.Mfcc):
+            return front.slice_seconds
+        return window / front.sample_rate / slices
+
+    def _answer(
+        self,
+        path: Path,
+        seconds: float,
+        rows: npt.NDArray[np.float32],
+        spans: list[tuple[float, float]],
+    ) -> Answer:
+        song = vote(rows)
+        order = np.argsort(-song, kind="stable")
+        best = rows.argmax(axis=1)
+        return Answer(
+            path=path,
+            seconds=round(seconds, 3),
+            ranking=tuple((self.genres[genre], float(song[genre])) for genre in order),
+            agreement=float(np.mean(best == order[0])),
+            timeline=tuple(
+                Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
+                for (start, end), genre, row in zip(spans, best, rows, strict=True)
+            ),
+        )
+
+
+def load(path: Path) -> Classifier:
+    """Load a bundle for classifying.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.backbeat`` file or a run directory.
+
+    Raises
+    ------
+    BackbeatError
+        If it is no bundle, or damaged.
+    """
+    bundle = read_bundle(path)
+    return Classifier(bundle, open_network(bundle.network))
+
+
+def classify_all(
+    classifier: Classifier, paths: Iterable[Path], *, threads: int | None = None
+) -> Iterator[Answer | Failure]:
+    """Classify many songs, in order.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    paths : iterable of Path
+        Audio files; drawn lazily.
+    threads : int, optional
+        Songs at once; by default one a processor.
+
+    Yields
+    ------
+    Answer or Failure
+        One for each path: a bad file costs nothing but itself.
+    """
+    threads = threads or cpu_count()
+
+    def answer(path: Path) -> Answer | Failure:
+        try:
+            return classifier.classify(path)
+        except BackbeatError as error:
+            reason = error.what if isinstance(error, audio.AudioError) else str(error)
+            return Failure(path, reason)
+        except Exception as error:  # noqa: BLE001 - a decoder's surprise must not stop the others
+            return Failure(path, f"could not be decoded ({type(error).__name__}: {error})")
+
+    with ThreadPoolExecutor(threads) as pool:
+        under_way: deque[Future[Answer | Failure]] = deque()
+        try:
+            for path in paths:
+                under_way.append(pool.submit(answer, path))
+                if len(under_way) >= threads * _FILES_AHEAD:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
+    """Find the audio files among files and below folders, in order of names.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        A file is taken whatever its suffix; of a folder, all audio files below it that are not
+        hidden, links that lead back to a folder above left aside.
+
+    Yields
+    ------
+    Path
+        Each file once for each path that leads to it; a missing path too, for its error.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from _below(path, frozenset())
+        else:
+            yield path
+
+
+def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        # A folder that may not be listed is told of as the path it is.
+        yield folder
+        return
+    own = (status.st_dev, status.st_ino)
+    if own in above:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _below(Path(entry.path), above | {own})
+        elif Path(entry.name).suffix.lower() in audio.AUDIO_SUFFIXES:
+            yield Path(entry.path)

@@ -1,0 +1,176 @@
+"""The verbs that make collections and features: check, data, prepare, import-features."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backbeat.cli.console import progress, say, table, warn
+
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, help="Processes (default: one a processor).")
+]
+
+
+class FrontEndName(StrEnum):
+    """The front-ends by name."""
+
+    mfcc = "mfcc"
+    logmel = "logmel"
+
+
+def check(
+    collection: Annotated[
+        Path, typer.Argument(help="A folder with a sub-folder a genre, or a CSV.")
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON too.")
+    ] = None,
+    frontend: Annotated[
+        FrontEndName, typer.Option(help="Whose shortest length a track must have.")
+    ] = FrontEndName.mfcc,
+    workers: Workers = None,
+) -> None:
+    """Look at every file of a collection, and list what is unusable or suspicious.
+
+    Exit status 1 if any file is unusable.
+    """
+    import json
+
+    from backbeat import atomic
+    from backbeat import collection as collections
+    from backbeat import frontend as frontends
+    from backbeat.audio import display_name
+    from backbeat.engine import open_executor
+
+    front = frontends.by_name(frontend)
+    read = collections.read_collection(collection)
+    with open_executor(workers) as executor, progress("checking") as told:
+        report = collections.check_collection(
+            read,
+            min_seconds=front.least_samples / front.sample_rate,
+            executor=executor,
+            on_progress=told,
+        )
+    counted = [
+        (g.genre, g.tracks, g.usable, g.unusable, g.suspicious, f"{g.seconds / 60:.1f}")
+        for g in report.genres
+    ]
+    columns = ("genre", "tracks", "usable", "unusable", "suspicious", "minutes")
+    table(f"{display_name(read.root)} ({read.kind})", columns, counted)
+    described = report.to_json()
+    artists = described["artists"]
+    say(
+        f"\n{described['tracks']:,} tracks, {described['seconds'] / 3600:.2f} hours usable; "
+        f"{artists['different']:,} artists known of {artists['known']:,} tracks, "
+        f"unknown of {artists['unknown']:,}; {described['ignored']:,} other files passed over"
+    )
+    if report.findings:
+        rows = [(f.level, display_name(f.track), f.reason) for f in report.findings]
+        say("")
+        table("Findings", ("level", "file", "reason"), rows)
+    if json_file:
+        atomic.write_text(json_file, json.dumps(described, indent=1) + "\n")
+    raise typer.Exit(report.exit_status)
+
+
+def prepare(
+    collection: Annotated[
+        Path, typer.Argument(help="A folder with a sub-folder a genre, or a CSV.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The feature store to make or go on with.")
+    ],
+    frontend: Annotated[
+        FrontEndName, typer.Option(help="mfcc: the paper's; logmel: maps of half a minute.")
+    ] = FrontEndName.mfcc,
+    windows: Annotated[
+        int | None,
+        typer.Option(min=1, help="With logmel: the most half minutes of a track (default 4)."),
+    ] = None,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Leave out exact copies of another track.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Turn a collection into features ready for training; resumes where it was stopped."""
+    from backbeat import frontend as frontends
+    from backbeat.audio import display_name
+    from backbeat.collection import read_collection
+    from backbeat.engine import open_executor
+    from backbeat.prepare import prepare as fill
+
+    read = read_collection(collection)
+    with open_executor(workers) as executor, progress("preparing") as told:
+        summary = fill(
+            read,
+            out,
+            frontend=frontends.by_name(frontend),
+            executor=executor,
+            windows=windows,
+            drop_duplicates=drop_duplicates,
+            on_progress=told,
+        )
+    say(f"{out}: features of {summary.kept:,} of {summary.tracks:,} tracks")
+    left_out = set(summary.left_out)
+    for name, finding in summary.findings:
+        note = "left out" if name in left_out else "kept"
+        warn(f"{note}: {display_name(name)}: {finding}")
+
+
+def import_features(
+    file: Annotated[Path, typer.Argument(help="An npz with the fields X, names, y and genres.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The feature store to make.")],
+    frontend: Annotated[FrontEndName, typer.Option(help="What the features in the file are.")],
+) -> None:
+    """Bring features that were made elsewhere into a feature store."""
+    from backbeat.importing import import_features as bring
+
+    features = bring(file, out, frontend=frontend)
+    say(f"{out}: features of {len(features.table):,} tracks in {len(features.genres)} genres")
+
+
+data = typer.Typer(no_args_is_help=True, help="Get a collection: jam (built in) or gtzan.")
+
+
+@data.command()
+def jam(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to fill.")],
+    per_genre: Annotated[int, typer.Option(min=1, help="Clips a genre.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The same samples from the same seed.")] = 0,
+    with_faults: Annotated[
+        bool, typer.Option("--with-faults", help="Add one of each kind of broken file.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Compose and render the built-in synthetic collection; it stands for no real music."""
+    from backbeat import jam as jams
+
+    with progress("composing", "clips") as told:
+        paths = jams.generate(
+            out,
+            per_genre=per_genre,
+            seed=seed,
+            workers=workers,
+            with_faults=with_faults,
+            on_progress=told,
+        )
+    say(f"{out}: {len(paths):,} files in {len(jams.GENRES)} genres")
+
+
+@data.command()
+def gtzan(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to fill.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="An archive (tar.gz, zip) or a folder that you have."),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Fetch GTZAN from its public sources, or take the copy that you have; then check it."""
+    from backbeat import gtzan as collection
+
+    with progress("fetching", "bytes") as told:
+        genres = collection.fetch(out, source=source, on_progress=told)
+    check(genres, workers=workers)

@@ -1,0 +1,126 @@
+"""What the verbs share in talking to people: progress bars, tables, warnings."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backbeat.training import Progress
+
+
+@contextlib.contextmanager
+def progress(
+    what: str, unit: str = "tracks", *, shown: bool = True
+) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with speed and time left on standard error, while the block runs.
+
+    Yields
+    ------
+    callable
+        To be called with (done, total). Work done before the first call (a resumed job) does not
+        count towards the speed.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    )
+    with bar:
+        task = bar.add_task(what, total=None, speed="")
+
+        def told(done: int, total: int) -> None:
+            per_second = bar.tasks[0].speed
+            speed = f"{per_second:.1f} {unit}/s" if per_second else ""
+            bar.update(task, completed=done, total=total, speed=speed)
+
+        yield told
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table on standard output; numbers stand to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", title_style="bold", show_edge=False)
+    for index, column in enumerate(columns):
+        numbers = all(isinstance(row[index], int | float) or row[index] == "" for row in rows)
+        shown.add_column(column, justify="right" if numbers and rows else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    # A terminal has its own width; a pipe or a file has none, and must not lose the ends of names.
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, soft_wrap=False).print(shown)
+
+
+def say(text: str) -> None:
+    """Print a line on standard output."""
+    print(text)
+
+
+def warn(text: str) -> None:
+    """Print a line on standard error."""
+    print(text, file=sys.stderr)
+
+
+class EpochBar:
+    """Show a bar over all batches with epoch, loss, accuracy and time left."""
+
+    def __init__(self, monitored: str) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.monitored = monitored
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.fields[scores]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=Console(stderr=True),
+        )
+        self.task = self.bar.add_task("", total=None, epoch="", scores="")
+
+    def __enter__(self) -> "EpochBar":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, told: "Progress") -> None:
+        """Show how far the training is."""
+        scores = f"loss {told.loss:.3f}  accuracy {told.accuracy:.1%}"
+        if told.history:
+            scores += f"  {self.monitored} {told.history[-1].val_accuracy:.1%}"
+        self.bar.update(
+            self.task,
+            total=told.epochs * told.batches,
+            completed=(told.epoch - 1) * told.batches + told.batch,
+            epoch=f"{told.epoch}/{told.epochs}",
+            scores=scores,
+        )

@@ -1,0 +1,147 @@
+"""The verbs about models: models, train, evaluate."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backbeat.cli.console import EpochBar, say, table, warn
+
+if TYPE_CHECKING:
+    from backbeat.scoring import Evaluation
+    from backbeat.zoo import Spec
+
+
+class SplitName(StrEnum):
+    """The split protocols by name."""
+
+    slices = "slices"
+    tracks = "tracks"
+    artists = "artists"
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this one's spec.")] = None,
+) -> None:
+    """List the models of the zoo, or show one's spec as YAML to start your own from."""
+    from backbeat import zoo
+
+    if name is not None:
+        say(zoo.find(name).to_yaml().rstrip())
+        return
+    rows = [
+        (
+            spec.name,
+            spec.family,
+            spec.input,
+            _describe(spec),
+            spec.optimizer,
+            spec.epochs,
+            spec.paper.accuracy if spec.paper else "",
+            spec.paper.minutes if spec.paper else "",
+        )
+        for spec in zoo.specs().values()
+    ]
+    columns = ("model", "family", "input", "layers", "optimiser", "epochs", "paper %", "paper min")
+    table("Models", columns, rows)
+    say("\npaper %: accuracy printed there, of random slices (leaking)")
+
+
+def train(
+    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    model: Annotated[str, typer.Option(help="A model of the zoo, or a YAML spec.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to make.")],
+    split: Annotated[
+        SplitName, typer.Option(help="slices is the paper's, and leaks; artists is honest.")
+    ],
+    test_share: Annotated[float, typer.Option(help="Share to test on.")] = 0.3,
+    valid_share: Annotated[
+        float | None,
+        typer.Option(help="Share of the rest to choose by (default: slices 0, others 0.15)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, weights and order.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the model's own number.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+) -> None:
+    """Train a model, evaluate it and leave a bundle that `classify` takes.
+
+    Ctrl-C keeps the last whole epoch.
+    """
+    from backbeat import splits, training, zoo
+    from backbeat.features import open_features
+
+    spec = zoo.find(model).with_epochs(epochs)
+    opened = open_features(features)
+    examples = opened.examples(spec.input)
+    drawn = splits.make_split(
+        examples, split.value, seed=seed, test_share=test_share, valid_share=valid_share
+    )
+    counts = ", ".join(f"{len(drawn.rows(part)):,} {part}" for part in splits.PARTS)
+    warn(f"{spec.name}: {counts} slices; split {split.value}, hash {drawn.hash}")
+    with EpochBar(drawn.monitored) as told:
+        training.train(
+            opened, spec, drawn, examples, out, seed=seed, resume=resume, on_progress=told
+        )
+    evaluate(out)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run directory, from train.")],
+    on: Annotated[
+        Path | None, typer.Option(help="Another feature store; tracks heard in training left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+) -> None:
+    """Score a run: accuracy, recall of each genre, confusion; figures and a report page."""
+    import json
+
+    from backbeat import scoring
+
+    evaluated = scoring.evaluate_run(run, on=on)
+    report = None if on else scoring.write_evaluation(run, evaluated)
+    if as_json:
+        scores = json.loads(evaluated.metrics.to_json())
+        content = {
+            "model": evaluated.model,
+            "leak": evaluated.leak,
+            "training_seconds": round(evaluated.training_seconds, 1),
+            "facts": evaluated.facts,
+            **scores,
+        }
+        say(json.dumps(content, indent=1, ensure_ascii=False))
+        return
+    _print_scores(evaluated)
+    if report:
+        say(f"\nReport: {report}\nFigures: {run / 'figures'}\nBundle: {run / 'model.backbeat'}")
+
+
+def _print_scores(evaluated: "Evaluation") -> None:
+    metrics = evaluated.metrics
+    say(metrics.slice_report.text())
+    tracks = [
+        (genre, f"{100 * (scores.recall or 0):.0f}" if scores.support else "-", scores.support)
+        for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
+    ]
+    table("Tracks (vote of their slices)", ("genre", "recall %", "tracks"), tracks)
+    say(
+        f"\n{evaluated.model}: accuracy of slices {metrics.slice_accuracy:.2%} "
+        f"({metrics.n_slices:,}), of tracks {metrics.track_accuracy:.2%} ({metrics.n_tracks:,}); "
+        f"variance of recall {metrics.recall_variance:.1%}; "
+        f"processing time {evaluated.training_seconds / 60:.2f} min"
+    )
+    if evaluated.leak:
+        say(evaluated.leak)
+
+
+def _describe(spec: "Spec") -> str:
+    """Sum a network up in a few words, such as ``3 conv, 128, 64 sigmoid``."""
+    convolutions = [layer for layer in spec.layers if layer.kind == "conv"]
+    units = [str(layer.units) for layer in spec.layers if layer.kind == "dense"]
+    activations = {
+        layer.activation for layer in spec.layers if layer.kind == "conv" or layer.kind == "dense"
+    }
+    parts = [f"{len(convolutions)} conv"] if convolutions else []
+    return ", ".join(parts + units) + f" {'/'.join(sorted(activations))}"

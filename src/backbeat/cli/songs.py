@@ -1,0 +1,100 @@
+"""The verbs for songs: classify, show; and the demo of the whole way."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backbeat.cli.console import progress, say, warn
+
+
+class Format(StrEnum):
+    """How answers are written."""
+
+    table = "table"
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+def classify(
+    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A bundle (model.backbeat) or a run directory.", envvar="BACKBEAT_MODEL"),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many genres to name.")] = 3,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="Of the answers.")
+    ] = Format.table,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file.")] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="The genre through each song, slice by slice.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Songs at once (default: one a processor).")
+    ] = None,
+) -> None:
+    """Tell the genre of songs of any length.
+
+    Files that cannot be answered are listed at the end, with exit status 1; all others are
+    answered.
+    """
+    from backbeat import answers
+    from backbeat.audio import display_name
+    from backbeat.classify import Answer, Failure, classify_all, find_songs, load
+    from backbeat.errors import BackbeatError
+
+    if model is None:
+        raise BackbeatError(
+            "no model: name a bundle with --model; `backbeat train` leaves one in its run"
+        )
+    classifier = load(model)
+    songs = list(find_songs(paths))
+    failures: list[Failure] = []
+    write = answers.WRITERS[output_format.value]
+    with answers.open_output(out) as file:
+        writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
+        # Rich's bar would write over answers that appear on the same terminal.
+        shown = out is not None or not os.isatty(1)
+        with progress("classifying", "songs", shown=shown) as told:
+            for done, result in enumerate(
+                classify_all(classifier, songs, threads=threads), start=1
+            ):
+                if isinstance(result, Answer):
+                    writer.answer(result)
+                else:
+                    failures.append(result)
+                    writer.failure(result)
+                told(done, len(songs))
+    answered = len(songs) - len(failures)
+    warn(f"{answered:,} answered, {len(failures):,} failed")
+    for failure in failures:
+        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+    if not songs:
+        warn("no audio files there")
+    raise typer.Exit(int(bool(failures) or not songs))
+
+
+def show(
+    song: Annotated[Path, typer.Argument(help="An audio file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder for the pictures.")],
+    seconds: Annotated[float, typer.Option(min=0.1, help="How much of its beginning.")] = 30.0,
+) -> None:
+    """Draw a song's waveplot, spectrogram, mel filters and MFCCs (the paper's Figures 1 to 4)."""
+    from backbeat.show import show as draw
+
+    for path in draw(song, out, seconds=seconds):
+        say(str(path))
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder for all that is made.")] = Path(
+        "demo"
+    ),
+) -> None:
+    """Go the whole way on the built-in collection: songs, features, training, answers."""
+    from backbeat.cli.demo import demo as whole_way
+
+    whole_way(out)

@@ -1,0 +1,11 @@
+"""jam: a synthetic collection with GTZAN's form, for trying things out where GTZAN cannot be had.
+
+Ten genres sketched with numpy and scipy alone, by fictional artists. It stands for no real music:
+see the README.txt that `generate` writes.
+"""
+
+from backbeat.jam.basics import GENRES, SAMPLE_RATE, SECONDS
+from backbeat.jam.collection import generate
+from backbeat.jam.compose import Song, compose
+
+__all__ = ["GENRES", "SAMPLE_RATE", "SECONDS", "Song", "compose", "generate"]

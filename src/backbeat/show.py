@@ -1,0 +1,91 @@
+"""A song as pictures: the paper's Figures 1 to 4, of any song."""
+
+from pathlib import Path
+
+import numpy as np
+import scipy.signal
+
+from backbeat import audio, figures
+from backbeat.errors import BackbeatError
+from backbeat.frontend import Mfcc, mel_filters, mfcc
+
+_FLOOR_DB = 80.0
+
+
+def show(song: Path, out: Path, *, seconds: float = 30.0) -> tuple[Path, ...]:
+    """Draw a song's waveplot, spectrogram, mel filters and MFCCs.
+
+    Parameters
+    ----------
+    song : Path
+    out : Path
+        A folder, made if missing; its pictures of these names are replaced.
+    seconds : float
+        How much of the song's beginning to draw.
+
+    Returns
+    -------
+    tuple of Path
+        ``song.png`` (all in one), ``waveplot.png``, ``spectrogram.png``, ``mel_filters.png``,
+        ``mfcc.png``.
+
+    Raises
+    ------
+    BackbeatError
+        If the song cannot be decoded or is shorter than a tenth of a second.
+    """
+    front = Mfcc()
+    samples = audio.read(song, sample_rate=front.sample_rate, seconds=seconds)
+    if len(samples) < front.sample_rate // 10:
+        raise BackbeatError(f"{audio.display_name(song)}: too short to draw")
+    samples = np.nan_to_num(samples)
+    length = len(samples) / front.sample_rate
+    decibels = spectrogram_db(samples, front)
+    whole = front.model_copy(update={"seconds": length, "slices": 1})
+    coefficients = mfcc(samples, whole)[0].T
+    title = audio.display_name(song.name)
+    filters = mel_filters(front.sample_rate, front.n_fft, front.n_mels)
+    drawn = {
+        "song": figures.song(
+            samples, front.sample_rate, title=title, spectrogram_db=decibels, mfcc=coefficients
+        ),
+        "waveplot": figures.waveplot(samples, front.sample_rate, title=title),
+        "spectrogram": figures.spectrogram(
+            decibels, front.sample_rate, seconds=length, title=title
+        ),
+        "mel_filters": figures.mel_filters(filters, front.sample_rate),
+        "mfcc": figures.mfcc_map(coefficients, seconds=length, title=title),
+    }
+    written = []
+    for name, figure in drawn.items():
+        figures.save(figure, out / f"{name}.png")
+        written.append(out / f"{name}.png")
+    return tuple(written)
+
+
+def spectrogram_db(samples: np.ndarray, front: Mfcc) -> np.ndarray:
+    """Compute a spectrogram in dB below its loudest cell.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+    front : Mfcc
+        For the length of the FFT and the hop.
+
+    Returns
+    -------
+    ndarray of float32, shape (1 + n_fft // 2, frames)
+        From -80 to 0.
+    """
+    _, _, spectrum = scipy.signal.stft(
+        samples,
+        window="hann",
+        nperseg=front.n_fft,
+        noverlap=front.n_fft - front.hop_length,
+        boundary="zeros",
+        padded=False,
+    )
+    power = np.square(np.abs(spectrum))
+    decibels = 10 * np.log10(np.maximum(power, 1e-10 * max(float(power.max()), 1e-20)))
+    relative: np.ndarray = np.maximum(decibels - decibels.max(), -_FLOOR_DB).astype(np.float32)
+    return relative

@@ -1,0 +1,134 @@
+"""Small sound files of every format, whole and faulty, for the tests."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+GTZAN = Path(__file__).resolve().parents[2] / "shared" / "gtzan"
+
+# Formats whose header tells when the end is missing, with the sample rate that suits them.
+FORMATS = {
+    "wav": 22_050,
+    "au": 22_050,
+    "aiff": 22_050,
+    "flac": 22_050,
+    "mp3": 22_050,
+    "ogg": 22_050,
+    "opus": 48_000,
+    "m4a": 44_100,
+    "wma": 44_100,
+}
+
+
+def need_gtzan():
+    """Skip the test where the real excerpts are absent."""
+    if not (GTZAN / "clips").is_dir():
+        pytest.skip("the GTZAN excerpts (../shared/gtzan/clips) are not here")
+
+
+def music(seconds=3.0, rate=22_050, channels=1, seed=0):
+    """A chord over noise: float32 of shape (frames, channels), peak about 0.6."""
+    random = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    chord = sum(np.sin(2 * np.pi * (pitch + 5 * seed) * time) for pitch in (220, 277, 330))
+    noise = random.standard_normal((len(time), channels)) * 0.03
+    return (0.15 * chord[:, None] + noise).astype(np.float32)
+
+
+def write(path, samples=None, rate=None, **options):
+    """Write a sound in the format of the suffix, by libsndfile or by FFmpeg; gives the path."""
+    suffix = path.suffix.lower().removeprefix(".")
+    rate = rate or FORMATS.get(suffix, 22_050)
+    samples = music(rate=rate) if samples is None else samples
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if suffix in ("m4a", "wma", "aac"):
+        _write_ffmpeg(path, samples, rate)
+    elif suffix == "opus":
+        soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
+    else:
+        soundfile.write(path, samples, rate, **options)
+    return path
+
+
+def _write_ffmpeg(path, samples, rate):
+    import av
+
+    container, codec = {
+        ".m4a": ("ipod", "aac"),
+        ".wma": ("asf", "wmav2"),
+        ".aac": ("adts", "aac"),
+    }[path.suffix]
+    layout = "mono" if samples.shape[1] == 1 else "stereo"
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, layout=layout)
+        stream.bit_rate = 128_000
+        for start in range(0, len(samples), 2048):
+            piece = np.ascontiguousarray(samples[start : start + 2048].T)
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = rate, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+
+
+def cut(path, share=0.5):
+    """Leave a file's first part only."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+def raw_mp3(path, seconds=3.0):
+    """Write an MP3 without the Info frame that tells its length."""
+    import av
+
+    samples = music(seconds, 44_100)
+    with av.open(
+        str(path), "w", format="mp3", options={"write_xing": "0", "id3v2_version": "0"}
+    ) as f:
+        stream = f.add_stream("libmp3lame", rate=44_100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples.T.copy(), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 44_100, 0
+        f.mux(stream.encode(frame))
+        f.mux(stream.encode(None))
+    return path
+
+
+def silent_opus(path, seconds):
+    """Write a silent Opus file, page by page: encoding hours of silence takes a minute."""
+    packet = bytes((0xFB, 6)) + b"\xff\xfe" * 6  # six silent CELT frames of 20 ms, mono (RFC 6716)
+    head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 0, 48_000, 0, 0)
+    tags = b"OpusTags" + struct.pack("<I", 4) + b"test" + struct.pack("<I", 0)
+    pages = [_ogg_page([head], 0, 0, 2), _ogg_page([tags], 1, 0, 0)]
+    left = round(seconds / 0.12)
+    granule = 0
+    while left:
+        count = min(left, 255)
+        left -= count
+        granule += count * 5760
+        pages.append(_ogg_page([packet] * count, len(pages), granule, 0 if left else 4))
+    path.write_bytes(b"".join(pages))
+    return path
+
+
+def _ogg_page(packets, number, granule, flags):
+    """One page of Ogg (RFC 3533) that holds whole packets, each under 255 bytes."""
+    lengths = bytes(map(len, packets))
+    page = struct.pack("<4sBBqIIIB", b"OggS", 0, flags, granule, 7, number, 0, len(packets))
+    page += lengths + b"".join(packets)
+    checksum = 0
+    for byte in page:
+        checksum = (checksum << 8 & 0xFFFFFFFF) ^ _CRC[checksum >> 24 ^ byte]
+    return page[:22] + struct.pack("<I", checksum) + page[26:]
+
+
+def _crc_of(byte):
+    value = byte << 24
+    for _ in range(8):
+        value = value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)
+    return value & 0xFFFFFFFF
+
+
+_CRC = [_crc_of(byte) for byte in range(256)]
