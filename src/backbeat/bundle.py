@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import tempfile
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +183,10 @@ def export_onnx(network: Any, examples: Array) -> bytes:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
-        network.export(path, format="onnx", verbose=False)
+        with warnings.catch_warnings():
+            # Keras looks whether NumPy has an `np.object` before it makes one for tf2onnx.
+            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            network.export(path, format="onnx", verbose=False)
         exported = path.read_bytes()
     expected = network.predict(examples, verbose=0)
     difference = float(np.abs(open_network(exported)(examples) - expected).max())
@@ -281,7 +285,11 @@ def read_bundle(path: Path) -> Bundle:
 def card(description: Description) -> str:
     """Write the model's card: what it is, what it was measured to do, and what it is not."""
     measured, split = description.measured, description.split
-    leak = f"\n**{split.leak[0].upper()}{split.leak[1:]}.** New songs fare worse.\n"
+    leak = (
+        f"\n**{split.leak[0].upper()}{split.leak[1:]}.** New songs fare worse.\n"
+        if split.leak
+        else ""
+    )
     recalls = "\n".join(
         f"| {genre} | {'-' if value is None else f'{value:.0%}'} |"
         for genre, value in measured.recall.items()
@@ -299,7 +307,7 @@ It hears {slices} slice(s) of {frames} frames x {bands} bands in each window of
 ## Measured
 Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slice_accuracy:.1%} of
 {measured.slices} test slices, {measured.track_accuracy:.1%} of {measured.tracks} test tracks.
-{leak if split.leak else ""}
+{leak}
 | genre | recall of tracks |
 | --- | --- |
 {recalls}

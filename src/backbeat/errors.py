@@ -1,5 +1,8 @@
 """Errors that a user can mend, told in one line."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class BackbeatError(Exception):
     """A mistake in what backbeat was given.
@@ -7,3 +10,27 @@ class BackbeatError(Exception):
     The message is one line that names the file (or the option) and the remedy; the command line
     prints it alone, without a traceback, and exits with status 1.
     """
+
+
+@contextlib.contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Say what to install where an import in the block fails.
+
+    Parameters
+    ----------
+    extra : str
+        The optional part of backbeat that brings the package.
+    what : str
+        What needs it, to begin the message with.
+
+    Raises
+    ------
+    BackbeatError
+        In place of the ImportError.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise BackbeatError(
+            f"{what} needs {error.name or error}: pip install 'backbeat[{extra}]'"
+        ) from error

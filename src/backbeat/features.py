@@ -120,18 +120,18 @@ class Features:
 
         Parameters
         ----------
-               kind : {"mfcc", "logmel"}
-                   What the network takes; see `frontend.as_input`.
+        kind : {"mfcc", "logmel"}
+            What the network takes; see `frontend.as_input`.
 
         Returns
         -------
         loaded : Examples
-                   In the order of the store, all slices of a track next to each other.
+            In the order of the store, all slices of a track next to each other.
 
         Raises
         ------
-               BackbeatError
-                   If the store cannot be seen that way, or a chunk of it is damaged.
+        BackbeatError
+            If the store cannot be seen that way, or a chunk of it is damaged.
         """
         kept = np.flatnonzero(self.table.slices)
         counts = self.table.slices[kept]

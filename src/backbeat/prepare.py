@@ -20,8 +20,9 @@ import zarr
 
 from backbeat import audio
 from backbeat import frontend as frontends
-from backbeat.collection import Collection, Track, duplicate, excluded, read_tags
-from backbeat.engine import map_unordered
+from backbeat.check import duplicate, excluded
+from backbeat.collection import Collection, Track, read_tags
+from backbeat.engine import InlineExecutor, map_unordered
 from backbeat.errors import BackbeatError
 from backbeat.features import (
     TrackTable,
@@ -90,7 +91,7 @@ def prepare(
     out: Path,
     *,
     frontend: FrontEnd | None = None,
-    executor: Executor,
+    executor: Executor | None = None,
     windows: int | None = None,
     drop_duplicates: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -104,8 +105,8 @@ def prepare(
         The store's folder, made if missing.
     frontend : FrontEnd, optional
         The paper's `Mfcc` by default.
-    executor : Executor
-        Where the work is done; see `engine.open_executor`.
+    executor : Executor, optional
+        Where the work is done; see `engine.open_executor`. In this process by default.
     windows : int, optional
         For `LogMel`: the most windows of 30 s to take of a track, spread over it (default 4).
         `Mfcc` takes the first 29 s, as the paper does.
@@ -130,7 +131,7 @@ def prepare(
     group = _open_or_create(collection, out, front, windows, drop_duplicates)
     blocks = _blocks(collection, out, front, windows)
     if not group.attrs.get("complete"):
-        _fill(group, blocks, len(collection.tracks), executor, on_progress)
+        _fill(group, blocks, len(collection.tracks), executor or InlineExecutor(), on_progress)
         _finish(group, collection, blocks, drop_duplicates)
     elif on_progress:
         on_progress(len(collection.tracks), len(collection.tracks))

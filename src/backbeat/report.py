@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backbeat import __version__
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -80,12 +80,8 @@ def run_report(
 
 
 def _template(name: str) -> Any:
-    try:
+    with needing("train", "the report"):
         import jinja2
-    except ImportError as error:
-        raise BackbeatError(
-            'the report needs jinja2: pip install "backbeat[train]" brings it'
-        ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("backbeat", "templates"),
         autoescape=True,

@@ -9,11 +9,11 @@ import numpy as np
 
 from backbeat import atomic, evaluation
 from backbeat.bundle import open_network, read_bundle
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
 from backbeat.features import Features, open_features
+from backbeat.history import Epoch, read_history
 from backbeat.splits import LEAKS, read_parts
-from backbeat.training import Epoch, read_history
 
 _BATCH = 1024
 
@@ -180,8 +180,8 @@ def write_evaluation(run: Path, evaluated: Evaluation) -> Path:
     Path
         The report.
     """
-    from backbeat import figures, report
-
+    with needing("train", "drawing"):
+        from backbeat import figures, report
     metrics, leaks = evaluated.metrics, evaluated.leak == LEAKS["slices"]
     history = history_columns(evaluated.history)
     drawn = {

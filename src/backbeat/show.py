@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import scipy.signal
 
-from backbeat import audio, figures
-from backbeat.errors import BackbeatError
+from backbeat import audio
+from backbeat.errors import BackbeatError, needing
 from backbeat.frontend import Mfcc, mel_filters, mfcc
 
 _FLOOR_DB = 80.0
@@ -34,6 +34,8 @@ def show(song: Path, out: Path, *, seconds: float = 30.0) -> tuple[Path, ...]:
     BackbeatError
         If the song cannot be decoded or is shorter than a tenth of a second.
     """
+    with needing("train", "drawing"):
+        from backbeat import figures
     front = Mfcc()
     samples = audio.read(song, sample_rate=front.sample_rate, seconds=seconds)
     if len(samples) < front.sample_rate // 10:

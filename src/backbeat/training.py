@@ -13,8 +13,6 @@ depends on the seed and the number of the epoch alone. A finished run holds::
     model.backbeat    the bundle that `classify` takes
 """
 
-import csv
-import io
 import json
 import os
 import platform
@@ -23,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -32,34 +30,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import __version__, atomic, bundle, evaluation
+from backbeat import __version__, atomic, bundle, checkpoint, evaluation
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
+from backbeat.history import Epoch, write_history
 from backbeat.splits import Split, write_split
 from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import Spec
 
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
 _EVALUATION_BATCH = 512
-_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
-
-CHECKPOINT = "checkpoint.npz"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of ``history.csv``.
-
-    ``val_loss`` and ``val_accuracy`` are of the part that the split monitors. ``loss`` and
-    ``accuracy`` are Keras's running means over the training part while it learns.
-    """
-
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -140,24 +120,6 @@ def train(
     return out
 
 
-def read_history(path: Path) -> tuple[Epoch, ...]:
-    """Read ``history.csv``.
-
-    Raises
-    ------
-    BackbeatError
-        If it is missing or damaged.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return tuple(
-                Epoch(int(row["epoch"]), *(float(row[name]) for name in _COLUMNS[1:]))
-                for row in csv.DictReader(file)
-            )
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BackbeatError(f"{path}: cannot be read as a history ({error!r})") from error
-
-
 def _fit(
     network: Any,
     spec: Spec,
@@ -174,8 +136,8 @@ def _fit(
     x, y = examples.x[train_rows], targets[train_rows]
     watched = examples.x[watched_rows], targets[watched_rows]
     network.optimizer.build(network.trainable_variables)
-    history = _restore(network, out / CHECKPOINT)
-    kept = _snapshot(network)
+    history = checkpoint.restore(network, out / checkpoint.NAME)
+    kept = checkpoint.snapshot(network)
     saved_at = time.monotonic()
     with _stopping_politely() as stopped:
         for epoch in range(len(history), spec.epochs):
@@ -204,15 +166,15 @@ def _fit(
                     seconds=round(time.perf_counter() - start, 3),
                 ),
             )
-            kept = _snapshot(network)
+            kept = checkpoint.snapshot(network)
             if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
-                _save(out / CHECKPOINT, kept, history)
+                checkpoint.save(out / checkpoint.NAME, kept, history)
                 saved_at = time.monotonic()
             if stopped.is_set():
                 break
     if len(history) < spec.epochs:
-        _save(out / CHECKPOINT, kept, history)
-        _write_history(out / "history.csv", history)
+        checkpoint.save(out / checkpoint.NAME, kept, history)
+        write_history(out / "history.csv", history)
         raise StoppedError(
             f"{out}: stopped after {len(history)} of {spec.epochs} epochs; "
             "go on with the same command and --resume"
@@ -230,7 +192,7 @@ def _finish(
     history: tuple[Epoch, ...],
 ) -> None:
     """Write the results of a trained network; the bundle comes last and says that all is there."""
-    _write_history(out / "history.csv", history)
+    write_history(out / "history.csv", history)
     with atomic.replacing(out / "model.keras") as temporary:
         network.save(temporary)
     rows = split.rows("test")
@@ -255,7 +217,7 @@ def _finish(
     )
     network_bytes = bundle.export_onnx(network, examples.x[rows[:32]])
     bundle.write_bundle(out / "model.backbeat", made, network_bytes)
-    (out / CHECKPOINT).unlink(missing_ok=True)
+    (out / checkpoint.NAME).unlink(missing_ok=True)
 
 
 def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -315,51 +277,6 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
     elif out.exists() and not out.is_dir():
         raise BackbeatError(f"{out}: is a file; choose another -o")
     out.mkdir(parents=True, exist_ok=True)
-
-
-def _snapshot(network: Any) -> list[npt.NDArray[Any]]:
-    """Copy all that changes in training: weights, statistics, optimiser, dropout's seeds."""
-    return [np.array(variable) for variable in _variables(network)]
-
-
-def _variables(network: Any) -> list[Any]:
-    return [*network.variables, *network.optimizer.variables]
-
-
-def _save(path: Path, state: list[npt.NDArray[Any]], history: tuple[Epoch, ...]) -> None:
-    rows = np.array([list(asdict(epoch).values()) for epoch in history], np.float64)
-    arrays = {f"variable_{index:04d}": value for index, value in enumerate(state)}
-    content = io.BytesIO()
-    np.savez(content, history=rows.reshape(-1, len(_COLUMNS)), allow_pickle=False, **arrays)
-    atomic.write_bytes(path, content.getvalue())
-
-
-def _restore(network: Any, path: Path) -> tuple[Epoch, ...]:
-    if not path.exists():
-        return ()
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            rows = saved["history"]
-            state = [saved[f"variable_{index:04d}"] for index in range(len(saved.files) - 1)]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise BackbeatError(f"{path}: damaged checkpoint ({error}); remove it") from error
-    variables = _variables(network)
-    if [v.shape for v in state] != [tuple(v.shape) for v in variables]:
-        raise BackbeatError(f"{path}: checkpoint of another network; remove it")
-    for variable, value in zip(variables, state, strict=True):
-        variable.assign(value)
-    return tuple(Epoch(int(row[0]), *(float(value) for value in row[1:])) for row in rows)
-
-
-def _write_history(path: Path, history: tuple[Epoch, ...]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for epoch in history:
-        writer.writerow(
-            [epoch.epoch, *(f"{value:.6g}" for value in list(asdict(epoch).values())[1:])]
-        )
-    atomic.write_text(path, text.getvalue())
 
 
 def _batch_teller(

@@ -39,15 +39,16 @@ def check(
     import json
 
     from backbeat import atomic
-    from backbeat import collection as collections
     from backbeat import frontend as frontends
     from backbeat.audio import display_name
+    from backbeat.check import check_collection
+    from backbeat.collection import read_collection
     from backbeat.engine import open_executor
 
     front = frontends.by_name(frontend)
-    read = collections.read_collection(collection)
+    read = read_collection(collection)
     with open_executor(workers) as executor, progress("checking") as told:
-        report = collections.check_collection(
+        report = check_collection(
             read,
             min_seconds=front.least_samples / front.sample_rate,
             executor=executor,
@@ -169,8 +170,16 @@ def gtzan(
     workers: Workers = None,
 ) -> None:
     """Fetch GTZAN from its public sources, or take the copy that you have; then check it."""
-    from backbeat import gtzan as collection
+    from backbeat.gtzan.fetching import fetch
 
-    with progress("fetching", "bytes") as told:
-        genres = collection.fetch(out, source=source, on_progress=told)
+    with progress("fetching", "") as told:
+
+        def fetched(what: str, done: int, total: int | None) -> None:
+            # Of a download bytes are told, too many to read; of all else files.
+            if what == "download":
+                told(done // 2**20, total and total // 2**20, "download, MiB")
+            else:
+                told(done, total, f"{what}, files")
+
+        genres = fetch(out, source=source, on_progress=fetched)
     check(genres, workers=workers)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def progress(
     what: str, unit: str = "tracks", *, shown: bool = True
-) -> Iterator[Callable[[int, int], None]]:
+) -> Iterator[Callable[..., None]]:
     """Show a bar with speed and time left on standard error, while the block runs.
 
     Yields
     ------
     callable
-        To be called with (done, total). Work done before the first call (a resumed job) does not
-        count towards the speed.
+        To be called with (done, total), and a word for what is going on now if that changes. Work
+        done before the first call (a resumed job) does not count towards the speed.
     """
     from rich.console import Console
     from rich.progress import (
@@ -45,10 +45,10 @@ def progress(
     with bar:
         task = bar.add_task(what, total=None, speed="")
 
-        def told(done: int, total: int) -> None:
+        def told(done: int, total: int | None, now: str = what) -> None:
             per_second = bar.tasks[0].speed
             speed = f"{per_second:.1f} {unit}/s" if per_second else ""
-            bar.update(task, completed=done, total=total, speed=speed)
+            bar.update(task, description=now, completed=done, total=total, speed=speed)
 
         yield told
 

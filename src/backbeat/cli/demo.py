@@ -4,7 +4,8 @@ from pathlib import Path
 
 from backbeat import classify, frontend, jam, scoring, splits, training, zoo
 from backbeat.cli.console import EpochBar, progress, say
-from backbeat.collection import check_collection, read_collection
+from backbeat.check import check_collection
+from backbeat.collection import read_collection
 from backbeat.engine import open_executor
 from backbeat.features import open_features
 from backbeat.prepare import prepare

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import needing
 from backbeat.evaluation.predictions import Predictions, track_rows
 
 FLOOR = 1e-12
@@ -211,10 +211,6 @@ def classification_report(predictions: Predictions) -> ClassificationReport:
 
 
 def _sklearn_metrics() -> Any:
-    try:
+    with needing("train", "scoring"):
         import sklearn.metrics
-    except ImportError as error:
-        raise BackbeatError(
-            'scoring needs scikit-learn: pip install "backbeat[train]" brings it'
-        ) from error
     return sklearn.metrics

@@ -222,8 +222,9 @@ def _unpack(archive: Path, out: Path, tell: Progress) -> None:
             raise BackbeatError(f"{shown}: no tracks of GTZAN in it (such as blues/blues.00000.au)")
         staging.rename(out / "genres")
     except _BROKEN_ARCHIVE as error:
+        words = str(error).partition("\n")[0].rstrip(":") or "cut short"
         raise BackbeatError(
-            f"{shown}: not a whole archive ({error}); download it again, then use --from"
+            f"{shown}: not a whole archive ({words}); download it again, then use --from"
         ) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)

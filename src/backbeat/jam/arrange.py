@@ -13,10 +13,10 @@ from backbeat.jam.styles import STYLES
 
 #: How often a song borrows a groove, a harmony, a player; and how often another genre's whole band
 #: sits in for a phrase. Multiplied by the artist's openness.
-BORROW_GROOVE = 0.35
+BORROW_GROOVE = 0.3
 BORROW_HARMONY = 0.35
-BORROW_PLAYER = 0.5
-GUEST_PHRASE = 0.35
+BORROW_PLAYER = 0.4
+GUEST_PHRASE = 0.2
 
 #: Energies of a song's phrases; an excerpt begins anywhere in them.
 _FORMS = (

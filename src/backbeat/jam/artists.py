@@ -20,10 +20,10 @@ ARTISTS = 8
 
 #: How far artists stray from their genre. These were set so that a small CNN finds random slices
 #: neither trivial nor hopeless, and other artists' songs harder.
-TILT_SPREAD = 3.2
-TONE_SPREAD = 0.3
-LEVEL_SPREAD = 2.0
-BALANCE_SPREAD = 2.5
+TILT_SPREAD = 2.4
+TONE_SPREAD = 0.25
+LEVEL_SPREAD = 1.6
+BALANCE_SPREAD = 2.0
 
 _FIRST = (
     "Amber", "Broken", "Crooked", "Distant", "Electric", "Faded", "Gilded", "Hollow", "Idle",

@@ -11,7 +11,7 @@ from backbeat.jam.mix import echo, level_of, master
 from backbeat.jam.perform import perform_drums, perform_player
 
 #: Standard deviation of a single song's mix around its artist's, dB.
-SONG_TILT = 1.2
+SONG_TILT = 1.0
 SONG_LEVEL = 1.0
 
 

@@ -234,7 +234,7 @@ ROCK = Style(
     parts=(
         Part("bass", ("pick-bass", "bass"), ("11111111", "1..11.1.", "1.1.1.5a"), -1, 36, 0.9),
         Part("riff", ("crunch", "fuzz"), ("p.ppp.pp", "p...p.p.", "p.mmp.mm", "p..p..p.|p..pp..."),
-             0, 50, 0.9, 0.15),
+             3, 50, 0.9, 0.15),
         Part("comp", ("jangle", "organ", "piano", "crunch"), ("x...x...", "x.x.x.xx", "x......."),
              -5, 60, 0.9, 0.45, 0.75),
         Part("lead", ("singer", "diva", "lead-guitar"), ("x.xxx.x.|x.......", "xx.xx.x.|x..x....",

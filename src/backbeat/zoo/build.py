@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, needing
 from backbeat.zoo.spec import (
     Convolution,
     Dense,
@@ -32,13 +32,8 @@ def load_keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's C++ side greets with a page of advice that no user of backbeat can act upon.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        with _quiet():
-            return importlib.import_module("keras")
-    except ImportError as error:
-        raise BackbeatError(
-            f"training needs Keras and TensorFlow ({error}): pip install 'backbeat[train]'"
-        ) from error
+    with needing("train", "training"), _quiet():
+        return importlib.import_module("keras")
 
 
 @contextlib.contextmanager

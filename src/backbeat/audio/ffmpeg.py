@@ -1,0 +1,146 @@
+"""The reader of compressed sound, such as MP3, FLAC, Ogg, AAC and WMA, by FFmpeg (PyAV)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backbeat.audio.source import AudioError, AudioInfo, Source, block_frames, check_limits, mix
+
+if TYPE_CHECKING:
+    import av
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+# FFmpeg must not take a playlist or a picture sequence (both open other files) or a text for audio.
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,"
+    "mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv,xwma"
+)
+
+# Players pass over a damaged packet, and so do we; beyond this share a file is not what it was.
+_DAMAGED_SHARE = 0.01
+_DAMAGED_FEW = 2
+
+
+def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
+    """Open by FFmpeg."""
+    import av
+
+    try:
+        container = stack.enter_context(
+            # "file:" keeps a name like "concat:a" from being taken for an address.
+            av.open(
+                f"file:{path}",
+                options={"format_whitelist": _FORMATS},
+                metadata_errors="replace",
+            )
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        what = f"not audio that can be played ({_words(error)})"
+        raise AudioError(path, what, "not-audio") from None
+    if not container.streams.audio:
+        raise AudioError(path, "not audio: it holds no sound track", "not-audio")
+    stream = container.streams.audio[0]
+    stream.codec_context.thread_count = 1  # workers are many already
+    frames = _frames(path, container, stream)
+    first = next(frames, None)
+    if first is None:
+        raise AudioError(path, "not audio: nothing in it can be decoded", "not-audio")
+    sample_rate, channels = first.sample_rate, first.layout.nb_channels
+    check_limits(path, sample_rate, channels)
+    seconds = _seconds(container, stream)
+    info = AudioInfo(sample_rate, channels, seconds, stream.codec_context.name)
+    return Source(path, info, _blocks(path, info, first, frames))
+
+
+def _seconds(container: av.container.InputContainer, stream: Any) -> float | None:
+    """Give the declared length of the sound, in seconds."""
+    if container.format.name.startswith("mov") and stream.duration:
+        return float(stream.duration * stream.time_base)
+    # Other containers declare the length of the whole, which may be its pictures'.
+    pictures = (s for s in container.streams.video if not _is_cover(s))
+    if container.duration is None or next(pictures, None) is not None:
+        return None
+    return container.duration / 1e6
+
+
+def _is_cover(stream: Any) -> bool:
+    """Say whether a video stream is a cover picture."""
+    return stream.codec_context.name in ("mjpeg", "png", "bmp", "gif", "webp")
+
+
+def _frames(
+    path: Path, container: av.container.InputContainer, stream: Any
+) -> Iterator[av.AudioFrame]:
+    """Decode by FFmpeg, frame by frame, passing over a damaged packet as players do."""
+    import av
+
+    packets = damaged = 0
+    done = 0.0
+    try:
+        for packet in container.demux(stream):
+            packets += 1
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                damaged += 1
+                continue
+            for frame in frames:
+                done += frame.samples / frame.sample_rate
+                yield frame
+    except (av.FFmpegError, OSError, ValueError) as error:
+        what = f"damaged after {done:.1f} s ({_words(error)})"
+        raise AudioError(path, what) from None
+    if done and damaged > max(_DAMAGED_FEW, _DAMAGED_SHARE * packets):
+        raise AudioError(path, f"damaged: {damaged} of its {packets} packets cannot be decoded")
+
+
+def _blocks(
+    path: Path, info: AudioInfo, first: av.AudioFrame, frames: Iterator[av.AudioFrame]
+) -> Iterator[Samples]:
+    """Gather FFmpeg's short frames to blocks."""
+    wanted = block_frames(info.sample_rate, info.channels)
+    parts = [_frame_samples(path, info, first)]
+    gathered = len(parts[0])
+    for frame in frames:
+        if gathered >= wanted:
+            yield np.concatenate(parts)
+            parts, gathered = [], 0
+        parts.append(_frame_samples(path, info, frame))
+        gathered += len(parts[-1])
+    yield np.concatenate(parts)
+
+
+def _frame_samples(path: Path, info: AudioInfo, frame: av.AudioFrame) -> Samples:
+    """Turn a frame into float32 of shape (frames, channels)."""
+    if frame.sample_rate != info.sample_rate:
+        change = f"from {info.sample_rate} to {frame.sample_rate} Hz"
+        raise AudioError(path, f"its sample rate changes in the middle, {change}")
+    channels = frame.layout.nb_channels
+    array = frame.to_ndarray()
+    array = array.T if frame.format.is_planar else array.reshape(-1, channels)
+    samples = _as_float(array)
+    if channels != info.channels:  # radio recordings switch between mono and stereo
+        samples = np.repeat(mix(samples)[:, None], info.channels, axis=1)
+    return samples
+
+
+def _as_float(array: NDArray[Any]) -> Samples:
+    """Scale integers to full scale at 1, as libsndfile does."""
+    if array.dtype.kind == "f":
+        return array.astype(np.float32, copy=False)
+    full = 2 ** (array.dtype.itemsize * 8 - 1)
+    centred = array.astype(np.float64) - (full if array.dtype.kind == "u" else 0)
+    samples: Samples = (centred / full).astype(np.float32)
+    return samples
+
+
+def _words(error: Exception) -> str:
+    """Give FFmpeg's own words, without the number and the file's name."""
+    return (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")

@@ -1,0 +1,171 @@
+"""Any audio file to mono samples: opened by its first bytes, mixed down, resampled, in blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbeat.audio.ffmpeg import open_ffmpeg
+from backbeat.audio.sndfile import open_sndfile
+from backbeat.audio.source import AudioError, AudioInfo, Source, mix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+# What libsndfile is asked for first: RIFF, RF64, Sony's wave 64, AU, AIFF, CAF, VOC, NIST.
+_PLAIN = (b"RIFF", b"RF64", b"riff", b".snd", b"FORM", b"caff", b"Creative", b"NIST_1A")
+
+
+@contextlib.contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open an audio file of any format that libsndfile or FFmpeg plays.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Its suffix does not matter.
+
+    Yields
+    ------
+    Source
+        Closed when the block ends.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read, or is not audio; also while iterating.
+    """
+    head = _read_head(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            source = (open_sndfile if head.startswith(_PLAIN) else open_ffmpeg)(path, stack)
+        except AudioError as first:
+            # The reader that the first bytes call for knows best what is wrong. FFmpeg has no
+            # stand-in: where libsndfile takes noise for MP3, mpg123 prints about it.
+            if not head.startswith(_PLAIN):
+                raise
+            try:
+                source = open_ffmpeg(path, stack)
+            except AudioError:
+                raise first from None
+        yield source
+
+
+def mono_blocks(
+    blocks: Iterable[Samples], info: AudioInfo, sample_rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """Mix native blocks down to one channel and resample them.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (frames, channels)
+        Consecutive blocks at ``info.sample_rate``.
+    info : AudioInfo
+        Of their source.
+    sample_rate : int
+        The wanted rate, in Hz.
+
+    Yields
+    ------
+    ndarray of float32, shape (samples,)
+        The mean over the channels. All blocks together are as long, and within float32 rounding the
+        same, as ``librosa.load(path, sr=sample_rate)`` gives.
+    """
+    if sample_rate == info.sample_rate:
+        yield from map(mix, blocks)
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(info.sample_rate, sample_rate, 1, dtype="float32", quality="HQ")
+    taken = given = 0
+    for block in blocks:
+        taken += len(block)
+        part = stream.resample_chunk(mix(block))
+        if len(part):
+            given += len(part)
+            yield part
+    # The resampler's own idea of the end may differ by a sample from the exact length.
+    rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    missing = -(-taken * sample_rate // info.sample_rate) - given - len(rest)
+    tail = np.pad(rest, (0, missing)) if missing > 0 else rest[: len(rest) + missing]
+    if len(tail):
+        yield tail
+
+
+def read(path: Path, *, sample_rate: int, seconds: float | None = None) -> NDArray[np.float32]:
+    """Read a whole file, or its beginning, as one mono array.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sample_rate : int
+        The wanted rate, in Hz.
+    seconds : float, optional
+        Decode no more than this much of the beginning.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be played.
+    """
+    with open_source(path) as source:
+        blocks: Iterable[Samples] = source
+        if seconds is not None:
+            blocks = _first_frames(source, math.ceil(seconds * source.info.sample_rate))
+        parts = list(mono_blocks(blocks, source.info, sample_rate))
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def duration(path: Path) -> float | None:
+    """Give the length in seconds that a file's header declares, None where it declares none.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be played.
+    """
+    with open_source(path) as source:
+        return source.info.seconds
+
+
+def _first_frames(blocks: Iterable[Samples], frames: int) -> Iterator[Samples]:
+    """Pass on blocks until `frames` frames are through."""
+    for block in blocks:
+        yield block[:frames]
+        frames -= len(block)
+        if frames <= 0:
+            return
+
+
+def _read_head(path: Path) -> bytes:
+    """Read a file's first bytes, or say why that cannot be."""
+    try:
+        # A pipe or a device would block the opening, or never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            what = "is a folder" if path.is_dir() else "is not a regular file"
+            raise AudioError(path, f"{what}, not an audio file")
+        with path.open("rb") as file:
+            head = file.read(16)
+    except FileNotFoundError:
+        raise AudioError(path, "no such file") from None
+    except PermissionError:
+        raise AudioError(path, "no permission to read it") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        what = getattr(error, "strerror", None) or str(error)
+        raise AudioError(path, f"cannot be read: {what}") from None
+    if not head:
+        raise AudioError(path, "empty: the file has no bytes")
+    return head

@@ -1,0 +1,59 @@
+"""The reader of plain samples: WAV, AU, AIFF, CAF and their like, by libsndfile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbeat.audio.source import AudioError, AudioInfo, Source, block_frames, check_limits
+
+if TYPE_CHECKING:
+    import numpy as np
+    import soundfile
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+
+def open_sndfile(path: Path, stack: ExitStack) -> Source:
+    """Open by libsndfile."""
+    import soundfile
+
+    # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    stack.callback(os.close, number)
+    try:
+        file = stack.enter_context(soundfile.SoundFile(number, closefd=False))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        what = f"not audio that can be played ({_words(error)})"
+        raise AudioError(path, what, "not-audio") from None
+    check_limits(path, file.samplerate, file.channels)
+    # An Ogg stream without an end has 2**63 - 1 frames.
+    seconds = file.frames / file.samplerate if file.frames < 2**62 else None
+    info = AudioInfo(file.samplerate, file.channels, seconds, file.subtype.lower())
+    return Source(path, info, _blocks(path, file))
+
+
+def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
+    """Read by libsndfile, block by block."""
+    frames = block_frames(file.samplerate, file.channels)
+    done = 0
+    while True:
+        try:
+            block = file.read(frames, dtype="float32", always_2d=True)
+        except RuntimeError as error:
+            where = done / file.samplerate
+            what = f"damaged after {where:.1f} s ({_words(error)})"
+            raise AudioError(path, what) from None
+        if not len(block):
+            return
+        done += len(block)
+        yield block
+
+
+def _words(error: Exception) -> str:
+    """Give libsndfile's own words, without the name that soundfile puts before them."""
+    return str(getattr(error, "error_string", error)).rstrip(".") or "unknown format"

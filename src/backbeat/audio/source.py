@@ -1,0 +1,138 @@
+"""An open audio file: its samples in blocks, what its header says, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from backbeat.errors import BackbeatError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+AUDIO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "asf", "au", "caf", "dsf"),
+        *("flac", "m4a", "m4b", "mka", "mov", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus"),
+        *("rf64", "snd", "tta", "w64", "wav", "wave", "webm", "wma", "wv"),
+    )
+)
+"""Suffixes, in lower case, of the files that a folder's scan takes for audio."""
+
+BLOCK_SECONDS = 5.0
+BLOCK_SAMPLES = 4_000_000  # over all channels: 16 MB, whatever a header says
+CHANNELS = range(1, 65)
+RATES = range(1_000, 768_001)
+
+Kind = Literal["unreadable", "not-audio"]
+
+
+class AudioError(BackbeatError):
+    """A file that cannot be played; the message names it and says why.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What is wrong with it, in plain words.
+    kind : {"unreadable", "not-audio"}
+        Whether the file could not be read or holds something else than audio.
+    """
+
+    def __init__(self, path: Path | str, what: str, kind: Kind = "unreadable") -> None:
+        super().__init__(path, what, kind)  # all three, so that it travels between processes
+        self.path = path
+        self.what = " ".join(what.split())
+        self.kind: Kind = kind
+
+    def __str__(self) -> str:
+        return f"{display_name(self.path)}: {self.what}"
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says.
+
+    Attributes
+    ----------
+    sample_rate : int
+        In Hz.
+    channels : int
+        Their number.
+    seconds : float or None
+        The length that the container declares; None where it declares none. For raw MP3 and AAC
+        streams it is FFmpeg's estimate from the bit rate.
+    codec : str
+        The decoder's name for the coding, such as ``"pcm_16"`` or ``"mp3"``.
+    """
+
+    sample_rate: int
+    channels: int
+    seconds: float | None
+    codec: str
+
+
+class Source:
+    """An open audio file: its `info`, and by iteration its blocks of native samples.
+
+    Iterating yields float32 arrays of shape (frames, channels), full scale at 1, of about 5 s each
+    (less with many channels, so that a block never takes more than 16 MB). It can be iterated once.
+    """
+
+    def __init__(self, path: Path, info: AudioInfo, blocks: Iterator[Samples]) -> None:
+        self.path = path
+        self.info = info
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[Samples]:
+        return self._blocks
+
+
+def display_name(path: Path | str) -> str:
+    r"""Write a file's name on one line: what cannot be printed as ``\n``, undecodable bytes too.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    str
+        Printable, and encodable as UTF-8.
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in str(path)
+    )
+
+
+def check_limits(path: Path, sample_rate: int, channels: int) -> None:
+    """Refuse headers that no recording has: memory would be reserved by them."""
+    if channels not in CHANNELS:
+        raise AudioError(path, f"its header claims {channels} channels; at most 64 make sense")
+    if sample_rate not in RATES:
+        what = f"its header claims {sample_rate} samples a second; 1,000 to 768,000 make sense"
+        raise AudioError(path, what)
+
+
+def block_frames(sample_rate: int, channels: int) -> int:
+    """Give the length of a block, in frames."""
+    return max(1, min(int(BLOCK_SECONDS * sample_rate), BLOCK_SAMPLES // channels))
+
+
+def mix(block: Samples) -> NDArray[np.float32]:
+    """Average the channels: (frames, channels) to (frames,)."""
+    if block.shape[1] == 1:
+        return block[:, 0]
+    if block.shape[1] == 2:  # numpy's mean over so short an axis takes five times as long
+        return (block[:, 0] + block[:, 1]) * np.float32(0.5)
+    mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    return mono
