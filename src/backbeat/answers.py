@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol
 from backbeat import atomic
 from backbeat.audio import display_name
 from backbeat.classify import Answer, Failure
+from backbeat.errors import BackbeatError
 
 
 class Writer(Protocol):
@@ -55,7 +56,7 @@ class CsvWriter:
 
     def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
         self.file = file
-        self.writer = csv.writer(file, lineterminator="\n")
+        self.writer = csv.writer(_Lines(file))
         self.top = min(top, genres)
         self.timeline = timeline
         if timeline:
@@ -103,6 +104,21 @@ class CsvWriter:
         blank = [""] * (len(self.columns) - 2)
         self.writer.writerow([failure.path, *blank, failure.reason])
         self.file.flush()
+
+
+class _Lines:
+    """Ends a CSV's rows as this system's other tools do.
+
+    Python's writer puts quotes only around those ends of lines that are in its own, so one that
+    writes a mere newline leaves a carriage return in a file's name bare, and no reader takes that.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def write(self, row: str) -> None:
+        """Write one row."""
+        self.file.write(row.removesuffix("\r\n") + "\n")
 
 
 class JsonlWriter:
@@ -154,11 +170,13 @@ WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jso
 def open_output(path: Path | None) -> Iterator[IO[str]]:
     """Open where answers go: standard output, or a file that is there only when it is whole."""
     if path is None:
-        if hasattr(sys.stdout, "reconfigure"):
-            # File names need not be UTF-8; they are written back as the bytes that they are.
-            sys.stdout.reconfigure(errors="surrogateescape")
+        if hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
+            # As in a file. Names need not be UTF-8: they are written back as the bytes they are.
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         yield sys.stdout
         return
+    if path.is_dir():
+        raise BackbeatError(f"{path}: is a folder; name a file to write to")
     with (
         atomic.replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,

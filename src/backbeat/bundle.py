@@ -32,16 +32,20 @@ from backbeat.frontend import input_shape as shape_for
 from backbeat.splits import Split
 from backbeat.zoo import Spec
 
-VERSION = 1
-_PARTS = ("network.onnx", "bundle.json", "CARD.md")
-_LARGEST_PART = 512 * 2**20  # bytes: far above any network here, far below filling a memory
+VERSION: Literal[1] = 1
+# Each part, with its most bytes: far above any here, and far below filling a memory.
+_PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 2**20, "CARD.md": 2**20}
 _EXPORT_TOLERANCE = 1e-4
 
 Array = npt.NDArray[np.float32]
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SplitFacts(_Strict):
@@ -56,11 +60,11 @@ class SplitFacts(_Strict):
 class MeasuredFacts(_Strict):
     """What the model was measured to do, on the test part of its split."""
 
-    slice_accuracy: float
-    track_accuracy: float
-    slices: int
-    tracks: int
-    recall: dict[str, float | None]
+    slice_accuracy: Share
+    track_accuracy: Share
+    slices: Count
+    tracks: Count
+    recall: dict[str, Share | None]
 
 
 class Calibration(_Strict):
@@ -73,19 +77,19 @@ class Description(_Strict):
     """The content of ``bundle.json``."""
 
     format: Literal["backbeat-bundle"] = "backbeat-bundle"
-    version: int = VERSION
+    version: Literal[1] = VERSION
     made_by: str
     model: str
-    genres: Annotated[tuple[str, ...], Field(min_length=2)]
+    genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     frontend: Annotated[FrontEnd, Field(discriminator="name")]
     input: Literal["mfcc", "logmel"]
     normalisation: Literal["none", "window"]
     """"window": each log-mel map brought to mean 0 and variance 1."""
     calibration: Calibration = Calibration()
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, Share] = {}
     split: SplitFacts
     measured: MeasuredFacts
-    trained_on_tracks: int
+    trained_on_tracks: Count
     spec: dict[str, Any]
     network_sha256: str
 
@@ -95,6 +99,10 @@ class Description(_Strict):
             raise ValueError("genres stand twice")
         if (self.normalisation == "window") != (self.input == "logmel"):
             raise ValueError("log-mel maps are normalised a window, MFCCs are not")
+        if self.input == "logmel" and self.frontend.name != "logmel":
+            raise ValueError("a network that takes log-mel maps needs the front-end logmel")
+        if not set(self.genres) >= {*self.measured.recall, *self.thresholds}:
+            raise ValueError("recall or thresholds of a genre that is not in genres")
         return self
 
 
@@ -112,6 +120,30 @@ class Bundle:
         """Hash of the network and all that travels with it."""
         content = self.network + self.description.model_dump_json().encode()
         return hashlib.sha256(content).hexdigest()[:16]
+
+    def open(self) -> "Network":
+        """Open the network, and make sure that it takes and gives what the description says.
+
+        Raises
+        ------
+        BackbeatError
+            If it cannot be run, or does not fit.
+        """
+        described = self.description
+        _, frames, bands = shape_for(described.frontend, described.input)
+        network = open_network(self.network)
+        try:
+            shape = network(np.zeros((2, frames, bands), np.float32)).shape
+        except Exception as error:
+            raise BackbeatError(
+                f"{self.path}: its network does not take {frames} frames x {bands} bands "
+                f"({_one_line(error)})"
+            ) from error
+        if shape != (2, len(described.genres)):
+            raise BackbeatError(
+                f"{self.path}: its network does not answer with {len(described.genres)} genres"
+            )
+        return network
 
 
 def describe(
@@ -271,15 +303,16 @@ def read_bundle(path: Path) -> Bundle:
         path = path / "model.backbeat"
     try:
         with zipfile.ZipFile(path) as archive:
-            parts = {name: _read_part(archive, name) for name in _PARTS}
+            parts = {name: _read_part(archive, name, most) for name, most in _PARTS.items()}
+        told = parts["CARD.md"].decode("utf-8")
     except (FileNotFoundError, PermissionError) as error:
         raise BackbeatError(f"{path}: {error.strerror}; name a bundle with --model") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+    except Exception as error:  # zipfile and zlib raise errors of many kinds on damage
         raise BackbeatError(f"{path}: not a bundle, or damaged ({_one_line(error)})") from error
     description = _read_description(path, parts["bundle.json"])
     if hashlib.sha256(parts["network.onnx"]).hexdigest() != description.network_sha256:
         raise BackbeatError(f"{path}: damaged: its network is not the one that it describes")
-    return Bundle(path, description, parts["network.onnx"], parts["CARD.md"].decode("utf-8"))
+    return Bundle(path, description, parts["network.onnx"], told)
 
 
 def card(description: Description) -> str:
@@ -319,8 +352,8 @@ collection that it was trained on, and may do worse on music of other times, pla
 """
 
 
-def _read_part(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > _LARGEST_PART:
+def _read_part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    if archive.getinfo(name).file_size > most:
         raise ValueError(f"{name} is too large")
     return archive.read(name)
 
@@ -328,7 +361,9 @@ def _read_part(archive: zipfile.ZipFile, name: str) -> bytes:
 def _read_description(path: Path, content: bytes) -> Description:
     try:
         loaded = json.loads(content)
-        version = loaded.get("version") if isinstance(loaded, dict) else None
+        if not isinstance(loaded, dict) or loaded.get("format") != "backbeat-bundle":
+            raise BackbeatError(f"{path}: not a bundle")
+        version = loaded.get("version")
         if isinstance(version, int) and version > VERSION:
             raise BackbeatError(
                 f"{path}: bundle format {version} is newer than this backbeat reads ({VERSION}); "
@@ -339,7 +374,7 @@ def _read_description(path: Path, content: bytes) -> Description:
         problem = error.errors()[0]
         place = ".".join(str(step) for step in problem["loc"])
         raise BackbeatError(f"{path}: damaged bundle: {place}: {problem['msg']}") from error
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BackbeatError(f"{path}: damaged bundle ({_one_line(error)})") from error
 
 

@@ -5,7 +5,6 @@ all that changes while a network learns: weights, running statistics, optimiser,
 """
 
 import io
-import zipfile
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ State = list[npt.NDArray[Any]]
 
 def snapshot(network: Any) -> State:
     """Copy the state of a compiled ``keras.Model`` whose optimiser is built."""
-    return [np.array(variable) for variable in _variables(network)]
+    return [np.asarray(variable).copy() for variable in _variables(network)]
 
 
 def save(path: Path, state: State, history: tuple[Epoch, ...]) -> None:
@@ -51,7 +50,7 @@ def restore(network: Any, path: Path) -> tuple[Epoch, ...]:
             rows = saved["history"]
             state = [saved[_key(index)] for index in range(len(saved.files) - 1)]
         history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in rows)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds on damage
         raise BackbeatError(f"{path}: damaged checkpoint ({error}); remove it") from error
     variables = _variables(network)
     if [value.shape for value in state] != [tuple(variable.shape) for variable in variables]:

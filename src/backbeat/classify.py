@@ -7,6 +7,7 @@ lock.
 """
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from backbeat import audio
 from backbeat import frontend as frontends
-from backbeat.bundle import Bundle, Network, open_network, read_bundle
+from backbeat.bundle import Bundle, Network, read_bundle
 from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
@@ -109,6 +110,10 @@ class Classifier:
         BackbeatError
             If the file cannot be decoded, is too short, silent or holds no numbers.
         """
+        return self._classify(path, threading.Event())
+
+    def _classify(self, path: Path, stopped: threading.Event) -> Answer:
+        """Classify one song, unless told to stop: a long one takes seconds."""
         described = self.bundle.description
         front = described.frontend
         rows: list[npt.NDArray[np.float32]] = []
@@ -118,6 +123,8 @@ class Classifier:
         with audio.open_source(path) as source:
             mono = audio.mono_blocks(source, source.info, front.sample_rate)
             for window in frontends.windows(mono, front):
+                if stopped.is_set():
+                    raise BackbeatError("stopped")
                 samples += len(window)
                 if not np.isfinite(window).all():
                     raise audio.AudioError(path, "holds samples that are not numbers")
@@ -177,7 +184,7 @@ def load(path: Path) -> Classifier:
         If it is no bundle, or damaged.
     """
     bundle = read_bundle(path)
-    return Classifier(bundle, open_network(bundle.network))
+    return Classifier(bundle, bundle.open())
 
 
 def classify_all(
@@ -199,15 +206,17 @@ def classify_all(
         One for each path: a bad file costs nothing but itself.
     """
     threads = threads or cpu_count()
+    stopped = threading.Event()
 
     def answer(path: Path) -> Answer | Failure:
         try:
-            return classifier.classify(path)
+            return classifier._classify(path, stopped)
         except BackbeatError as error:
             reason = error.what if isinstance(error, audio.AudioError) else str(error)
             return Failure(path, reason)
         except Exception as error:  # noqa: BLE001 - a decoder's surprise must not stop the others
-            return Failure(path, f"could not be decoded ({type(error).__name__}: {error})")
+            words = " ".join(str(error).split())
+            return Failure(path, f"could not be decoded ({type(error).__name__}: {words})")
 
     with ThreadPoolExecutor(threads) as pool:
         under_way: deque[Future[Answer | Failure]] = deque()
@@ -219,6 +228,7 @@ def classify_all(
             while under_way:
                 yield under_way.popleft().result()
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -7,6 +7,7 @@ who plays in them, is found by `backbeat.check`.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -243,7 +244,8 @@ def _read_table(path: Path) -> Collection:
         raise BackbeatError(f"{shown}: not a table in UTF-8; save it as CSV in UTF-8") from None
     except OSError as error:
         raise _unreadable(error) from None
-    lines = text.splitlines(keepends=True)
+    # Not splitlines: it also divides at signs such as U+2028 that a name may hold.
+    lines = list(io.StringIO(text, newline=""))
     if "\0" in text or not lines:
         raise BackbeatError(f"{shown}: not a table: {'binary data' if lines else 'it is empty'}")
     delimiter = max(",;\t", key=lines[0].count)  # the first wins if none occurs

@@ -1,7 +1,7 @@
-"""What a file's header promises of its length, and whether its layout shows that its end is missing.
+"""What a file's header promises of its length, and whether its layout shows a missing end.
 
-Decoders hide a cut (libsndfile silently shortens a cut WAV), so the promise is read from the header:
-RIFF and RF64 (EBU Tech 3306), Sun AU, AIFF, Xing, Info and VBRI frames of MP3, Ogg's pages
+Decoders hide a cut (libsndfile silently shortens a cut WAV), so the promise is read from the
+header: RIFF and RF64 (EBU Tech 3306), Sun AU, AIFF, Xing, Info and VBRI frames of MP3, Ogg's pages
 (RFC 3533), MP4's boxes (ISO/IEC 14496-12), ASF's file properties; FLAC and Matroska by FFmpeg.
 """
 

@@ -3,47 +3,54 @@
 Two front-ends, each a frozen set of parameters (`Mfcc`, `LogMel`) that travels with every feature
 store and every bundle, and a pure function from mono float32 samples to a float32 array.
 
-Conventions are librosa's: frames are centred on multiples of the hop, the signal is padded by half
-a frame of zeros at both ends, the window is Hann, the mel scale is Slaney's with area-normalised
-triangular filters, and decibels are ``10 log10`` of power. librosa itself is the oracle in the
+Conventions are librosa's: frames are centred on multiples of the hop, and the signal is padded by
+half a frame of zeros at both ends; see `spectrum` for the rest. librosa itself is the oracle in the
 tests and is never imported here.
 
 References
 ----------
 .. [1] J. Sears, "I Know It's Only Rock 'N' Roll (But Does TensorFlow?)", 2021, Methods.
-.. [2] M. Slaney, "Auditory Toolbox", version 2, Interval Research, 1998 (mel scale and filters).
-.. [3] S. Davis and P. Mermelstein, "Comparison of parametric representations for monosyllabic word
+.. [2] S. Davis and P. Mermelstein, "Comparison of parametric representations for monosyllabic word
    recognition in continuously spoken sentences", IEEE TASSP 28(4), 1980 (MFCC).
 """
 
-import functools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    model_validator,
+)
 
+from backbeat import spectrum
 from backbeat.errors import BackbeatError
 
 Array = npt.NDArray[np.float32]
 
-_AMIN = 1e-10  # the least power that is told from silence, as in librosa's power_to_db
-_FFTS_AT_ONCE = 256  # frames transformed together: 2 MB of float32, which stays in the cache
-_BANDS_AT_ONCE = 16  # mel bands multiplied together, over only the bins that they reach
+_MOST_NUMBERS = 2**24  # in what is extracted of a window: 64 MB
 
 
 class _Parameters(BaseModel):
-    """What both front-ends share: a short-time Fourier transform on the mel scale."""
+    """What both front-ends share: a short-time Fourier transform on the mel scale.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The upper bounds lie far above any use, and low enough that parameters read from a damaged or
+    hostile file cannot ask for all memory.
+    """
 
-    sample_rate: PositiveInt = 22_050
-    n_fft: PositiveInt = 2048
-    hop_length: PositiveInt = 512
-    n_mels: PositiveInt = 128
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    sample_rate: Annotated[int, Field(gt=0, le=768_000)] = 22_050
+    n_fft: Annotated[int, Field(gt=0, le=65_536)] = 2048
+    hop_length: Annotated[int, Field(gt=0, le=65_536)] = 512
+    n_mels: Annotated[int, Field(gt=0, le=1_024)] = 128
     top_db: PositiveFloat = 80.0
 
 
@@ -54,9 +61,19 @@ class Mfcc(_Parameters):
     """
 
     name: Literal["mfcc"] = "mfcc"
-    seconds: PositiveFloat = 29.0
-    slices: PositiveInt = 10
+    seconds: Annotated[float, Field(gt=0, le=3_600)] = 29.0
+    slices: Annotated[int, Field(gt=0, le=1_000)] = 10
     n_mfcc: PositiveInt = 13
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Mfcc":
+        if self.n_mfcc > self.n_mels:
+            raise ValueError("n_mfcc is more than n_mels")
+        if not self.slice_samples:
+            raise ValueError("seconds hold not one sample a slice")
+        if math.prod(self.shape) > _MOST_NUMBERS:
+            raise ValueError(f"a window would hold more than {_MOST_NUMBERS:,} numbers")
+        return self
 
     @property
     def slice_samples(self) -> int:
@@ -111,8 +128,8 @@ class LogMel(_Parameters):
     """
 
     name: Literal["logmel"] = "logmel"
-    seconds: PositiveFloat = 30.0
-    columns: PositiveInt = 387
+    seconds: Annotated[float, Field(gt=1, le=3_600)] = 30.0
+    columns: Annotated[int, Field(gt=0, le=10_000)] = 387
 
     @property
     def window_samples(self) -> int:
@@ -185,7 +202,7 @@ def mfcc(samples: Array, parameters: Mfcc | None = None) -> Array:
     Returns
     -------
     ndarray of float32, shape (slices, frames, n_mfcc)
-        Coefficients of the orthonormal DCT-II over the dB values of the mel bands [1]_ [3]_; the
+        Coefficients of the orthonormal DCT-II over the dB values of the mel bands [1]_ [2]_; the
         floor lies `top_db` below the loudest cell of each slice.
 
     Raises
@@ -200,10 +217,10 @@ def mfcc(samples: Array, parameters: Mfcc | None = None) -> Array:
     slices = samples[: whole * p.slice_samples].reshape(whole, p.slice_samples)
     padded = np.pad(slices.astype(np.float32, copy=False), ((0, 0), (p.n_fft // 2, p.n_fft // 2)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft, axis=1)[:, :: p.hop_length]
-    power = _mel_power(frames[:, : p.frames].reshape(-1, p.n_fft), p)
-    decibels = _decibels(power).reshape(whole, p.frames, p.n_mels)
+    power = spectrum.mel_power(frames[:, : p.frames].reshape(-1, p.n_fft), p.sample_rate, p.n_mels)
+    decibels = spectrum.decibels(power).reshape(whole, p.frames, p.n_mels)
     floor = decibels.max(axis=(1, 2), keepdims=True) - np.float32(p.top_db)
-    return cepstrum(np.maximum(decibels, floor), p.n_mfcc)
+    return spectrum.cepstrum(np.maximum(decibels, floor), p.n_mfcc)
 
 
 def logmel(samples: Array, parameters: LogMel | None = None) -> Array:
@@ -228,7 +245,7 @@ def logmel(samples: Array, parameters: LogMel | None = None) -> Array:
     picked = picked_frames(1 + len(samples) // p.hop_length, p.columns)
     padded = np.pad(samples.astype(np.float32, copy=False), p.n_fft // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft)[picked * p.hop_length]
-    decibels = _decibels(_mel_power(frames, p))
+    decibels = spectrum.decibels(spectrum.mel_power(frames, p.sample_rate, p.n_mels))
     map_db: Array = np.maximum(decibels - decibels.max(), np.float32(-p.top_db))
     return map_db
 
@@ -238,24 +255,6 @@ def picked_frames(n_frames: int, columns: int) -> npt.NDArray[np.intp]:
     steps = (np.arange(columns) + 0.5) * ((n_frames - 1.7) / columns)
     frames: npt.NDArray[np.intp] = np.clip(np.floor(steps), 0, n_frames - 1).astype(np.intp)
     return frames
-
-
-def cepstrum(decibels: Array, n_mfcc: int) -> Array:
-    """Give the first `n_mfcc` coefficients of the orthonormal DCT-II over the last axis.
-
-    Parameters
-    ----------
-    decibels : ndarray of float32, shape (..., n_mels)
-        Mel bands in dB.
-    n_mfcc : int
-        How many coefficients to keep.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., n_mfcc)
-    """
-    # A transform rather than a matrix product: in float32 it is ten times nearer to the truth.
-    return scipy.fft.dct(decibels, type=2, norm="ortho", axis=-1)[..., :n_mfcc]
 
 
 def standardise(maps: Array) -> Array:
@@ -296,7 +295,7 @@ def mfcc_slices(maps: Array, *, slices: int = 10, n_mfcc: int = 13) -> Array:
     *outer, columns, _ = maps.shape
     # 370 of 387: a slice is a tenth of the first 29 s of the map's 30 s, rounded to whole columns.
     frames = int(columns * 29 / 30) // slices
-    coefficients = cepstrum(maps[..., : slices * frames, :], n_mfcc)
+    coefficients = spectrum.cepstrum(maps[..., : slices * frames, :], n_mfcc)
     return coefficients.reshape(*outer, slices, frames, n_mfcc)
 
 
@@ -379,94 +378,8 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
         yield np.concatenate(held)
 
 
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
-    """Compute Slaney's triangular mel filters from 0 Hz to half the sample rate.
-
-    Parameters
-    ----------
-    sample_rate : int
-        In Hz.
-    n_fft, n_mels : int
-        Length of the FFT and number of bands.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_mels, 1 + n_fft // 2)
-        One triangle a row, each of unit area in Hz (times 2) [2]_.
-    """
-    bins = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
-    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), n_mels + 2))
-    width = np.diff(edges)
-    ramps = edges[:, None] - bins[None, :]
-    rising = -ramps[:-2] / width[:-1, None]
-    falling = ramps[2:] / width[1:, None]
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    area = 2.0 / (edges[2:] - edges[:-2])
-    return (triangles * area[:, None]).astype(np.float32)
-
-
-def _mel_power(frames: Array, p: _Parameters) -> Array:
-    """Power in each mel band: frames (m, n_fft) to (m, n_mels)."""
-    window = _hann(p.n_fft)
-    filters = _banded_filters(p.sample_rate, p.n_fft, p.n_mels)
-    mel = np.empty((len(frames), p.n_mels), np.float32)
-    for start in range(0, len(frames), _FFTS_AT_ONCE):
-        part = slice(start, start + _FFTS_AT_ONCE)
-        spectrum = scipy.fft.rfft(frames[part] * window, axis=1, overwrite_x=True)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        for bands, reach, weights in filters:
-            np.matmul(power[:, reach], weights, out=mel[part, bands])
-    return mel
-
-
-def _decibels(power: Array) -> Array:
-    return np.float32(10.0) * np.log10(np.maximum(power, np.float32(_AMIN)))
-
-
 def _filled(samples: Array, least: int) -> Array:
     """Repeat a song that is shorter than a window until it fills one."""
     if len(samples) >= least:
         return samples
     return np.tile(samples, math.ceil(least / len(samples)))[:least]
-
-
-@functools.cache
-def _hann(n: int) -> Array:
-    """Give the periodic Hann window, shape (n,)."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)
-
-
-@functools.cache
-def _banded_filters(
-    sample_rate: int, n_fft: int, n_mels: int
-) -> tuple[tuple[slice, slice, Array], ...]:
-    """Give the mel filters as blocks (bands, bins that they reach, weights).
-
-    A triangle reaches few bins, so multiplying by all of them wastes seven eighths of the work.
-    """
-    dense = mel_filters(sample_rate, n_fft, n_mels)
-    blocks = []
-    for first in range(0, n_mels, _BANDS_AT_ONCE):
-        bands = slice(first, min(first + _BANDS_AT_ONCE, n_mels))
-        reached = np.flatnonzero(dense[bands].any(axis=0))
-        reach = slice(int(reached[0]), int(reached[-1]) + 1) if len(reached) else slice(0, 1)
-        blocks.append((bands, reach, np.ascontiguousarray(dense[bands, reach].T)))
-    return tuple(blocks)
-
-
-# Slaney's mel scale: linear below 1 kHz (3 mels per 200 Hz), logarithmic above (27 steps to 6.4x).
-_BREAK_HZ = 1000.0
-_HZ_PER_MEL = 200.0 / 3
-_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
-_LOG_STEP = math.log(6.4) / 27.0
-
-
-def _hz_to_mel(hertz: float) -> float:
-    if hertz < _BREAK_HZ:
-        return hertz / _HZ_PER_MEL
-    return _BREAK_MEL + math.log(hertz / _BREAK_HZ) / _LOG_STEP
-
-
-def _mel_to_hz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mels, _BREAK_MEL) - _BREAK_MEL))
-    return np.where(mels < _BREAK_MEL, mels * _HZ_PER_MEL, above)

@@ -15,7 +15,6 @@ The fields of such a file:
 import hashlib
 import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +115,14 @@ def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
                     f"it needs {', '.join(_REQUIRED)}"
                 )
             wanted = [name for name in (*_REQUIRED, "artists") if name in file.files]
-            fields = {name: file[name] for name in wanted}
+            fields = {name: _read_field(source, file, name) for name in wanted}
+    except BackbeatError:
+        raise
     except FileNotFoundError as error:
         raise BackbeatError(f"{source}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds
         raise BackbeatError(
-            f"{source}: not an npz file of plain arrays ({' '.join(str(error).split())[:120]})"
+            f"{source}: not an npz file of plain arrays ({_one_line(error)})"
         ) from error
     for name in ("names", "y", "genres", "artists"):
         if name in fields and fields[name].ndim != 1:
@@ -129,6 +130,18 @@ def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
     if len(fields["names"]) == 0:
         raise BackbeatError(f"{source}: holds no tracks")
     return fields
+
+
+def _read_field(source: Path, file: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        field: npt.NDArray[Any] = file[name]
+    except Exception as error:
+        raise BackbeatError(f"{source}: {name} cannot be read ({_one_line(error)})") from error
+    return field
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
 
 
 def _logmel(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float16]]:

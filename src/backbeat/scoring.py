@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backbeat import atomic, evaluation
-from backbeat.bundle import open_network, read_bundle
+from backbeat.bundle import read_bundle
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
 from backbeat.features import Features, open_features
@@ -150,7 +150,7 @@ def predict(
     rows = np.flatnonzero(kept[examples.track])
     if not len(rows):
         raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
-    network = open_network(bundle.network)
+    network = bundle.open()
     parts = [
         network(examples.x[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH)
     ]

@@ -7,7 +7,8 @@ import scipy.signal
 
 from backbeat import audio
 from backbeat.errors import BackbeatError, needing
-from backbeat.frontend import Mfcc, mel_filters, mfcc
+from backbeat.frontend import Mfcc, mfcc
+from backbeat.spectrum import mel_filters
 
 _FLOOR_DB = 80.0
 

@@ -224,7 +224,8 @@ def _draw_groups(
     order = shuffled[np.argsort(-counts.sum(axis=1)[shuffled], kind="stable")]
     for index in order:
         count = counts[index]
-        lack = ((want - have) / np.maximum(want, 1e-9) * count).sum(axis=1)
+        # In tracks, not in shares: so that few large groups round to the nearest division.
+        lack = ((want - have) * count).sum(axis=1)
         lack[shares == 0] = -np.inf
         # Among the parts that lack most of these genres; draws break ties.
         best = np.flatnonzero(lack >= lack.max() - 1e-9)

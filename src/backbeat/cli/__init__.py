@@ -1,13 +1,16 @@
 """The command line: thin verbs that parse, call the function of the same name, and print."""
 
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from backbeat import __version__
 from backbeat.cli import collections, models, songs
 from backbeat.errors import BackbeatError
+
+_STOPPED = 130  # the exit status of what Ctrl-C ends
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,15 +50,26 @@ app.command()(songs.demo)
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 1."""
+    if hasattr(sys.stdout, "reconfigure"):
+        # File names may hold what the terminal's encoding lacks, or bytes that are no text at all.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except BackbeatError as error:
-        print(f"backbeat: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("backbeat: stopped", file=sys.stderr)
-        sys.exit(130)
+        _end(str(error))
+    except SystemExit as ended:
+        if ended.code == _STOPPED:  # Typer's, on Ctrl-C, without a word
+            print("backbeat: stopped", file=sys.stderr)
+        raise
     except OSError as error:
-        # A full disk, a read-only folder: the system's own words name the file.
-        print(f"backbeat: {error}", file=sys.stderr)
-        sys.exit(1)
+        # A full disk, a read-only folder: in the system's own words.
+        where = error.filename2 or error.filename
+        _end(f"{os.fsdecode(where)}: {error.strerror}" if where else str(error))
+
+
+def _end(what: str) -> NoReturn:
+    """Say in one line what went wrong, whatever stands in a file's name, and end."""
+    from backbeat.audio import display_name
+
+    print(f"backbeat: {display_name(what)}", file=sys.stderr)
+    sys.exit(1)

@@ -15,6 +15,8 @@ def progress(
 ) -> Iterator[Callable[..., None]]:
     """Show a bar with speed and time left on standard error, while the block runs.
 
+    Only on a terminal: what is kept of standard error holds warnings and errors, a line each.
+
     Yields
     ------
     callable
@@ -31,6 +33,7 @@ def progress(
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -39,8 +42,8 @@ def progress(
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not shown,
+        console=console,
+        disable=not (shown and console.is_terminal),
     )
     with bar:
         task = bar.add_task(what, total=None, speed="")
@@ -81,7 +84,7 @@ def warn(text: str) -> None:
 
 
 class EpochBar:
-    """Show a bar over all batches with epoch, loss, accuracy and time left."""
+    """Show a bar over all batches with epoch, loss, accuracy and time left, on a terminal."""
 
     def __init__(self, monitored: str) -> None:
         from rich.console import Console
@@ -94,6 +97,7 @@ class EpochBar:
         )
 
         self.monitored = monitored
+        console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -101,7 +105,8 @@ class EpochBar:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),
-            console=Console(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
         )
         self.task = self.bar.add_task("", total=None, epoch="", scores="")
 

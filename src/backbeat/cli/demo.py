@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from backbeat import classify, frontend, jam, scoring, splits, training, zoo
-from backbeat.cli.console import EpochBar, progress, say
 from backbeat.check import check_collection
+from backbeat.cli.console import EpochBar, progress, say
 from backbeat.collection import read_collection
 from backbeat.engine import open_executor
 from backbeat.features import open_features
@@ -12,7 +12,7 @@ from backbeat.prepare import prepare
 from backbeat.show import show
 
 CLIPS_PER_GENRE = 24
-MODEL = "cnn_base_01"
+MODEL = "cnn_03.8"
 EPOCHS = 20
 SONGS_TO_CLASSIFY = 10
 

@@ -1,0 +1,141 @@
+"""From frames of samples to mel bands, decibels and cepstra.
+
+Conventions are librosa's: the window is Hann, the mel scale is Slaney's with area-normalised
+triangular filters, and decibels are ``10 log10`` of power.
+
+References
+----------
+.. [1] M. Slaney, "Auditory Toolbox", version 2, Interval Research, 1998 (mel scale and filters).
+"""
+
+import functools
+import math
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+Array = npt.NDArray[np.float32]
+
+_AMIN = 1e-10  # the least power that is told from silence, as in librosa's power_to_db
+_FFTS_AT_ONCE = 256  # frames transformed together: 2 MB of float32, which stays in the cache
+_BANDS_AT_ONCE = 16  # mel bands multiplied together, over only the bins that they reach
+
+
+def mel_power(frames: Array, sample_rate: int, n_mels: int) -> Array:
+    """Compute the power in each mel band.
+
+    Parameters
+    ----------
+    frames : ndarray of float32, shape (m, n_fft)
+        Samples, not windowed yet.
+    sample_rate : int
+        In Hz.
+    n_mels : int
+
+    Returns
+    -------
+    ndarray of float32, shape (m, n_mels)
+    """
+    n_fft = frames.shape[1]
+    window = _hann(n_fft)
+    filters = _banded_filters(sample_rate, n_fft, n_mels)
+    mel = np.empty((len(frames), n_mels), np.float32)
+    for start in range(0, len(frames), _FFTS_AT_ONCE):
+        part = slice(start, start + _FFTS_AT_ONCE)
+        spectrum = scipy.fft.rfft(frames[part] * window, axis=1, overwrite_x=True)
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        for bands, reach, weights in filters:
+            np.matmul(power[:, reach], weights, out=mel[part, bands])
+    return mel
+
+
+def decibels(power: Array) -> Array:
+    """Give power in dB, where nothing is quieter than -100 dB."""
+    return np.float32(10.0) * np.log10(np.maximum(power, np.float32(_AMIN)))
+
+
+def cepstrum(bands: Array, n_mfcc: int) -> Array:
+    """Give the first `n_mfcc` coefficients of the orthonormal DCT-II over the last axis.
+
+    Parameters
+    ----------
+    bands : ndarray of float32, shape (..., n_mels)
+        Mel bands in dB.
+    n_mfcc : int
+        How many coefficients to keep.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., n_mfcc)
+    """
+    # A transform rather than a matrix product: in float32 it is ten times nearer to the truth.
+    return scipy.fft.dct(bands, type=2, norm="ortho", axis=-1)[..., :n_mfcc]
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
+    """Compute Slaney's triangular mel filters from 0 Hz to half the sample rate.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_fft, n_mels : int
+        Length of the FFT and number of bands.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_mels, 1 + n_fft // 2)
+        One triangle a row, each of unit area in Hz (times 2) [1]_.
+    """
+    bins = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
+    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), n_mels + 2))
+    width = np.diff(edges)
+    ramps = edges[:, None] - bins[None, :]
+    rising = -ramps[:-2] / width[:-1, None]
+    falling = ramps[2:] / width[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    area = 2.0 / (edges[2:] - edges[:-2])
+    return (triangles * area[:, None]).astype(np.float32)
+
+
+@functools.cache
+def _hann(n: int) -> Array:
+    """Give the periodic Hann window, shape (n,)."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)
+
+
+@functools.cache
+def _banded_filters(
+    sample_rate: int, n_fft: int, n_mels: int
+) -> tuple[tuple[slice, slice, Array], ...]:
+    """Give the mel filters as blocks (bands, bins that they reach, weights).
+
+    A triangle reaches few bins, so multiplying by all of them wastes seven eighths of the work.
+    """
+    dense = mel_filters(sample_rate, n_fft, n_mels)
+    blocks = []
+    for first in range(0, n_mels, _BANDS_AT_ONCE):
+        bands = slice(first, min(first + _BANDS_AT_ONCE, n_mels))
+        reached = np.flatnonzero(dense[bands].any(axis=0))
+        reach = slice(int(reached[0]), int(reached[-1]) + 1) if len(reached) else slice(0, 1)
+        blocks.append((bands, reach, np.ascontiguousarray(dense[bands, reach].T)))
+    return tuple(blocks)
+
+
+# Slaney's mel scale: linear below 1 kHz (3 mels per 200 Hz), logarithmic above (27 steps to 6.4x).
+_BREAK_HZ = 1000.0
+_HZ_PER_MEL = 200.0 / 3
+_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
+_LOG_STEP = math.log(6.4) / 27.0
+
+
+def _hz_to_mel(hertz: float) -> float:
+    if hertz < _BREAK_HZ:
+        return hertz / _HZ_PER_MEL
+    return _BREAK_MEL + math.log(hertz / _BREAK_HZ) / _LOG_STEP
+
+
+def _mel_to_hz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mels, _BREAK_MEL) - _BREAK_MEL))
+    return np.where(mels < _BREAK_MEL, mels * _HZ_PER_MEL, above)

@@ -1,0 +1,206 @@
+"""Answers on the command line: every format, whole files only, stopping at once."""
+
+import contextlib
+import csv
+import io
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from backbeat import audio
+from backbeat import classify as classifying
+from sounds import music, write
+
+GENRES = ("blues", "jazz", "rock")
+
+
+def rows(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_folder_that_is_not_there_is_one_failure(cli, tmp_path, bundle, songs):
+    # Unlike a mistake: the other songs are answered.
+    status, out, err = cli("classify", tmp_path / "gone", songs, "--model", bundle)
+    assert status == 1
+    assert out.count("\n") == 2
+    assert err.splitlines() == ["2 answered, 1 failed", f"failed: {tmp_path}/gone: no such file"]
+
+
+def test_stopping(cli, bundle, songs, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classifying, "classify_all", stop)
+    out = tmp_path / "out.csv"
+    out.write_text("as it was\n")
+    arguments = ("classify", songs, "--model", bundle, "--format", "csv", "-o", out)
+    assert cli(*arguments) == (130, "", "backbeat: stopped\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+    assert out.read_text() == "as it was\n"
+
+
+def test_stopping_waits_for_no_long_song(bundle, songs, monkeypatch):
+    original = audio.open_source
+    block = music(5.0)
+
+    @contextlib.contextmanager
+    def endless(path):
+        with original(songs / "a.wav") as source:
+            blocks = itertools.repeat(block, 5_000) if path.name == "long.wav" else iter(source)
+            yield audio.Source(path, source.info, blocks)
+
+    monkeypatch.setattr(audio, "open_source", endless)
+    paths = [songs / "a.wav", songs / "long.wav"]
+    answers = classifying.classify_all(classifying.load(bundle), paths, threads=2)
+    assert next(answers).path == paths[0]
+    start = time.monotonic()
+    answers.close()
+    assert time.monotonic() - start < 5  # the whole of it takes 30 s
+
+
+def test_table(cli, bundle, songs):
+    status, out, err = cli("classify", songs, "--model", bundle)
+    assert (status, err) == (0, "2 answered, 0 failed\n")
+    lines = out.splitlines()
+    assert [line.split("  ")[-1] for line in lines] == [f"{songs}/a.wav", f"{songs}/b/b.flac"]
+    for line in lines:
+        assert line.split()[0] in GENRES
+        assert all(genre in line for genre in GENRES)
+        assert "of it agrees" in line
+
+
+def test_csv(cli, bundle, songs):
+    _, out, _ = cli("classify", songs, "--model", bundle, "--format", "csv")
+    answers = rows(out)
+    columns = "path,genre,probability,agreement,seconds,genre_2,probability_2,genre_3,probability_3"
+    assert out.splitlines()[0] == columns + ",error"
+    for answer, path in zip(answers, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
+        assert answer["path"] == str(path)
+        assert {answer["genre"], answer["genre_2"], answer["genre_3"]} == set(GENRES)
+        shares = [float(answer[f"probability{end}"]) for end in ("", "_2", "_3")]
+        assert shares == sorted(shares, reverse=True)
+        assert sum(shares) == pytest.approx(1, abs=2e-4)
+        # Slices are whole: 5.8 of the 6 seconds.
+        assert (float(answer["seconds"]), answer["error"]) == (6.0, "")
+
+
+def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
+    _, out, _ = cli("classify", songs, "--model", bundle, "--format", "jsonl", "--timeline")
+    found = [json.loads(line) for line in out.splitlines()]
+    classifier = classifying.load(bundle)
+    for told, path in zip(found, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
+        answer = classifier.classify(path)
+        assert told == {
+            "path": str(path),
+            "genre": answer.genre,
+            "probability": round(answer.probability, 6),
+            "agreement": answer.agreement,
+            "seconds": answer.seconds,
+            "ranking": [{"genre": g, "probability": round(p, 6)} for g, p in answer.ranking],
+            "timeline": [
+                {
+                    "start": m.start,
+                    "end": m.end,
+                    "genre": m.genre,
+                    "probability": round(m.probability, 6),
+                }
+                for m in answer.timeline
+            ],
+        }
+        assert [(m.start, m.end) for m in answer.timeline] == [(0.0, 2.9), (2.9, 5.8)]
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 99])
+def test_top(cli, bundle, songs, top):
+    shown = min(top, len(GENRES))
+    arguments = ("classify", songs / "a.wav", "--model", bundle, "--top", top, "--format")
+    ranking = json.loads(cli(*arguments, "jsonl")[1])["ranking"]
+    assert len(ranking) == shown
+    [answer] = rows(cli(*arguments, "csv")[1])
+    assert sum(column.startswith("genre") for column in answer) == shown
+    line = cli(*arguments, "table")[1].replace(str(songs), "")
+    assert [genre in line for genre in (one["genre"] for one in ranking)] == [True] * shown
+    assert sum(genre in line for genre in GENRES) == shown
+
+
+def test_timeline(cli, bundle, songs):
+    arguments = ("classify", songs, "--model", bundle, "--timeline")
+    lines = cli(*arguments)[1].splitlines()
+    assert len(lines) == 2 + 4
+    assert lines[1].startswith("      0:00.0 -   0:02.9  ")
+    moments = rows(cli(*arguments, "--format", "csv")[1])
+    assert list(moments[0]) == ["path", "start", "end", "genre", "probability", "error"]
+    assert [(one["start"], one["end"]) for one in moments] == [
+        ("0.000", "2.900"),
+        ("2.900", "5.800"),
+    ] * 2
+    assert {one["genre"] for one in moments} <= set(GENRES)
+
+
+@pytest.mark.parametrize("timeline", [(), ("--timeline",)])
+def test_csv_without_answers_has_its_header(cli, tmp_path, bundle, timeline):
+    (tmp_path / "notes.txt").write_text("no song")
+    arguments = ("classify", tmp_path, "--model", bundle, "--format", "csv", *timeline)
+    status, out, err = cli(*arguments)
+    assert status == 1
+    assert out.count("\n") == 1
+    assert out.startswith("path,")
+    assert err.splitlines() == ["0 answered, 0 failed", "no audio files there"]
+    cli(*arguments, "-o", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == out
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "jsonl"])
+def test_a_file_holds_what_is_printed(cli, tmp_path, bundle, songs, form):
+    arguments = ("classify", songs, "--model", bundle, "--format", form)
+    printed = cli(*arguments)[1]
+    out = tmp_path / "new" / "out.txt"
+    assert cli(*arguments, "-o", out)[:2] == (0, "")
+    assert out.read_text("utf-8") == printed
+    assert [path.name for path in out.parent.iterdir()] == ["out.txt"]
+
+
+def test_a_file_is_there_only_when_it_is_whole(cli, tmp_path, bundle, songs, monkeypatch):
+    out = tmp_path / "out.jsonl"
+    out.write_text("as it was\n")
+    seen = []
+
+    def die(classifier, paths, **_):
+        yield classifier.classify(paths[0])
+        seen.extend(sorted(path.name for path in tmp_path.iterdir()))
+        raise OSError(28, "No space left on device", str(out))
+
+    monkeypatch.setattr(classifying, "classify_all", die)
+    status, _, err = cli("classify", songs, "--model", bundle, "--format", "jsonl", "-o", out)
+    assert (status, err) == (1, f"backbeat: {out}: No space left on device\n")
+    assert len(seen) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+    assert out.read_text() == "as it was\n"
+
+
+def test_the_number_of_threads_changes_nothing(cli, bundle, songs):
+    one, three = (
+        cli("classify", songs, "--model", bundle, "--format", "jsonl", "--threads", threads)
+        for threads in (1, 3)
+    )
+    assert one == three
+
+
+def test_model_from_the_environment(cli, bundle, songs, monkeypatch):
+    monkeypatch.setenv("BACKBEAT_MODEL", str(bundle))
+    assert cli("classify", songs)[0] == 0
+
+
+def test_stdout_of_another_encoding(bundle, tmp_path):
+    write(tmp_path / "émoji 🎸.wav", music(3.0))
+    command = [sys.executable, "-m", "backbeat", "classify", str(tmp_path), "--model", str(bundle)]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for form in ("table", "csv"):
+        done = subprocess.run([*command, "--format", form], capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert "émoji 🎸.wav" in done.stdout.decode("utf-8")

@@ -1,0 +1,70 @@
+"""A file is either the old one or the new one, whatever happens while it is written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from backbeat import atomic
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_written_replaces_what_was_there(tmp_path):
+    path = tmp_path / "deep" / "er" / "file.json"
+    atomic.write_text(path, "ä old\n")
+    assert path.read_bytes() == "ä old\n".encode()
+    atomic.write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(path.parent) == ["file.json"]
+
+
+def test_an_error_leaves_the_old_file_and_no_rest(tmp_path):
+    path = tmp_path / "file.bin"
+    atomic.write_bytes(path, b"old")
+    with pytest.raises(ZeroDivisionError), atomic.replacing(path) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".bin"
+        temporary.write_bytes(b"half")
+        assert path.read_bytes() == b"old"
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_an_error_leaves_no_file_where_none_was(tmp_path):
+    with pytest.raises(KeyboardInterrupt), atomic.replacing(tmp_path / "file") as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_the_file_has_the_rights_that_the_umask_gives(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        atomic.write_bytes(tmp_path / "file", b"")
+        assert os.umask(mask) == mask  # and the umask is as it was
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    script = """
+import os, signal, sys
+from pathlib import Path
+from backbeat import atomic
+with atomic.replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"new")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", script, path]).returncode == -9
+    assert path.read_bytes() == b"old"

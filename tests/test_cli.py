@@ -1,0 +1,272 @@
+"""The command line: quick to start, one line for a user's mistake, answers in every format."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import typer
+
+from backbeat.cli import app
+from backbeat.collection import read_collection
+from backbeat.prepare import prepare
+from bundles import make_bundle
+from sounds import music, write
+
+TOLD = {"check", "classify", "demo", "evaluate", "import-features", "models", "prepare", "show"}
+
+
+def verbs(command=None, names=()):
+    """The names of all verbs, those of groups below their group's."""
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "commands"):
+        return [names]
+    return [names] + [
+        found
+        for name in command.commands
+        for found in verbs(command.commands[name], (*names, name))
+    ]
+
+
+# --- Starting
+
+
+def loaded_after(arguments, modules):
+    """Which of the modules are loaded in a process of its own that has run the command line."""
+    code = f"""
+import sys
+from backbeat.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+finally:
+    print(sorted(set(sys.modules) & set({modules!r})), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout, done.stderr.splitlines()[-1]
+
+
+HEAVY = ("tensorflow", "keras", "librosa", "matplotlib", "sklearn", "tf2onnx", "jinja2")
+
+
+def test_help_starts_light():
+    light = ("numpy", "scipy", "zarr", "pydantic", "onnxruntime", "av", "soundfile", "rich.table")
+    shown, loaded = loaded_after(["--help"], HEAVY + light)
+    assert loaded == "[]"
+    assert all(verb in shown for verb in TOLD)
+
+
+def test_classifying_loads_no_training(bundle, songs):
+    answered, loaded = loaded_after(["classify", songs / "a.wav", "--model", bundle], HEAVY)
+    assert loaded == "[]"
+    assert answered.endswith("a.wav\n")
+
+
+@pytest.mark.parametrize("names", verbs(), ids=" ".join)
+def test_every_verb_has_help(cli, names):
+    status, out, err = cli(*names, "--help")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"Usage: backbeat {' '.join(names)}".rstrip() + " ")
+
+
+def test_every_option_is_explained():
+    for names in verbs():
+        command = typer.main.get_command(app)
+        for name in names:
+            command = command.commands[name]
+        assert command.help, names
+        assert all(getattr(one, "help", "") for one in command.params), names
+
+
+def test_version(cli):
+    status, out, _ = cli("--version")
+    assert status == 0
+    assert out.startswith("backbeat ")
+
+
+# --- Mistakes
+
+
+def unfinished(folder):
+    """A feature store whose making was stopped."""
+    write(folder / "songs" / "rock" / "a.wav", music(30.0, 4_000), 4_000)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(read_collection(folder / "songs"), folder / "features", on_progress=stop)
+    return folder / "features"
+
+
+def newer(folder):
+    """A bundle as a later backbeat would write it."""
+    path = make_bundle(folder / "newer.backbeat")
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["bundle.json"] = json.dumps({**json.loads(parts["bundle.json"]), "version": 99}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+def text(folder):
+    path = folder / "text.backbeat"
+    path.write_text("this is no bundle\n" * 100)
+    return path
+
+
+def cut_bundle(folder):
+    path = make_bundle(folder / "cut.backbeat")
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def table(folder):
+    path = folder / "table.csv"
+    path.write_text("file,label\na.wav,rock\n")
+    return path
+
+
+def no_archive(folder):
+    path = folder / "features.npz"
+    path.write_bytes(b"not an archive")
+    return path
+
+
+def nothing_usable(folder):
+    (folder / "songs" / "rock").mkdir(parents=True)
+    (folder / "songs" / "rock" / "empty.mp3").touch()
+    return folder / "songs"
+
+
+def split_name(folder):
+    path = folder / "a\nb\x1b[31m.backbeat"
+    path.write_text("this is no bundle")
+    return path
+
+
+TRAIN = ("--split", "tracks", "-o", "{folder}/run")
+MISTAKES = {
+    "check, missing folder": (("check", "{folder}/gone"), "gone: no such folder or table"),
+    "check, table": (("check", table), "no column 'path'"),
+    "prepare, missing": (("prepare", "{folder}/gone", "-o", "{folder}/f"), "no such folder"),
+    "prepare, onto others": (("prepare", "{songs}", "-o", "{songs}"), "outside genre folders"),
+    "prepare, onto files": (("prepare", nothing_usable, "-o", "{songs}"), "not a feature store"),
+    "prepare, nothing": (
+        ("prepare", nothing_usable, "-o", "{folder}/f"),
+        "not one track is usable",
+    ),
+    "models, near name": (("models", "cnn_base_1"), "no such model; did you mean cnn_base_01?"),
+    "models, far name": (("models", "zzz"), "zzz: no such model; `backbeat models` lists them"),
+    "train, near name": (
+        ("train", "{folder}/gone", "--model", "mlp_bas", *TRAIN),
+        "mlp_bas: no such model; did you mean mlp_base?",
+    ),
+    "train, missing": (
+        ("train", "{folder}/gone", "--model", "mlp_base", *TRAIN),
+        "gone: no such feature store; make one with `backbeat prepare`",
+    ),
+    "train, unfinished": (
+        ("train", unfinished, "--model", "mlp_base", *TRAIN),
+        "features: these features are unfinished; run the same `backbeat prepare` again",
+    ),
+    "train, no epochs": (
+        ("train", "{folder}", "--model", "mlp_base", "--epochs", "0", *TRAIN),
+        "--epochs 0: must be at least 1",
+    ),
+    "evaluate, no run": (("evaluate", "{folder}"), "not a run; `backbeat train` makes one"),
+    "classify, no model": (("classify", "{songs}"), "no model: name a bundle with --model"),
+    "classify, missing": (
+        ("classify", "{songs}", "--model", "{folder}/gone.backbeat"),
+        "gone.backbeat: No such file or directory; name a bundle with --model",
+    ),
+    "classify, no run": (("classify", "{songs}", "--model", "{folder}"), "name a bundle"),
+    "classify, newer": (
+        ("classify", "{songs}", "--model", newer),
+        "newer.backbeat: bundle format 99 is newer than this backbeat reads (1); update backbeat",
+    ),
+    "classify, text": (
+        ("classify", "{songs}", "--model", text),
+        "text.backbeat: not a bundle, or damaged (File is not a zip file)",
+    ),
+    "classify, cut": (("classify", "{songs}", "--model", cut_bundle), "not a bundle, or damaged"),
+    "classify, name": (("classify", "{songs}", "--model", split_name), r"a\nb\x1b[31m.backbeat: "),
+    "classify, onto folder": (
+        ("classify", "{songs}", "--model", make_bundle, "-o", "{songs}"),
+        "is a folder",
+    ),
+    "classify, onto no folder": (
+        ("classify", "{songs}", "--model", make_bundle, "-o", "{songs}/a.wav/x.csv"),
+        "a.wav",
+    ),
+    "import-features, npz": (
+        ("import-features", no_archive, "-o", "{folder}/f", "--frontend", "logmel"),
+        "features.npz",
+    ),
+    "import-features, missing": (
+        ("import-features", "{folder}/gone.npz", "-o", "{folder}/f", "--frontend", "logmel"),
+        "gone.npz",
+    ),
+    "show, missing": (("show", "{folder}/gone.wav", "-o", "{folder}"), "gone.wav: no such file"),
+    "show, text": (("show", text, "-o", "{folder}/pictures"), "not audio that can be played"),
+    "data gtzan, missing": (
+        ("data", "gtzan", "-o", "{folder}/g", "--from", "{folder}/x.zip"),
+        "x.zip",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_in_one_line(cli, tmp_path, songs, mistake):
+    arguments, what = MISTAKES[mistake]
+    given = [
+        argument.format(folder=tmp_path, songs=songs)
+        if isinstance(argument, str)
+        else argument(tmp_path / "bundle" if argument is make_bundle else tmp_path)
+        for argument in arguments
+    ]
+    status, out, err = cli(*given)
+    assert (status, out) == (1, "")
+    assert err.startswith("backbeat: ")
+    assert err.count("\n") == 1, err
+    assert what in err
+    assert err.endswith("\n")
+    assert "Traceback" not in err
+
+
+def test_models(cli):
+    status, out, err = cli("models")
+    assert (status, err) == (0, "")
+    assert "cnn_base_01" in out
+    status, out, _ = cli("models", "cnn_base_01")
+    assert (status, out.splitlines()[0]) == (0, "name: cnn_base_01")
+
+
+def test_check_as_json(cli, tmp_path):
+    write(tmp_path / "songs" / "rock" / "a.wav", music(30.0, 4_000, seed=1), 4_000)
+    status, out, err = cli("check", tmp_path / "songs", "--json", tmp_path / "found.json", "-w", 1)
+    assert (status, err) == (0, "")
+    assert "(folder)" in out
+    assert json.loads((tmp_path / "found.json").read_text())["usable"] == 1
+
+
+def test_prepare_says_what_it_did(cli, tmp_path):
+    write(tmp_path / "songs" / "rock" / "a.wav", music(30.0, 4_000, seed=1), 4_000)
+    write(tmp_path / "songs" / "rock" / "b.wav", music(30.0, 4_000, seed=1), 4_000)
+    arguments = ("prepare", tmp_path / "songs", "-o", tmp_path / "features", "-w", 1)
+    for _ in range(2):  # the second time there is nothing to do
+        assert cli(*arguments) == (
+            0,
+            f"{tmp_path}/features: features of 2 of 2 tracks\n",
+            "kept: rock/b.wav: same samples as rock/a.wav\n",
+        )
+    status, _, err = cli(*arguments, "--drop-duplicates")
+    assert status == 1
+    assert "holds features of another choice about duplicates" in err
+    status, _, err = cli(*arguments, "--windows", "2")
+    assert (status, err.count("\n")) == (1, 1)

@@ -1,0 +1,184 @@
+"""Parallel maps: the same results inline and in processes, few items at a time, errors told."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from backbeat.engine import InlineExecutor, cpu_count, map_unordered, open_executor
+
+
+def square(number):
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return number * number
+
+
+def with_process(number):
+    return number, os.getpid()
+
+
+def test_inline_and_processes_give_the_same():
+    wanted = {number * number for number in range(50)}
+    with open_executor(1) as inline:
+        assert isinstance(inline, InlineExecutor)
+        # Inline is also in order, and as lazy as a plain loop.
+        assert list(map_unordered(inline, square, range(50))) == [n * n for n in range(50)]
+    with open_executor(2) as processes:
+        assert set(map_unordered(processes, square, range(50), ahead=5)) == wanted
+        told = list(map_unordered(processes, with_process, range(4)))
+        assert os.getpid() not in {process for _, process in told}
+        # An error of the function comes out as itself, and the executor lives on.
+        with pytest.raises(ValueError, match="-3 is negative"):
+            list(map_unordered(processes, square, [1, -3]))
+        assert list(map_unordered(processes, square, [4])) == [16]
+
+
+def test_an_error_inline_comes_out_as_itself():
+    with open_executor(1) as inline, pytest.raises(ValueError, match="-1 is negative"):
+        list(map_unordered(inline, square, [2, -1, 3]))
+
+
+def test_nothing_gives_nothing():
+    assert list(map_unordered(InlineExecutor(), square, [])) == []
+    with ThreadPoolExecutor(2) as threads:
+        assert list(map_unordered(threads, square, [])) == []
+
+
+class Counting(ThreadPoolExecutor):
+    """Threads that know how many of their results have not been taken yet."""
+
+    def __init__(self):
+        super().__init__(3)
+        self.submitted = 0
+
+    def submit(self, *args, **kwargs):
+        self.submitted += 1
+        return super().submit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 10])
+def test_few_items_are_under_way_at_once(ahead):
+    drawn = 0
+
+    def items():
+        nonlocal drawn
+        for number in range(100):
+            drawn += 1
+            yield number
+
+    most = taken = 0
+    with Counting() as executor:
+        for _ in map_unordered(executor, square, items(), ahead=ahead):
+            most = max(most, executor.submitted - taken)
+            taken += 1
+    assert taken == drawn == executor.submitted == 100
+    assert most <= ahead
+
+
+def test_inline_is_lazy():
+    drawn = []
+
+    def items():
+        for number in range(10):
+            drawn.append(number)
+            yield number
+
+    results = map_unordered(InlineExecutor(), square, items(), ahead=8)
+    assert next(results) == 0
+    assert drawn == [0]
+
+
+class Backwards(Executor):
+    """Finishes the last of each four that it was given first: the other extreme of an order."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        self.waiting.append((future, fn, args))
+        if len(self.waiting) == 4:
+            for one, function, given in reversed(self.waiting):
+                one.set_result(function(*given))
+            self.waiting = []
+        return future
+
+
+def test_results_do_not_depend_on_the_order_of_finishing():
+    given = sorted(map_unordered(Backwards(), square, range(12), ahead=4))
+    assert given == [number * number for number in range(12)]
+
+
+def test_work_that_has_not_begun_is_cancelled_on_an_error():
+    futures = []
+    with pytest.raises(ZeroDivisionError), open_executor(2) as executor:
+        futures += [executor.submit(time.sleep, 0.05) for _ in range(200)]
+        raise ZeroDivisionError
+    deadline = time.monotonic() + 60
+    while not all(future.done() for future in futures) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert sum(future.cancelled() for future in futures) > 150
+
+
+def test_cpu_count_is_that_of_this_process():
+    assert 1 <= cpu_count() <= (os.cpu_count() or 1)
+    if hasattr(os, "sched_getaffinity"):
+        own = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(own)})
+        try:
+            assert cpu_count() == 1
+        finally:
+            os.sched_setaffinity(0, own)
+
+
+ORPHANS = """
+import os, sys, time
+from backbeat.engine import map_unordered, open_executor
+if __name__ == "__main__":
+    with open_executor(2) as executor:
+        print(*{executor.submit(os.getpid).result() for _ in range(20)}, flush=True)
+        list(map_unordered(executor, time.sleep, [60] * 8))
+"""
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    # A zombie waits for nobody but its parent.
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(tmp_path, number):
+    (tmp_path / "script.py").write_text(ORPHANS)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    workers = [int(number) for number in parent.stdout.readline().split()]
+    assert workers
+    if number == signal.SIGKILL:
+        parent.kill()
+    else:
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to parent and workers
+        time.sleep(0.3)
+        assert all(map(alive, workers))  # they left it to the parent
+        parent.kill()
+    parent.wait(timeout=30)
+    deadline = time.monotonic() + 30
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(alive, workers))

@@ -1,0 +1,418 @@
+"""The front-ends give librosa's numbers, and windows do not depend on how a stream was cut."""
+
+import functools
+import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from backbeat import frontend
+from backbeat.errors import BackbeatError
+from backbeat.frontend import LogMel, Mfcc
+from sounds import GTZAN, need_gtzan
+
+RATE = 22_050
+GOLDEN = Path(__file__).parent / "data" / "frontend_golden.json"
+
+
+def made_up(name, seconds=29.5):
+    """Half a minute of a signal that is hard in its own way."""
+    random = np.random.default_rng(5)
+    n = round(seconds * RATE)
+    time = np.arange(n) / RATE
+    if name == "noise":
+        samples = random.standard_normal(n) * 0.2
+    elif name == "sine":
+        samples = 0.8 * np.sin(2 * np.pi * 440 * time)
+    elif name == "click":
+        samples = np.zeros(n)
+        samples[5_000::60_000] = 1.0
+    elif name == "silence":
+        samples = np.zeros(n)
+    elif name == "quiet":
+        samples = random.standard_normal(n) * 1e-5  # -100 dBFS: below the floor of some cells
+    elif name == "loud":
+        samples = np.sign(np.sin(2 * np.pi * 55 * time)) * 4.0  # over full scale
+    elif name == "half":
+        samples = np.where(time < 13, 0.3 * np.sin(2 * np.pi * 200 * time**1.2), 0)
+    return samples.astype(np.float32)
+
+
+SIGNALS = ("noise", "sine", "click", "silence", "quiet", "loud", "half")
+
+
+def librosa_mfcc(samples):
+    """The paper's features, by librosa and a slice at a time."""
+    return np.stack(
+        [
+            librosa.feature.mfcc(y=samples[start : start + 63_945], sr=RATE, n_mfcc=13).T
+            for start in range(0, 10 * 63_945, 63_945)
+        ]
+    )
+
+
+def librosa_logmel(samples):
+    """The map, by librosa: all frames, of which the columns' are then taken."""
+    power = librosa.feature.melspectrogram(y=samples, sr=RATE)
+    frames = power.shape[1]
+    picked = [int((column + 0.5) * (frames - 1.7) / 387) for column in range(387)]
+    return librosa.power_to_db(power[:, picked], ref=np.max).T
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_mfcc_is_librosas_on_made_up_signals(name):
+    samples = made_up(name)
+    ours = frontend.mfcc(samples)
+    assert ours.shape == (10, 125, 13)
+    assert ours.dtype == np.float32
+    assert np.abs(ours - librosa_mfcc(samples)).max() < 1e-3
+
+
+def test_mfcc_of_silence_is_known_exactly():
+    # -100 dB in each of 128 bands: a constant, so only coefficient 0.
+    ours = frontend.mfcc(made_up("silence"))
+    assert ours[..., 0] == pytest.approx(-100 * np.sqrt(128), rel=1e-6)
+    assert np.abs(ours[..., 1:]).max() < 1e-4
+
+
+@functools.cache
+def clips():
+    need_gtzan()
+    paths = sorted((GTZAN / "clips").glob("*/*.flac"))
+    assert len(paths) == 50
+    return [(path.stem, soundfile.read(path, dtype="float32")[0]) for path in paths]
+
+
+def test_mfcc_is_librosas_on_all_500_slices_of_real_music():
+    worst = {name: np.abs(frontend.mfcc(y) - librosa_mfcc(y)).max() for name, y in clips()}
+    assert max(worst.values()) < 1e-3, max(worst, key=worst.get)
+
+
+def test_logmel_is_the_published_maps_on_real_music():
+    own = {name: frontend.logmel(samples) for name, samples in clips()}
+    with np.load(GTZAN / "logmel_dev.npz", allow_pickle=False) as file:
+        names, levels = [str(name) for name in file["names"]], file["X"]
+    shares = []
+    for name, ours in own.items():
+        theirs = levels[names.index(name)].T.astype(np.float32) / 256 * 80 - 80
+        assert ours.shape == theirs.shape == (387, 128)
+        difference = frontend.standardise(ours) - frontend.standardise(theirs)
+        shares.append(np.mean(np.abs(difference) < 0.1))
+    assert np.mean(shares) >= 0.97
+    assert min(shares) >= 0.92
+
+
+@pytest.mark.parametrize("seconds", [28.8, 30.0, 30.6])
+@pytest.mark.parametrize("name", SIGNALS)
+def test_logmel_is_librosas_on_made_up_signals(name, seconds):
+    samples = made_up(name, seconds)
+    ours = frontend.logmel(samples)
+    assert ours.shape == (387, 128)
+    assert ours.dtype == np.float32
+    assert ours.max() == 0
+    assert ours.min() >= -80
+    assert np.abs(ours - librosa_logmel(samples)).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        Mfcc(n_fft=1024, hop_length=300, n_mels=40, n_mfcc=20, slices=4, seconds=8.0),
+        Mfcc(sample_rate=16_000, top_db=40.0, seconds=10.0, slices=2),
+    ],
+)
+def test_other_parameters_are_librosas_too(parameters):
+    p = parameters
+    samples = made_up("half")[: p.window_samples]
+    theirs = [
+        librosa.feature.mfcc(
+            S=librosa.power_to_db(
+                librosa.feature.melspectrogram(
+                    y=part,
+                    sr=p.sample_rate,
+                    n_fft=p.n_fft,
+                    hop_length=p.hop_length,
+                    n_mels=p.n_mels,
+                ),
+                top_db=p.top_db,
+            ),
+            n_mfcc=p.n_mfcc,
+        ).T
+        for part in samples.reshape(p.slices, -1)
+    ]
+    ours = p.extract(samples)
+    assert ours.shape == p.shape
+    assert np.abs(ours - np.stack(theirs)).max() < 1e-3
+
+
+def test_picked_frames_are_the_formulas():
+    for frames in (1_200, 1_292, 1_293, 1_294, 1_308):
+        picked = frontend.picked_frames(frames, 387)
+        assert picked.tolist() == [int((j + 0.5) * (frames - 1.7) / 387) for j in range(387)]
+        assert picked.min() >= 0
+        assert picked.max() < frames
+    # Fewer frames than columns: each is taken more than once, none is out of range.
+    assert set(frontend.picked_frames(3, 8).tolist()) <= {0, 1, 2}
+    assert frontend.picked_frames(1, 2).tolist() == [0, 0]
+
+
+def test_the_papers_shapes():
+    paper = Mfcc()
+    assert (paper.slice_samples, paper.window_samples, paper.frames) == (63_945, 639_450, 125)
+    assert paper.shape == (10, 125, 13)
+    assert paper.slice_seconds == pytest.approx(2.9)
+    assert LogMel().shape == (1, 387, 128)
+    assert LogMel().window_samples == 661_500
+
+
+def test_mfcc_takes_whole_slices_only():
+    samples = made_up("noise")
+    whole = frontend.mfcc(samples)
+    assert np.array_equal(frontend.mfcc(samples[: 3 * 63_945 + 63_944]), whole[:3])
+    assert np.array_equal(frontend.mfcc(samples[: 10 * 63_945]), whole)
+    with pytest.raises(ValueError, match="63944 samples are less than a slice of 63945"):
+        frontend.mfcc(samples[:63_944])
+
+
+def test_mfcc_slices_are_the_cepstrum_of_a_maps_columns():
+    maps = np.stack([frontend.logmel(made_up("noise", 30)), frontend.logmel(made_up("half", 30))])
+    slices = frontend.mfcc_slices(maps)
+    assert slices.shape == (2, 10, 37, 13)
+    for row, number in ((0, 0), (1, 4), (1, 9)):
+        part = maps[row, 37 * number : 37 * (number + 1)]
+        theirs = librosa.feature.mfcc(S=part.T, n_mfcc=13).T
+        assert np.abs(slices[row, number] - theirs).max() < 1e-3
+    assert frontend.mfcc_slices(maps, slices=5, n_mfcc=20).shape == (2, 5, 74, 20)
+
+
+def test_standardise_gives_mean_0_and_variance_1():
+    random = np.random.default_rng(1)
+    maps = (random.standard_normal((3, 2, 40, 16)) * 7 - 55).astype(np.float32)
+    standard = frontend.standardise(maps)
+    assert standard.dtype == np.float32
+    assert np.abs(standard.mean(axis=(-2, -1), dtype=np.float64)).max() < 1e-5
+    assert np.abs(standard.var(axis=(-2, -1), dtype=np.float64) - 1).max() < 1e-5
+    # Each map by itself, and neither its level nor its scale matters.
+    assert np.array_equal(frontend.standardise(maps[1, :1]), standard[1, :1])
+    assert np.abs(frontend.standardise(maps * 2 + 3) - standard).max() < 1e-4
+
+
+def test_standardise_makes_zeros_of_silence():
+    silent = frontend.logmel(made_up("silence"))
+    assert not frontend.standardise(silent).any()
+    assert not frontend.standardise(np.full((2, 387, 128), -33.3, np.float32)).any()
+
+
+def test_a_short_song_fills_a_map_by_repeating():
+    samples = made_up("noise", 4.0)
+    parameters = LogMel()
+    (ours,) = parameters.extract(samples)
+    filled = np.tile(samples, 8)[: parameters.least_samples]
+    assert np.array_equal(ours, frontend.logmel(filled))
+
+
+def test_as_input_fits_what_a_network_takes():
+    slices = frontend.mfcc(made_up("noise"))
+    assert frontend.as_input(slices, Mfcc(), "mfcc") is slices
+    maps = LogMel().extract(made_up("half"))
+    assert np.array_equal(frontend.as_input(maps, LogMel(), "logmel"), frontend.standardise(maps))
+    seen = frontend.as_input(np.concatenate([maps, maps * 0.5]), LogMel(), "mfcc")
+    assert np.array_equal(seen[:10], frontend.mfcc_slices(maps[0]))
+    assert np.array_equal(seen[10:], frontend.mfcc_slices(maps[0] * 0.5))
+    with pytest.raises(BackbeatError, match="--frontend logmel"):
+        frontend.as_input(slices, Mfcc(), "logmel")
+
+
+@pytest.mark.parametrize("parameters", [Mfcc(), Mfcc(seconds=5.8, slices=2), LogMel()])
+@pytest.mark.parametrize("kind", ["mfcc", "logmel"])
+def test_input_shape_is_that_of_as_input(parameters, kind):
+    if isinstance(parameters, Mfcc) and kind == "logmel":
+        pytest.skip("MFCCs no longer hold a map")
+    window = made_up("noise", 30)[: parameters.window_samples]
+    made = frontend.as_input(parameters.extract(window), parameters, kind)
+    assert frontend.input_shape(parameters, kind) == made.shape
+
+
+def test_parameters_travel():
+    for parameters in (Mfcc(), LogMel(), Mfcc(seconds=2.9, slices=1), LogMel(columns=100)):
+        there = json.loads(json.dumps(parameters.model_dump()))
+        assert frontend.from_dict(there) == parameters
+    assert [frontend.by_name(name).name for name in frontend.NAMES] == ["mfcc", "logmel"]
+    assert frontend.by_name("mfcc") == Mfcc()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"name": "cepstra"},
+        {"name": "mfcc", "hop": 512},
+        {"name": "logmel", "n_mfcc": 13},
+        {"name": "mfcc", "n_fft": 0},
+        {"name": "mfcc", "top_db": -1},
+        {"name": "mfcc", "seconds": float("nan")},
+        {"name": "mfcc", "seconds": float("inf")},
+        {"name": "logmel", "columns": "many"},
+        {"name": "logmel", "columns": 10**9},
+        {"name": "logmel", "sample_rate": 10**9},
+        {"name": "logmel", "n_fft": 2**30},
+        {"name": "mfcc", "n_mels": 10**8},
+        {"name": "mfcc", "slices": 10**9},
+        {"name": "mfcc", "seconds": 1e12},
+        {"name": "mfcc", "hop_length": 10**8},
+        {"name": "mfcc", "seconds": 0.0001},
+        {"name": "mfcc", "n_mfcc": 200},
+        {"name": "logmel", "seconds": 1.0},
+    ],
+)
+def test_wrong_parameters_are_refused(wrong):
+    # They come from files too (stores and bundles), so none may ask for all memory either.
+    with pytest.raises(ValidationError):
+        frontend.from_dict(wrong)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValidationError):
+        frontend.by_name("cqt")
+
+
+# Small numbers: a window of 30 samples, 10 of slack, at least 20, or 3 for a whole song.
+SMALL_LOGMEL = LogMel(sample_rate=10, seconds=3.0, n_fft=8, hop_length=2, n_mels=2, columns=5)
+SMALL_MFCC = Mfcc(sample_rate=10, seconds=3.0, slices=3, n_fft=8, hop_length=2, n_mels=2, n_mfcc=2)
+
+
+def expected_windows(length, parameters):
+    """Where windows begin and end, said without a stream."""
+    size, spans, start = parameters.window_samples, [], 0
+    slack = 10 if isinstance(parameters, LogMel) else 0
+    while length - start > size + slack:
+        spans.append((start, start + size))
+        start += size
+    least = 10 if isinstance(parameters, Mfcc) else 20 if spans else 3
+    if length - start >= least:
+        spans.append((start, length))
+    return spans
+
+
+@given(
+    length=st.integers(0, 200),
+    cuts=st.lists(st.integers(0, 200), max_size=30),
+    parameters=st.sampled_from([SMALL_LOGMEL, SMALL_MFCC]),
+)
+@settings(max_examples=300, deadline=None)
+def test_windows_do_not_depend_on_the_blocks(length, cuts, parameters):
+    samples = np.arange(length, dtype=np.float32)
+    blocks = np.split(samples, sorted(min(cut, length) for cut in cuts))
+    given_windows = list(frontend.windows(blocks, parameters))
+    expected = [samples[a:b] for a, b in expected_windows(length, parameters)]
+    assert [w.tolist() for w in given_windows] == [w.tolist() for w in expected]
+
+
+def test_windows_of_songs_of_known_lengths():
+    def lengths(seconds, parameters):
+        blocks = np.array_split(np.zeros(round(seconds * RATE), np.float32), 7)
+        return [round(len(w) / RATE, 1) for w in frontend.windows(blocks, parameters)]
+
+    assert lengths(30.4, LogMel()) == [30.4]
+    assert lengths(29.2, LogMel()) == [29.2]
+    assert lengths(31.1, LogMel()) == [30.0]
+    assert lengths(61.0, LogMel()) == [30.0, 31.0]
+    assert lengths(3.1, LogMel()) == [3.1]
+    assert lengths(2.9, LogMel()) == []
+    assert lengths(30.0, Mfcc()) == [29.0]
+    assert lengths(32.0, Mfcc()) == [29.0, 3.0]
+    assert lengths(60.0, Mfcc()) == [29.0, 29.0]
+    assert lengths(2.8, Mfcc()) == []
+    assert list(frontend.windows([], Mfcc())) == []
+
+
+@pytest.mark.parametrize("parameters", [Mfcc(), LogMel()])
+def test_windows_of_an_hour_hold_little(parameters):
+    block = np.zeros(5 * RATE, np.float32)
+    tracemalloc.start()
+    try:
+        for _ in frontend.windows((block.copy() for _ in range(720)), parameters):
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    window = 4 * parameters.window_samples
+    assert peak < 4 * window, f"{peak / window:.1f} windows"
+
+
+HOUR = """
+import sys
+from pathlib import Path
+from backbeat import audio, frontend
+front = frontend.by_name(sys.argv[2])
+count = 0
+with audio.open_source(Path(sys.argv[1])) as source:
+    mono = audio.mono_blocks(source, source.info, front.sample_rate)
+    for window in frontend.windows(mono, front):
+        assert front.extract(window).shape == front.shape or count == 124
+        count += 1
+status = Path("/proc/self/status").read_text()
+print(count, int(status.split("VmHWM:")[1].split()[0]) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the most memory held is read from /proc")
+def test_an_hour_long_song_takes_little_memory(tmp_path):
+    path = tmp_path / "hour.wav"
+    block = (made_up("noise", 10.0) * 32_767).astype(np.int16)
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+        for _ in range(360):
+            file.write(block)
+    run = [sys.executable, "-c", HOUR, str(path)]
+    for name, windows in (("logmel", 120), ("mfcc", 125)):
+        told = subprocess.run([*run, name], capture_output=True, text=True, check=True).stdout
+        count, megabytes = map(int, told.split())
+        assert count == windows
+        assert megabytes < 400, name
+    path.unlink()
+
+
+def golden_signal():
+    """Thirty seconds that a formula gives, so that no library's random numbers matter."""
+    n = np.arange(30 * RATE)
+    time = n / RATE
+    sweep = np.sin(2 * np.pi * (80 * time + 90 * time**2))
+    noise = ((n * 7_919 + n * n % 65_537 * 31) % 8_191) / 8_191 - 0.5
+    beat = np.exp(-(((n % 11_025) / 1_500) ** 2))
+    return (0.3 * sweep + 0.2 * noise * beat).astype(np.float32)
+
+
+def golden_numbers():
+    samples = golden_signal()
+    coefficients, maps = frontend.mfcc(samples), frontend.logmel(samples)
+    slices = frontend.mfcc_slices(maps)
+    return {
+        "mfcc": coefficients[[0, 3, 9]][:, [0, 62, 124]][..., [0, 1, 2, 12]].tolist(),
+        "mfcc_mean": coefficients.mean(axis=(0, 1), dtype=np.float64).tolist(),
+        "logmel": maps[[0, 100, 386]][:, [0, 20, 64, 127]].tolist(),
+        "logmel_mean": float(maps.mean(dtype=np.float64)),
+        "standardised": frontend.standardise(maps)[[5, 200]][:, [3, 90]].tolist(),
+        "slices": slices[[0, 9]][:, [0, 36]][..., [0, 1, 12]].tolist(),
+    }
+
+
+def test_the_numbers_have_not_drifted():
+    # Written by `python tests/test_frontend.py`; a change here changes every model ever trained.
+    wanted = json.loads(GOLDEN.read_text())
+    found = golden_numbers()
+    assert found.keys() == wanted.keys()
+    for name, numbers in wanted.items():
+        assert np.asarray(found[name]) == pytest.approx(np.asarray(numbers), abs=1e-3), name
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(golden_numbers(), indent=1) + "\n")

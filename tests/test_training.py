@@ -1,0 +1,234 @@
+"""Training learns, repeats itself exactly, and survives being stopped and killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backbeat import training
+from backbeat.bundle import read_bundle
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import Metrics, read_predictions
+from backbeat.history import read_history
+from backbeat.splits import make_split
+from backbeat.training import StoppedError
+from backbeat.zoo.build import load_keras
+from backbeat.zoo.spec import read_spec
+from made_features import GENRES, made_mfcc, made_run, made_store, small_spec
+
+FILES = {
+    "spec.yaml",
+    "split.json",
+    "environment.json",
+    "history.csv",
+    "model.keras",
+    "predictions.csv",
+    "metrics.json",
+    "model.backbeat",
+}
+
+
+def history_of(run):
+    """A history without its times, which no two runs share."""
+    return [
+        (e.epoch, e.loss, e.accuracy, e.val_loss, e.val_accuracy)
+        for e in read_history(run / "history.csv")
+    ]
+
+
+def weights_of(run):
+    return load_keras().saving.load_model(run / "model.keras").get_weights()
+
+
+def assert_same_results(one, other):
+    assert history_of(one) == history_of(other)
+    for ours, theirs in zip(weights_of(one), weights_of(other), strict=True):
+        assert np.array_equal(ours, theirs)
+    for name in ("predictions.csv", "metrics.json", "spec.yaml", "split.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_a_run_learns_and_leaves_all_its_files(run):
+    assert {path.name for path in run.iterdir()} == FILES
+    history = read_history(run / "history.csv")
+    assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5]
+    assert history[-1].val_accuracy > 0.9
+    assert history[-1].loss < history[0].loss
+    metrics = Metrics.from_json((run / "metrics.json").read_text())
+    assert metrics.slice_accuracy > 0.9
+    assert metrics.track_accuracy == 1.0
+    predictions = read_predictions(run / "predictions.csv")
+    split = json.loads((run / "split.json").read_text())
+    assert sorted(set(predictions.tracks.tolist())) == split["parts"]["test"]
+    assert np.abs(predictions.probabilities.sum(axis=1) - 1).max() < 1e-6
+    assert read_spec(run / "spec.yaml") == small_spec()
+    assert read_bundle(run).description.genres == GENRES
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["seed"] == 3
+    assert environment["split"] == split["hash"]
+    assert environment["packages"].keys() >= {"keras", "tensorflow", "numpy"}
+
+
+def test_predictions_are_those_of_the_saved_network(run, store):
+    examples = store.examples("mfcc")
+    predictions = read_predictions(run / "predictions.csv")
+    rows = np.isin([examples.names[track] for track in examples.track], predictions.tracks)
+    own = load_keras().saving.load_model(run / "model.keras").predict(examples.x[rows], verbose=0)
+    assert np.abs(own - predictions.probabilities).max() < 1e-5
+    assert np.array_equal(examples.y[rows], predictions.truth)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(run, store, tmp_path):
+    assert_same_results(made_run(store, tmp_path / "again"), run)
+    other = made_run(store, tmp_path / "other", spec=small_spec(epochs=1), seed=4)
+    assert history_of(other)[0] != history_of(run)[0]
+
+
+def test_progress_is_told_after_each_batch(store, tmp_path):
+    told = []
+    made_run(store, tmp_path / "run", spec=small_spec(epochs=2), on_progress=told.append)
+    batches = told[0].batches
+    assert [(p.epoch, p.batch) for p in told] == [
+        (epoch, batch) for epoch in (1, 2) for batch in range(1, batches + 1)
+    ]
+    assert {p.epochs for p in told} == {2}
+    assert [len(p.history) for p in told] == [0] * batches + [1] * batches
+
+
+@pytest.mark.parametrize(
+    ("number", "epoch", "batch", "kept"),
+    [(signal.SIGINT, 1, 1, 0), (signal.SIGTERM, 3, 2, 2), (signal.SIGINT, 4, "last", 3)],
+)
+def test_a_stopped_run_goes_on_as_if_it_had_not(run, store, tmp_path, number, epoch, batch, kept):
+    def stop(progress):
+        last = progress.batches if batch == "last" else batch
+        if (progress.epoch, progress.batch) == (epoch, last):
+            signal.raise_signal(number)
+
+    before = signal.getsignal(number)
+    out = tmp_path / "run"
+    with pytest.raises(StoppedError, match=f"stopped after {kept} of 5 epochs.*--resume"):
+        made_run(store, out, on_progress=stop)
+    assert signal.getsignal(number) is before
+    assert len(read_history(out / "history.csv")) == kept
+    told = []
+    made_run(store, out, resume=True, on_progress=told.append)
+    assert told[0].epoch == kept + 1
+    assert_same_results(out, run)
+    assert {path.name for path in out.iterdir()} == FILES
+
+
+# Stands still at a batch, so that the signal comes at just that moment.
+KILLED = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from backbeat import training
+from backbeat.features import open_features
+from made_features import made_run
+training._SECONDS_BETWEEN_CHECKPOINTS = -1.0
+def told(progress):
+    if f"{progress.epoch} {progress.batch}" == sys.argv[4]:
+        print("here", flush=True)
+        sys.stdin.readline()
+made_run(open_features(Path(sys.argv[1])), Path(sys.argv[2]), on_progress=told)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_a_killed_process_goes_on_as_if_it_had_not_been(run, store, tmp_path):
+    moments = {"1 2": signal.SIGKILL, "3 1": signal.SIGKILL, "2 3": signal.SIGINT}
+    here = Path(__file__).parent
+    processes = {
+        moment: subprocess.Popen(
+            [sys.executable, "-c", KILLED, store.path, tmp_path / moment, here, moment],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for moment in moments
+    }
+    for moment, number in moments.items():
+        process, out = processes[moment], tmp_path / moment
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(number)
+        _, errors = process.communicate("\n", timeout=60)
+        if number == signal.SIGKILL:
+            assert process.returncode == -number, errors
+        else:
+            assert "StoppedError" in errors, errors
+        assert not (out / "model.backbeat").exists()
+        told = []
+        made_run(store, out, resume=True, on_progress=told.append)
+        # No more is lost than the epoch under way.
+        assert told[0].epoch == int(moment.split()[0])
+        assert_same_results(out, run)
+
+
+def test_resuming_a_finished_run_changes_nothing(store, tmp_path):
+    out = made_run(store, tmp_path / "run", spec=small_spec(epochs=1))
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()}
+    told = []
+    made_run(store, out, spec=small_spec(epochs=1), resume=True, on_progress=told.append)
+    assert told == []
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()} == before
+
+
+def test_a_run_is_not_written_over(run, store):
+    with pytest.raises(BackbeatError, match="holds a run already; --resume"):
+        made_run(store, run)
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [
+        ("spec", {"spec": small_spec(learning_rate=0.02)}),
+        ("spec", {"spec": small_spec(epochs=6)}),
+        ("split", {"protocol": "tracks"}),
+        ("split", {"seed": 4}),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings(run, store, what, options):
+    with pytest.raises(BackbeatError, match=f"begun with another {what}"):
+        made_run(store, run, resume=True, **options)
+
+
+def test_a_run_is_not_resumed_with_another_seed_or_front_end(run, store, tmp_path):
+    examples = store.examples("mfcc")
+    split = make_split(examples, "artists", seed=3)
+    with pytest.raises(BackbeatError, match="begun with another seed"):
+        training.train(store, small_spec(), split, examples, run, seed=9, resume=True)
+    x, _ = made_mfcc(slices=5)
+    other = made_store(tmp_path, X=x)
+    with pytest.raises(BackbeatError, match="begun with another frontend"):
+        made_run(other, run, resume=True)
+
+
+def test_a_folder_with_other_things_is_left_alone(store, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    for resume in (False, True):
+        with pytest.raises(BackbeatError, match="not empty and not a run"):
+            made_run(store, tmp_path, resume=resume)
+    with pytest.raises(BackbeatError, match="is a file"):
+        made_run(store, tmp_path / "letter.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_resuming_nothing_begins_a_run(run, store, tmp_path):
+    out = tmp_path / "new"
+    assert_same_results(made_run(store, out, resume=True), run)
+
+
+def test_training_in_a_thread_keeps_its_hands_off_signals(store, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        spec = small_spec(epochs=1)
+        out = pool.submit(made_run, store, tmp_path / "run", spec=spec).result()
+    assert (out / "model.backbeat").exists()
