@@ -69,5 +69,3 @@ def made_run(features: Features, out: Path, *, spec=None, protocol="artists", se
     examples = features.examples(spec.input)
     split = make_split(examples, protocol, seed=seed)
     return train(features, spec, split, examples, out, seed=seed, **options)
-
-

@@ -85,7 +85,6 @@ def test_csv(cli, bundle, songs):
         shares = [float(answer[f"probability{end}"]) for end in ("", "_2", "_3")]
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) == pytest.approx(1, abs=2e-4)
-        # Slices are whole: 5.8 of the 6 seconds.
         assert (float(answer["seconds"]), answer["error"]) == (6.0, "")
 
 

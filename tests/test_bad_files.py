@@ -149,7 +149,7 @@ def test_classify(answered, name):
         assert result == Failure(result.path, fate.failure)
         return
     assert isinstance(result, Answer)
-    assert result.seconds == 29.0  # ten slices; the rest of the 30 s would not make another
+    assert result.seconds == pytest.approx(30.0, abs=0.01)
     assert len(result.timeline) == 10
     assert sum(share for _, share in result.ranking) == pytest.approx(1)
 

@@ -138,11 +138,17 @@ def test_cpu_count_is_that_of_this_process():
 
 
 ORPHANS = """
-import os, sys, time
+import os, time
 from backbeat.engine import map_unordered, open_executor
+def slowly(_):
+    time.sleep(0.2)
+    return os.getpid()
 if __name__ == "__main__":
     with open_executor(2) as executor:
-        print(*{executor.submit(os.getpid).result() for _ in range(20)}, flush=True)
+        workers = set()
+        while len(workers) < 2:
+            workers |= set(map_unordered(executor, slowly, range(2)))
+        print(*workers, flush=True)
         list(map_unordered(executor, time.sleep, [60] * 8))
 """
 
@@ -175,6 +181,9 @@ def test_workers_end_with_their_parent(tmp_path, number):
     else:
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to parent and workers
         time.sleep(0.3)
+        if not all(map(alive, workers)):
+            parent.kill()
+            raise AssertionError(parent.stderr.read())
         assert all(map(alive, workers))  # they left it to the parent
         parent.kill()
     parent.wait(timeout=30)

@@ -47,7 +47,7 @@ class Answer:
     ----------
     path : Path
     seconds : float
-        Length of the song as far as it was heard.
+        Length of the song, in seconds.
     ranking : tuple of (str, float)
         All genres with their probabilities, the likeliest first.
     agreement : float
@@ -119,13 +119,12 @@ class Classifier:
         rows: list[npt.NDArray[np.float32]] = []
         spans: list[tuple[float, float]] = []
         position = 0
-        samples = 0
+        heard: list[int] = []
         with audio.open_source(path) as source:
             mono = audio.mono_blocks(source, source.info, front.sample_rate)
-            for window in frontends.windows(mono, front):
+            for window in frontends.windows(_counted(mono, heard), front):
                 if stopped.is_set():
                     raise BackbeatError("stopped")
-                samples += len(window)
                 if not np.isfinite(window).all():
                     raise audio.AudioError(path, "holds samples that are not numbers")
                 if np.abs(window).max() >= _SILENCE:
@@ -135,7 +134,8 @@ class Classifier:
                     first = position / front.sample_rate
                     spans += [(first + step * i, first + step * (i + 1)) for i in range(len(x))]
                 position += len(window)
-        if not samples:
+        samples = sum(heard)
+        if samples < front.least_answer_samples:
             least = front.least_answer_samples / front.sample_rate
             raise audio.AudioError(path, f"too short: this model needs {least:.1f} s")
         if not rows:
@@ -168,6 +168,15 @@ class Classifier:
                 for (start, end), genre, row in zip(spans, best, rows, strict=True)
             ),
         )
+
+
+def _counted(
+    blocks: Iterable[npt.NDArray[np.float32]], lengths: list[int]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Pass blocks on, and note their lengths."""
+    for block in blocks:
+        lengths.append(len(block))
+        yield block
 
 
 def load(path: Path) -> Classifier:

@@ -72,13 +72,14 @@ def _curves(axes: Axes, history: History, quantity: str, monitored: str) -> None
     axes.set_title("Accuracy" if percent else "Loss")
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy (%)" if percent else "cross-entropy (nats)")
-    axes.set_ylim(0, 100 if percent else None)
+    # Above the loss, which falls, there is room for the legend.
+    highest = max((np.nanmax(np.append(line.get_ydata(), 0.0)) for line in axes.lines), default=1.0)
+    axes.set_ylim(0, 100 if percent else 1.3 * highest or None)
     room = max(0.02 * np.ptp(epochs), 0.1)
     axes.set_xlim(epochs[0] - room, epochs[-1] + room)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.grid(axis="y")
-    # Accuracy rises and loss falls, so these corners stay free.
-    axes.legend(loc="lower right" if percent else "upper right")
+    axes.legend(loc="best" if percent else "upper right")
 
 
 @styled
