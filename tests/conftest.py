@@ -61,3 +61,12 @@ def cli(monkeypatch, capsys):
         return ended.value.code or 0, out, err
 
     return cli
+
+
+@pytest.fixture(scope="session")
+def leaking(store, tmp_path_factory):
+    """A run of one epoch by the paper's protocol, which leaks; not to be changed."""
+    from made_features import made_run, small_spec
+
+    out = tmp_path_factory.mktemp("leaking") / "run"
+    return made_run(store, out, spec=small_spec(epochs=1), protocol="slices")

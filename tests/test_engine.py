@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backbeat.engine import InlineExecutor, cpu_count, map_unordered, open_executor
+from backbeat.errors import BackbeatError
 
 
 def square(number):
@@ -42,6 +43,17 @@ def test_inline_and_processes_give_the_same():
 def test_an_error_inline_comes_out_as_itself():
     with open_executor(1) as inline, pytest.raises(ValueError, match="-1 is negative"):
         list(map_unordered(inline, square, [2, -1, 3]))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_a_killed_worker_is_told_in_one_line():
+    with open_executor(2) as executor, pytest.raises(BackbeatError, match="--workers") as caught:
+        list(map_unordered(executor, die, range(5)))
+    assert "\n" not in str(caught.value)
+
+
+def die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_nothing_gives_nothing():
@@ -139,6 +151,7 @@ def test_cpu_count_is_that_of_this_process():
 
 ORPHANS = """
 import os, time
+from backbeat.errors import BackbeatError
 from backbeat.engine import map_unordered, open_executor
 def slowly(_):
     time.sleep(0.2)
@@ -175,18 +188,14 @@ def test_workers_end_with_their_parent(tmp_path, number):
         start_new_session=True,
     )
     workers = [int(number) for number in parent.stdout.readline().split()]
-    assert workers
-    if number == signal.SIGKILL:
-        parent.kill()
-    else:
+    assert len(workers) == 2
+    time.sleep(0.3)  # now all are at work
+    if number == signal.SIGINT:
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to parent and workers
-        time.sleep(0.3)
-        if not all(map(alive, workers)):
-            parent.kill()
-            raise AssertionError(parent.stderr.read())
-        assert all(map(alive, workers))  # they left it to the parent
+        assert parent.wait(timeout=30) == -signal.SIGINT  # long before the work would end
+    else:
         parent.kill()
-    parent.wait(timeout=30)
+        parent.wait(timeout=30)
     deadline = time.monotonic() + 30
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.02)

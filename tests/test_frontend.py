@@ -358,7 +358,7 @@ count = 0
 with audio.open_source(Path(sys.argv[1])) as source:
     mono = audio.mono_blocks(source, source.info, front.sample_rate)
     for window in frontend.windows(mono, front):
-        assert front.extract(window).shape == front.shape or count == 124
+        assert front.extract(window).shape == front.shape
         count += 1
 status = Path("/proc/self/status").read_text()
 print(count, int(status.split("VmHWM:")[1].split()[0]) // 1024)
@@ -372,12 +372,11 @@ def test_an_hour_long_song_takes_little_memory(tmp_path):
     with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
         for _ in range(360):
             file.write(block)
-    run = [sys.executable, "-c", HOUR, str(path)]
-    for name, windows in (("logmel", 120), ("mfcc", 125)):
-        told = subprocess.run([*run, name], capture_output=True, text=True, check=True).stdout
-        count, megabytes = map(int, told.split())
-        assert count == windows
-        assert megabytes < 400, name
+    run = [sys.executable, "-c", HOUR, str(path), "logmel"]
+    told = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    count, megabytes = map(int, told.split())
+    assert count == 120
+    assert megabytes < 400
     path.unlink()
 
 

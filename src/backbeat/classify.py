@@ -129,10 +129,11 @@ class Classifier:
                     raise audio.AudioError(path, "holds samples that are not numbers")
                 if np.abs(window).max() >= _SILENCE:
                     x = frontends.as_input(front.extract(window), front, described.input)
-                    rows.append(self.network(x))
+                    loud = np.flatnonzero(_peaks(window, len(x), front) >= _SILENCE)
+                    rows.append(self.network(x[loud]))
                     step = self._slice_seconds(len(window), len(x))
                     first = position / front.sample_rate
-                    spans += [(first + step * i, first + step * (i + 1)) for i in range(len(x))]
+                    spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
                 position += len(window)
         samples = sum(heard)
         if samples < front.least_answer_samples:
@@ -168,6 +169,16 @@ class Classifier:
                 for (start, end), genre, row in zip(spans, best, rows, strict=True)
             ),
         )
+
+
+def _peaks(
+    window: npt.NDArray[np.float32], slices: int, front: frontends.FrontEnd
+) -> npt.NDArray[np.float32]:
+    """Give the peak of each slice; those of a map are heard together."""
+    if isinstance(front, frontends.Mfcc):
+        parts = window[: slices * front.slice_samples].reshape(slices, -1)
+        return np.asarray(np.abs(parts).max(axis=1))
+    return np.full(slices, np.abs(window).max())
 
 
 def _counted(

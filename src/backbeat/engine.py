@@ -10,9 +10,27 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from multiprocessing.connection import wait as wait_for
 from typing import Any, TypeVar
+
+from backbeat.errors import BackbeatError
+
+# What numpy's, SciPy's and TensorFlow's thread pools heed when they are loaded.
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,12 +69,32 @@ def open_executor(workers: int | None = None) -> Iterator[Executor]:
     executor = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
     )
+    with _one_thread_each():
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            # What is under way may take minutes, and whoever stopped us waits. All that is written
+            # is written atomically, and a training keeps its last whole epoch.
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+        executor.shutdown()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have processes that are started now compute with one thread, unless the user says otherwise.
+
+    Processes already fill the processors; threads of their own would only get in each other's way.
+    """
+    ours = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(ours, "1"))
     try:
-        yield executor
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        raise
-    executor.shutdown()
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def map_unordered(
@@ -83,7 +121,24 @@ def map_unordered(
     ------
     Result
         The results, in the order in which they finish.
+
+    Raises
+    ------
+    BackbeatError
+        If a worker is gone, killed by the system or by someone.
     """
+    try:
+        yield from _map_unordered(executor, function, items, ahead)
+    except BrokenExecutor as error:
+        raise BackbeatError(
+            "a worker process was killed, perhaps for want of memory; run the same command again, "
+            "with fewer --workers"
+        ) from error
+
+
+def _map_unordered(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
     pending: set[Future[Result]] = set()
     for item in items:
         pending.add(executor.submit(function, item))

@@ -15,15 +15,13 @@ Nothing in a store depends on when or by how many workers it was made.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import zarr
-import zarr.errors
-from pydantic import ValidationError
 from zarr.codecs import ZstdCodec
 
 from backbeat import frontend as frontends
@@ -136,8 +134,8 @@ class Features:
         kept = np.flatnonzero(self.table.slices)
         counts = self.table.slices[kept]
         try:
-            stored = np.asarray(self.array[:])[kept]
-        except (RuntimeError, ValueError, OSError) as error:
+            stored = _read_whole(self.array)[kept]
+        except Exception as error:  # codecs raise errors of many kinds on damage
             raise BackbeatError(
                 f"{self.path}: features cannot be read ({_one_line(error)}); "
                 "remove the folder and prepare again"
@@ -187,12 +185,11 @@ def open_features(path: Path) -> Features:
         genres = tuple(cast(Sequence[str], attributes["genres"]))
         table = _read_table(group)
         array = array_in(group, "features")
-    except (KeyError, ValidationError, ValueError, RuntimeError, OSError) as error:
+        _check(array, table, frontend, genres)
+    except Exception as error:  # Zarr raises errors of many kinds on damage
         raise BackbeatError(
             f"{path}: damaged feature store ({_one_line(error)}); remove it and prepare again"
         ) from error
-    if len(table) != array.shape[0] or not set(table.genre) <= set(genres):
-        raise BackbeatError(f"{path}: damaged feature store; remove it and prepare again")
     return Features(path, frontend, genres, table, array)
 
 
@@ -207,8 +204,9 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     if not path.is_dir():
         raise BackbeatError(f"{path}: no such feature store; make one with `backbeat prepare`")
     try:
-        group = zarr.open_group(path, mode=mode)
-    except (zarr.errors.BaseZarrError, FileNotFoundError, ValueError, KeyError) as error:
+        # Absolute, since Zarr cannot count the chunks of a store named like one of its arrays.
+        group = zarr.open_group(path.absolute(), mode=mode)
+    except Exception as error:  # Zarr raises errors of many kinds on what is no store
         raise BackbeatError(
             f"{path}: not a feature store; make one with `backbeat prepare`"
         ) from error
@@ -224,7 +222,8 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
 
 def array_in(group: zarr.Group, name: str) -> "ZarrArray":
     """Give the array called `name` of a group."""
-    return cast("ZarrArray", group[name])
+    with _writing_all():
+        return cast("ZarrArray", group[name])
 
 
 def create_store(
@@ -267,24 +266,54 @@ def create_store(
 def write_table(group: zarr.Group, table: TrackTable) -> None:
     """Write the track table, and declare the store complete."""
     columns = group.require_group("tracks")
-    for name in TEXT_COLUMNS:
-        values = np.array([_storable(value) for value in getattr(table, name)], dtype=object)
-        column = columns.create_array(name, shape=(len(table),), dtype=str, overwrite=True)
-        column[:] = values
-    columns.create_array("seconds", data=table.seconds, overwrite=True)
-    columns.create_array("slices", data=table.slices, overwrite=True)
+    with _writing_all():
+        for name in TEXT_COLUMNS:
+            values = np.array([_storable(value) for value in getattr(table, name)], dtype=object)
+            column = columns.create_array(name, shape=(len(table),), dtype=str, overwrite=True)
+            column[:] = values
+        columns.create_array("seconds", data=table.seconds, overwrite=True)
+        columns.create_array("slices", data=table.slices, overwrite=True)
     group.attrs["complete"] = True
 
 
 def _read_table(group: zarr.Group) -> TrackTable:
     columns = cast(zarr.Group, group["tracks"])
     text = {
-        name: tuple(str(value) for value in np.asarray(array_in(columns, name)[:]))
+        name: tuple(str(value) for value in _read_whole(array_in(columns, name)))
         for name in TEXT_COLUMNS
     }
-    seconds = np.asarray(array_in(columns, "seconds")[:], np.float64)
-    slices = np.asarray(array_in(columns, "slices")[:], np.int64)
+    seconds = _read_whole(array_in(columns, "seconds")).astype(np.float64)
+    slices = _read_whole(array_in(columns, "slices")).astype(np.int64)
     return TrackTable(seconds=seconds, slices=slices, **text)
+
+
+def _read_whole(array: "ZarrArray") -> npt.NDArray[Any]:
+    """Read an array of which every chunk must be there: Zarr takes a lost one for zeros."""
+    if array.nchunks_initialized != array.nchunks:
+        raise ValueError(f"chunks of {array.name} are missing")
+    return np.asarray(array[:])
+
+
+def _writing_all() -> Any:
+    """Let Zarr write chunks of zeros too, so that a lost one can be told from them."""
+    return zarr.config.set({"array.write_empty_chunks": True})
+
+
+def _check(
+    array: "ZarrArray", table: TrackTable, frontend: frontends.FrontEnd, genres: tuple[str, ...]
+) -> None:
+    """Make sure that the parts of a store fit each other."""
+    tracks, most = array.shape[:2]
+    if array.shape[2:] != frontend.shape[1:]:
+        raise ValueError(f"features of shape {array.shape} are not of this front-end")
+    if {len(getattr(table, field.name)) for field in fields(table)} != {tracks}:
+        raise ValueError("columns of other lengths than the features")
+    if len(set(table.name)) != tracks:
+        raise ValueError("a track stands twice")
+    if not set(table.genre) <= set(genres) or len(set(genres)) != len(genres):
+        raise ValueError("genres that are not of this collection")
+    if table.slices.min(initial=0) < 0 or table.slices.max(initial=0) > most:
+        raise ValueError("more slices than there are")
 
 
 def _storable(text: str) -> str:

@@ -49,9 +49,12 @@ def read_history(path: Path) -> tuple[Epoch, ...]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if tuple(rows.fieldnames or ()) != COLUMNS:
+                raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
             return tuple(
                 Epoch(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:]))
-                for row in csv.DictReader(file)
+                for row in rows
             )
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+    except (OSError, TypeError, ValueError, csv.Error) as error:
         raise BackbeatError(f"{path}: cannot be read as a history ({error!r})") from error

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from backbeat import gtzan
 from backbeat.errors import BackbeatError
@@ -128,7 +129,7 @@ def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
         if name in fields and fields[name].ndim != 1:
             raise BackbeatError(f"{source}: {name} must have one dimension")
     if len(fields["names"]) == 0:
-        raise BackbeatError(f"{source}: holds no tracks")
+        raise BackbeatError(f"{source}: names holds no tracks")
     return fields
 
 
@@ -173,8 +174,14 @@ def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.f
             f"at least {whole.n_mfcc} coefficients) for --frontend mfcc, and is {x.dtype} {x.shape}"
         )
     slices = x.shape[1]
-    front = Mfcc(seconds=whole.slice_seconds * slices, slices=slices)
-    array = np.ascontiguousarray(x[:, :, : whole.frames, : whole.n_mfcc], np.float32)
+    try:
+        front = Mfcc(seconds=whole.slice_seconds * slices, slices=slices)
+    except ValidationError as error:
+        raise BackbeatError(
+            f"{source}: X holds {slices} slices a track, which is too many"
+        ) from error
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(x[:, :, : whole.frames, : whole.n_mfcc], np.float32)
     if not np.isfinite(array).all():
         raise BackbeatError(f"{source}: X holds values that are not finite")
     return front, array

@@ -135,7 +135,7 @@ def prepare(
         _finish(group, collection, blocks, drop_duplicates)
     elif on_progress:
         on_progress(len(collection.tracks), len(collection.tracks))
-    _tidy(group, out)
+    _tidy(out)
     summary = _summary(out)
     if not summary.kept:
         shutil.rmtree(out)
@@ -172,11 +172,16 @@ def extract_track(
             watched = inspector.watch(source)
             wanted = _spread(source.info.seconds, frontend, windows)
             mono = audio.mono_blocks(watched, source.info, frontend.sample_rate)
+            last = None
             for number, window in enumerate(frontends.windows(mono, frontend)):
+                last = window
                 if number in wanted:
                     taken.append(frontend.extract(window))
                 if number >= max(wanted):
                     break
+            if last is not None and not taken:
+                # An estimated length can be far too long (an MP3 without a count of its frames).
+                taken.append(frontend.extract(last))
             for _ in watched:  # the rest is decoded for the integrity check alone
                 pass
         inspection = inspector.inspection(min_seconds)
@@ -363,10 +368,10 @@ def fingerprint(collection: Collection) -> str:
     return digest.hexdigest()
 
 
-def _tidy(group: zarr.Group, out: Path) -> None:
+def _tidy(out: Path) -> None:
     """Remove what only a store under way needs, and what a killed worker may have left."""
-    if "progress" in group:
-        del group["progress"]
+    # Not by Zarr, which takes what an earlier, killed removal has begun for no array.
+    shutil.rmtree(out / "progress", ignore_errors=True)
     for leftover in out.rglob("*.partial"):
         leftover.unlink(missing_ok=True)
 

@@ -59,7 +59,7 @@ def run_report(
     BackbeatError
         If a figure cannot be read, is no PNG, or jinja2 is not installed.
     """
-    page: str = _template("run.html").render(
+    page: str = template("run.html").render(
         title=title,
         summary=summary,
         facts=facts,
@@ -71,7 +71,7 @@ def run_report(
             "Slices": _report_rows(metrics.slice_report),
             "Tracks": _report_rows(metrics.track_report),
         },
-        figures=[(caption, _data_uri(picture)) for caption, picture in figures.items()],
+        figures=[(caption, data_uri(picture)) for caption, picture in figures.items()],
         training=_training(history or {}),
         leaking=LEAKING if leaks else "",
         version=__version__,
@@ -79,7 +79,8 @@ def run_report(
     return page
 
 
-def _template(name: str) -> Any:
+def template(name: str) -> Any:
+    """Load a page's template; `needing` jinja2."""
     with needing("train", "the report"):
         import jinja2
     environment = jinja2.Environment(
@@ -89,11 +90,11 @@ def _template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = _percent
+    environment.filters["percent"] = percent
     return environment.get_template(name)
 
 
-def _percent(share: float | None, digits: int = 1) -> str:
+def percent(share: float | None, digits: int = 1) -> str:
     """Give a share as a percentage, with a space that does not break."""
     return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
@@ -101,9 +102,9 @@ def _percent(share: float | None, digits: int = 1) -> str:
 def _headlines(metrics: Metrics) -> list[tuple[str, str, str]]:
     """Give the great numbers: name, value, and what it says."""
     return [
-        ("Slice accuracy", _percent(metrics.slice_accuracy), f"of {metrics.n_slices:,} slices"),
-        ("Track accuracy", _percent(metrics.track_accuracy), f"of {metrics.n_tracks:,} tracks"),
-        ("Variance of recall", _percent(metrics.recall_variance), "between genres, by slices"),
+        ("Slice accuracy", percent(metrics.slice_accuracy), f"of {metrics.n_slices:,} slices"),
+        ("Track accuracy", percent(metrics.track_accuracy), f"of {metrics.n_tracks:,} tracks"),
+        ("Variance of recall", percent(metrics.recall_variance), "between genres, by slices"),
         ("Log-loss", f"{metrics.log_loss:.3f}", "nats a slice"),
     ]
 
@@ -159,12 +160,13 @@ def _training(history: Mapping[str, Sequence[float]]) -> list[tuple[str, str, st
     rows = []
     for column, name in names.items():
         if values := list(history.get(column, [])):
-            show = _percent if "accuracy" in column else "{:.3f}".format
+            show = percent if "accuracy" in column else "{:.3f}".format
             rows.append((name, show(values[0]), show(values[-1])))
     return rows
 
 
-def _data_uri(picture: Path | bytes) -> str:
+def data_uri(picture: Path | bytes) -> str:
+    """Give a PNG, or the content of a PNG file, as a URI that holds it."""
     if isinstance(picture, Path):
         try:
             data = picture.read_bytes()

@@ -74,7 +74,7 @@ def evaluate_run(run: Path, *, on: Path | None = None) -> Evaluation:
         raise BackbeatError(f"{run}: this run is unfinished; go on with `backbeat train --resume`")
     described = read_bundle(run).description
     parts = read_parts(run / "split.json")
-    environment = json.loads((run / "environment.json").read_text("utf-8"))
+    made = _read_environment(run / "environment.json")
     history = read_history(run / "history.csv")
     measured_on = described.split
     leak = LEAKS.get(measured_on.protocol, "")
@@ -86,10 +86,7 @@ def evaluate_run(run: Path, *, on: Path | None = None) -> Evaluation:
         "Front-end": f"{described.frontend.name}, network input {described.input}",
         "Epochs": str(len(history)),
         "Processing time": _duration(sum(epoch.seconds for epoch in history)),
-        "Seed": str(environment["seed"]),
-        "Machine": f"{environment['processors']} processors, {environment['platform']}",
-        "Software": f"backbeat {environment['backbeat']}, "
-        + ", ".join(f"{name} {version}" for name, version in environment["packages"].items()),
+        **made,
     }
     if on is None:
         predictions = evaluation.read_predictions(run / "predictions.csv")
@@ -229,6 +226,20 @@ def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
     """Give a history by columns, as the figures take it."""
     names = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
     return {name: [getattr(epoch, name) for epoch in history] for name in names}
+
+
+def _read_environment(path: Path) -> dict[str, str]:
+    """Read how a run was made, in words."""
+    try:
+        there = json.loads(path.read_text("utf-8"))
+        packages = (f"{name} {version}" for name, version in there["packages"].items())
+        return {
+            "Seed": str(there["seed"]),
+            "Machine": f"{there['processors']} processors, {there['platform']}",
+            "Software": f"backbeat {there['backbeat']}, {', '.join(packages)}",
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
 
 
 def _heard(split: dict[str, Any]) -> frozenset[str]:

@@ -37,15 +37,9 @@ def show(song: Path, out: Path, *, seconds: float = 30.0) -> tuple[Path, ...]:
     """
     with needing("train", "drawing"):
         from backbeat import figures
+    samples, decibels, coefficients = analyse(song, seconds)
     front = Mfcc()
-    samples = audio.read(song, sample_rate=front.sample_rate, seconds=seconds)
-    if len(samples) < front.sample_rate // 10:
-        raise BackbeatError(f"{audio.display_name(song)}: too short to draw")
-    samples = np.nan_to_num(samples)
     length = len(samples) / front.sample_rate
-    decibels = spectrogram_db(samples, front)
-    whole = front.model_copy(update={"seconds": length, "slices": 1})
-    coefficients = mfcc(samples, whole)[0].T
     title = audio.display_name(song.name)
     filters = mel_filters(front.sample_rate, front.n_fft, front.n_mels)
     drawn = {
@@ -64,6 +58,37 @@ def show(song: Path, out: Path, *, seconds: float = 30.0) -> tuple[Path, ...]:
         figures.save(figure, out / f"{name}.png")
         written.append(out / f"{name}.png")
     return tuple(written)
+
+
+def analyse(song: Path, seconds: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute what the paper's Figures 1 to 3 show of a song.
+
+    Parameters
+    ----------
+    song : Path
+    seconds : float
+        How much of the song's beginning to take.
+
+    Returns
+    -------
+    samples : ndarray of float32, shape (n,)
+        At the paper's sample rate.
+    spectrogram : ndarray of float32, shape (bins, frames)
+        In dB below its loudest cell.
+    mfcc : ndarray of float32, shape (n_mfcc, frames)
+
+    Raises
+    ------
+    BackbeatError
+        If the song cannot be decoded or is shorter than a tenth of a second.
+    """
+    front = Mfcc()
+    samples = audio.read(song, sample_rate=front.sample_rate, seconds=seconds)
+    if len(samples) < front.sample_rate // 10:
+        raise BackbeatError(f"{audio.display_name(song)}: too short to draw")
+    samples = np.nan_to_num(samples)
+    whole = front.model_copy(update={"seconds": len(samples) / front.sample_rate, "slices": 1})
+    return samples, spectrogram_db(samples, front), mfcc(samples, whole)[0].T
 
 
 def spectrogram_db(samples: np.ndarray, front: Mfcc) -> np.ndarray:

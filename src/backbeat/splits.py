@@ -187,6 +187,14 @@ def read_parts(path: Path) -> dict[str, Any]:
         raise BackbeatError(f"{path}: cannot be read as a split ({error}); train again") from error
     if not isinstance(content, dict) or content.get("format") != "backbeat-split":
         raise BackbeatError(f"{path}: not a split; train again")
+    parts = content.get("parts")
+    if (
+        content.get("protocol") not in PROTOCOLS
+        or not isinstance(parts, dict)
+        or not all(isinstance(parts.get(part), list) for part in PARTS)
+        or not all(isinstance(name, str) for part in PARTS for name in parts[part])
+    ):
+        raise BackbeatError(f"{path}: damaged split; train again")
     return content
 
 

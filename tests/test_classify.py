@@ -1,0 +1,262 @@
+"""Songs are answered as the network in Keras would, window by window, and no file stops another."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from backbeat import audio, frontend
+from backbeat.classify import Answer, Failure, classify_all, find_songs, load
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import vote
+from backbeat.frontend import LogMel, Mfcc
+from bundles import make_bundle
+
+RATE = 22_050
+SLICE = 63_945
+
+
+def noise(seconds, seed=0, level=0.1):
+    random = np.random.default_rng(seed)
+    return (random.standard_normal(round(seconds * RATE)) * level).clip(-1, 1).astype(np.float32)
+
+
+def song(path, samples, rate=RATE, subtype="PCM_16"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate, subtype=subtype)
+    return path
+
+
+@pytest.fixture(scope="module")
+def three_minutes(tmp_path_factory):
+    """A song of six parts that differ in loudness and colour."""
+    parts = [np.convolve(noise(30, n), np.ones(1 + 3 * n) / (1 + n), "same") for n in range(6)]
+    return song(tmp_path_factory.mktemp("song") / "three.wav", np.concatenate(parts))
+
+
+def test_answers_are_those_of_keras(run, three_minutes):
+    from backbeat.zoo.build import load_keras
+
+    classifier = load(run)
+    front = classifier.bundle.description.frontend
+    assert front.slices == 4
+    answer = classifier.classify(three_minutes)
+    samples = audio.read(three_minutes, sample_rate=RATE)
+    whole = len(samples) // SLICE
+    every = frontend.mfcc(samples, Mfcc(seconds=2.9 * whole, slices=whole))
+    network = load_keras().saving.load_model(run / "model.keras")
+    wanted = network.predict(every, verbose=0)
+    assert whole == len(answer.timeline) == 62
+    told = np.array([moment.probability for moment in answer.timeline])
+    assert np.abs(told - wanted.max(axis=1)).max() < 1e-4
+    genres = classifier.genres
+    assert [moment.genre for moment in answer.timeline] == [
+        genres[n] for n in wanted.argmax(axis=1)
+    ]
+    voted = vote(wanted)
+    assert dict(answer.ranking) == pytest.approx(dict(zip(genres, voted, strict=True)), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("front", "kind"), [(Mfcc(), "mfcc"), (LogMel(), "mfcc"), (LogMel(), "logmel")]
+)
+def test_windows_agreement_and_timeline(tmp_path, three_minutes, front, kind):
+    bundle = make_bundle(
+        tmp_path / "b", genres=("blues", "jazz", "rock"), frontend=front, input=kind, seed=3
+    )
+    classifier = load(bundle)
+    samples = audio.read(three_minutes, sample_rate=RATE)
+    size = front.window_samples
+    rows = []
+    for start in range(0, len(samples), size):
+        window = samples[start : start + size]
+        if len(window) >= front.least_answer_samples:
+            x = frontend.as_input(front.extract(window), front, kind)
+            rows.append(classifier.network(x))
+    rows = np.concatenate(rows)
+    assert (
+        len(rows)
+        == {("mfcc", "mfcc"): 62, ("logmel", "mfcc"): 60, ("logmel", "logmel"): 6}[front.name, kind]
+    )
+    answer = classifier.classify(three_minutes)
+    assert answer.seconds == 180.0
+    voted = vote(rows)
+    assert [genre for genre, _ in answer.ranking] == [
+        classifier.genres[n] for n in np.argsort(-voted)
+    ]
+    assert [p for _, p in answer.ranking] == pytest.approx(sorted(voted, reverse=True), abs=1e-9)
+    assert (answer.genre, answer.probability) == answer.ranking[0]
+    assert sum(p for _, p in answer.ranking) == pytest.approx(1)
+    assert answer.agreement == np.mean(rows.argmax(axis=1) == voted.argmax())
+    assert 0 < answer.agreement <= 1
+    # The timeline has no gap and no overlap, and ends with the song, or less than a slice before.
+    assert len(answer.timeline) == len(rows)
+    assert answer.timeline[0].start == 0
+    for before, after in zip(answer.timeline, answer.timeline[1:], strict=False):
+        assert after.start == pytest.approx(before.end, abs=0.002)
+    step = 2.9 if front.name == "mfcc" else 3.0 if kind == "mfcc" else 30.0
+    assert answer.timeline[0].end == pytest.approx(step)
+    assert 180 - step < answer.timeline[-1].end <= 180.001
+
+
+def test_silent_slices_are_passed_over(tmp_path):
+    classifier = load(make_bundle(tmp_path / "b"))
+    samples = noise(29)
+    quiet = samples.copy()
+    quiet[2 * SLICE : 5 * SLICE] = 0
+    heard = classifier.classify(song(tmp_path / "whole.wav", samples)).timeline
+    told = classifier.classify(song(tmp_path / "quiet.wav", quiet)).timeline
+    assert [moment.start for moment in told] == [0.0, 2.9, 14.5, 17.4, 20.3, 23.2, 26.1]
+    assert told == tuple(heard[n] for n in (0, 1, 5, 6, 7, 8, 9))
+
+
+def test_other_rates_and_channels_change_little(tmp_path):
+    classifier = load(make_bundle(tmp_path / "b"))
+    time = np.arange(30 * 44_100) / 44_100
+    samples = 0.3 * np.sin(2 * np.pi * (100 * time + 60 * time**2))
+    one = classifier.classify(song(tmp_path / "a.wav", samples, 44_100, "FLOAT"))
+    stereo = np.stack([samples * 1.5, samples * 0.5], axis=1)
+    other = classifier.classify(song(tmp_path / "b.wav", stereo, 44_100, "FLOAT"))
+    half = classifier.classify(song(tmp_path / "c.wav", samples[::2], 22_050, "FLOAT"))
+    assert dict(other.ranking) == pytest.approx(dict(one.ranking), abs=1e-5)
+    assert dict(half.ranking) == pytest.approx(dict(one.ranking), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        (noise(2.8), "too short: this model needs 2.9 s"),
+        (np.zeros(30 * RATE, np.float32), "silent: there is nothing to hear"),
+        (noise(30, level=1e-6), "silent: there is nothing to hear"),
+        (np.where(np.arange(30 * RATE) == 7 * RATE, np.nan, 0.1), "samples that are not numbers"),
+        (np.where(np.arange(70 * RATE) == 65 * RATE, np.inf, 0.1), "samples that are not numbers"),
+        (np.zeros(0, np.float32), "too short"),
+    ],
+)
+def test_what_cannot_be_answered_is_told(tmp_path, samples, words):
+    classifier = load(make_bundle(tmp_path / "b"))
+    path = song(tmp_path / "song.wav", np.asarray(samples, np.float32), subtype="FLOAT")
+    with pytest.raises(BackbeatError, match=words) as caught:
+        classifier.classify(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("front", [Mfcc(), LogMel()])
+def test_a_song_of_one_slice_is_answered(tmp_path, front):
+    classifier = load(make_bundle(tmp_path / "b", frontend=front))
+    answer = classifier.classify(song(tmp_path / "song.wav", noise(3.0)))
+    assert answer.seconds == 3.0
+    assert len(answer.timeline) == (1 if front.name == "mfcc" else 10)
+    assert answer.timeline[-1].end <= 3.0
+
+
+def test_bad_files_are_listed_and_stop_nothing(tmp_path):
+    classifier = load(make_bundle(tmp_path / "b"))
+    good = [song(tmp_path / f"{n}.wav", noise(6, n)) for n in range(3)]
+    text = tmp_path / "text.mp3"
+    text.write_text("no song")
+    paths = [good[0], text, tmp_path / "missing.wav", good[1], tmp_path, good[2]]
+    alone = [classifier.classify(path) for path in good]
+    for threads in (1, 4):
+        told = list(classify_all(classifier, iter(paths), threads=threads))
+        assert [one.path for one in told] == paths
+        assert [told[n] for n in (0, 3, 5)] == alone
+        for n in (1, 2, 4):
+            assert isinstance(told[n], Failure)
+            assert told[n].reason
+            assert "\n" not in told[n].reason
+            assert str(paths[n]) not in told[n].reason  # it is told beside the path
+
+
+def test_a_surprise_in_a_decoder_is_a_failure(tmp_path, monkeypatch):
+    def surprise(_path):
+        raise ZeroDivisionError("in line 5\nof the decoder")
+
+    classifier = load(make_bundle(tmp_path / "b"))
+    monkeypatch.setattr(audio, "open_source", surprise)
+    (told,) = classify_all(classifier, [tmp_path / "song.wav"])
+    assert isinstance(told, Failure)
+    assert told.reason == "could not be decoded (ZeroDivisionError: in line 5 of the decoder)"
+
+
+def test_paths_are_drawn_as_they_are_needed(tmp_path):
+    classifier = load(make_bundle(tmp_path / "b"))
+    path = song(tmp_path / "song.wav", noise(3))
+    drawn = []
+
+    def paths():
+        for number in range(100):
+            drawn.append(number)
+            yield path
+
+    answers = classify_all(classifier, paths(), threads=2)
+    assert isinstance(next(answers), Answer)
+    assert len(drawn) <= 5
+    answers.close()
+    assert len(drawn) <= 5
+
+
+def test_a_bundle_whose_network_does_not_fit_is_not_loaded(tmp_path):
+    from backbeat.bundle import write_bundle
+    from bundles import make_description, make_network
+
+    write_bundle(tmp_path / "b", make_description(), make_network((125, 13), 5))
+    with pytest.raises(BackbeatError, match="does not answer with 2 genres"):
+        load(tmp_path / "b")
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def test_songs_are_found_in_order_below_folders(tmp_path):
+    root = tmp_path / "music"
+    wanted = [
+        touch(root / name)
+        for name in ("10.wav", "2.mp3", "B/a.OGG", "B/c/d.flac", "a.Mp3", "c.m4a")
+    ]
+    for name in (".hidden.wav", ".git/x.wav", "B/.x/y.mp3", "cover.jpg", "notes.txt", "wav", "B/x"):
+        touch(root / name)
+    assert list(find_songs([root])) == wanted
+    # A file is taken as it is named: hidden, without suffix, missing, twice.
+    named = [root / ".hidden.wav", root / "notes.txt", tmp_path / "missing", wanted[0], wanted[0]]
+    assert list(find_songs(iter(named))) == named
+    assert list(find_songs([root / "B", wanted[1]])) == [wanted[2], wanted[3], wanted[1]]
+    assert list(find_songs([])) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are made by everyone on POSIX only")
+def test_links_in_a_circle_end(tmp_path):
+    root = tmp_path / "music"
+    one = touch(root / "a" / "one.wav")
+    (root / "a" / "up").symlink_to(root)
+    (root / "b").symlink_to(root / "a")
+    (root / "broken.wav").symlink_to(root / "nowhere.wav")
+    found = list(find_songs([root]))
+    # Through the link b once more, but never round and round; a broken link is told of as missing.
+    assert found == [one, root / "b" / "one.wav", root / "broken.wav"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read all folders")
+def test_a_closed_folder_is_told_of(tmp_path):
+    closed = tmp_path / "music" / "closed"
+    closed.mkdir(parents=True)
+    closed.chmod(0)
+    try:
+        assert list(find_songs([tmp_path / "music"])) == [closed]
+    finally:
+        closed.chmod(0o755)
+
+
+def test_the_length_of_a_song_does_not_matter_to_its_windows(tmp_path, three_minutes):
+    # A song's first minute is answered the same whatever follows.
+    classifier = load(make_bundle(tmp_path / "b"))
+    samples = audio.read(three_minutes, sample_rate=RATE)
+    short = classifier.classify(song(tmp_path / "short.wav", samples[: 58 * RATE]))
+    long = classifier.classify(three_minutes)
+    assert short.timeline == long.timeline[:20]
+    assert replace(long, timeline=()).seconds == 180.0

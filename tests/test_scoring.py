@@ -1,0 +1,165 @@
+"""A run is scored on songs that it has not heard, and what leaks is said with every score."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from backbeat import scoring
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import read_predictions
+from backbeat.scoring import evaluate_run, predict, write_evaluation
+from backbeat.splits import LEAKS
+from made_features import GENRES, made_mfcc, made_store
+
+
+def test_a_run_is_scored_on_its_own_test_part(run):
+    evaluated = evaluate_run(run)
+    assert evaluated.metrics.to_json() == (run / "metrics.json").read_text()
+    assert evaluated.model == "small"
+    assert evaluated.leak == ""
+    assert evaluated.monitored == "validation"
+    assert len(evaluated.history) == 5
+    assert evaluated.training_seconds == sum(epoch.seconds for epoch in evaluated.history)
+    split = json.loads((run / "split.json").read_text())
+    assert evaluated.facts["Split"] == f"artists, seed 3, hash {split['hash']}"
+    assert evaluated.facts["Trained on"] == f"{len(split['parts']['train'])} tracks"
+    assert evaluated.facts["Epochs"] == "5"
+    assert evaluated.facts["Seed"] == "3"
+    assert "tensorflow" in evaluated.facts["Software"]
+    assert "Evaluated on" not in evaluated.facts
+
+
+def test_songs_that_were_heard_in_training_are_left_out(run, store):
+    split = json.loads((run / "split.json").read_text())["parts"]
+    evaluated = evaluate_run(run, on=store.path)
+    own = read_predictions(run / "predictions.csv")
+    heard = {*split["train"], *split["valid"]}
+    assert evaluated.facts["Evaluated on"].startswith(f"{store.path}, {len(heard)} of its tracks")
+    assert evaluated.metrics.n_tracks == len(split["test"])
+    predictions, left_out = predict(run, store, leave_out=frozenset(heard))
+    assert left_out == len(heard)
+    assert set(predictions.tracks.tolist()) == set(split["test"])
+    # By ONNX what Keras had answered.
+    assert np.array_equal(predictions.tracks, own.tracks)
+    assert np.array_equal(predictions.slices, own.slices)
+    assert np.array_equal(predictions.truth, own.truth)
+    assert np.abs(predictions.probabilities - own.probabilities).max() < 1e-4
+
+
+def test_a_leak_is_said_with_the_score(leaking):
+    evaluated = evaluate_run(leaking)
+    assert evaluated.leak == LEAKS["slices"]
+    assert evaluated.monitored == "test"
+    assert evaluated.facts["Trained on"] == "84 slices"
+
+
+def test_one_slice_in_training_is_enough_to_be_left_out(leaking, store):
+    split = json.loads((leaking / "split.json").read_text())["parts"]
+    heard = {name.rpartition("#")[0] for name in split["train"]}
+    if len(heard) == 30:
+        with pytest.raises(BackbeatError, match="was trained on all of its tracks"):
+            evaluate_run(leaking, on=store.path)
+    else:
+        assert evaluate_run(leaking, on=store.path).metrics.n_tracks == 30 - len(heard)
+
+
+def test_new_songs_are_all_scored_and_do_not_leak(leaking, tmp_path):
+    x, y = made_mfcc(seed=5)
+    names = np.array([f"new {row}" for row in range(30)])
+    other = made_store(tmp_path, X=x, names=names)
+    evaluated = evaluate_run(leaking, on=other.path)
+    assert evaluated.metrics.n_tracks == 30
+    assert evaluated.leak == ""
+    assert "0 of its tracks left out" in evaluated.facts["Evaluated on"]
+    predictions, _ = predict(leaking, other)
+    assert predictions.truth.tolist() == np.repeat(y, 4).tolist()
+
+
+def test_genres_are_found_by_name_not_by_number(run, tmp_path):
+    # The other collection knows only two of the genres, and so numbers them otherwise.
+    x, y = made_mfcc(tracks=6, seed=5)
+    rows = np.flatnonzero(y > 0)
+    other = made_store(
+        tmp_path,
+        X=x[rows],
+        y=y[rows] - 1,
+        genres=np.array(GENRES[1:]),
+        names=np.array([f"new {row}" for row in rows]),
+        artists=None,
+    )
+    predictions, _ = predict(run, other)
+    assert predictions.genres == GENRES
+    assert predictions.truth.tolist() == np.repeat(y[rows], 4).tolist()
+    assert np.mean(predictions.answers == predictions.truth) > 0.9
+
+
+def test_a_genre_that_the_run_does_not_know_is_refused(run, tmp_path):
+    other = made_store(tmp_path, genres=np.array(["blues", "jazz", "polka"]))
+    with pytest.raises(BackbeatError, match="does not know: polka") as caught:
+        evaluate_run(run, on=other.path)
+    assert str(other.path) in str(caught.value)
+
+
+def test_another_front_end_is_refused(run, tmp_path):
+    x, _ = made_mfcc(slices=5)
+    other = made_store(tmp_path, X=x)
+    with pytest.raises(BackbeatError, match=r"another front-end .* --frontend mfcc"):
+        evaluate_run(run, on=other.path)
+
+
+def test_what_is_no_finished_run_is_refused(run, store, tmp_path):
+    with pytest.raises(BackbeatError, match="not a run; `backbeat train` makes one"):
+        evaluate_run(tmp_path / "nothing")
+    with pytest.raises(BackbeatError, match="not a run"):
+        evaluate_run(store.path)
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "model.backbeat").unlink()
+    with pytest.raises(BackbeatError, match="unfinished; go on with `backbeat train --resume`"):
+        evaluate_run(copy)
+    with pytest.raises(BackbeatError, match="no such feature store"):
+        evaluate_run(run, on=tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"[]", b"{}", b"{"])
+@pytest.mark.parametrize(
+    "name", ["environment.json", "split.json", "predictions.csv", "history.csv"]
+)
+def test_damaged_files_of_a_run_are_told_in_one_line(run, tmp_path, name, content):
+    copy = shutil.copytree(run, tmp_path / "run")
+    if content is None:
+        (copy / name).unlink()
+    else:
+        (copy / name).write_bytes(content)
+    with pytest.raises(BackbeatError) as caught:
+        evaluate_run(copy)
+    assert "\n" not in str(caught.value)
+    assert str(copy) in str(caught.value)
+
+
+def test_figures_and_a_report_are_written(leaking, tmp_path):
+    copy = shutil.copytree(leaking, tmp_path / "run")
+    evaluated = evaluate_run(copy)
+    report = write_evaluation(copy, evaluated)
+    assert report == copy / "report.html"
+    drawn = {path.name for path in (copy / "figures").iterdir()}
+    assert drawn >= {"curves.png", "confusion_slices.png", "confusion_tracks.png", "recall.png"}
+    for path in (copy / "figures").iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+    page = report.read_text("utf-8")
+    assert "LEAKING" in page
+    assert 'src="data:image/png;base64,' in page
+    for outside in ("http://", "https://", "<script src"):
+        assert outside not in page, "the page must be whole by itself"
+    assert (copy / "metrics.json").read_text() == evaluated.metrics.to_json()
+    # Drawn again, it is the same.
+    write_evaluation(copy, evaluate_run(copy))
+    assert report.read_text("utf-8") == page
+
+
+def test_histories_go_to_figures_by_columns(run):
+    history = evaluate_run(run).history
+    columns = scoring.history_columns(history)
+    assert columns["epoch"] == [1, 2, 3, 4, 5]
+    assert columns["val_accuracy"] == [epoch.val_accuracy for epoch in history]

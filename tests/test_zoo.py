@@ -1,0 +1,290 @@
+"""Specs are checked key by key, and every model of the zoo builds, learns, saves and exports."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backbeat import bundle, zoo
+from backbeat.errors import BackbeatError
+from backbeat.zoo import find, read_spec, specs
+from backbeat.zoo.build import build, compile_network, load_keras
+from backbeat.zoo.spec import Spec, parse
+
+MODELS = list(specs())
+
+
+def content(**changes):
+    whole = {
+        "name": "mine",
+        "family": "cnn",
+        "layers": [
+            {"kind": "conv", "filters": 4},
+            {"kind": "pool"},
+            {"kind": "flatten"},
+            {"kind": "dense", "units": 8},
+        ],
+    } | changes
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def test_a_spec_has_the_papers_defaults():
+    spec = parse(content(), "mine.yaml")
+    assert (spec.input, spec.optimizer, spec.learning_rate) == ("mfcc", "adam", 0.001)
+    assert (spec.batch_size, spec.epochs, spec.paper) == (32, 50, None)
+    convolution, pool = spec.layers[:2]
+    assert (convolution.filters, convolution.kernel, convolution.activation) == (4, 3, "relu")
+    assert (pool.size, pool.stride) == (2, 2)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_spec_goes_to_yaml_and_back(name, tmp_path):
+    spec = find(name)
+    path = tmp_path / "spec.yaml"
+    path.write_text(spec.to_yaml())
+    assert read_spec(path) == spec
+    assert find(str(path)) == spec
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (content(familiy="cnn"), "familiy: unknown key; did you mean family?"),
+        (content(epoch=5), "epoch: unknown key; did you mean epochs?"),
+        (content(qwertz=5), "qwertz: unknown key; known are batch_size, epochs,"),
+        (content(name=None), "name: Field required"),
+        (content(layers=None), "layers: Field required"),
+        (content(layers=[]), "layers: "),
+        (content(layers=[{"kind": "dense", "unit": 5}]), "unit: unknown key; did you mean units?"),
+        (
+            content(layers=[{"kind": "conv", "kernal": 3}]),
+            "kernal: unknown key; did you mean kernel",
+        ),
+        (content(layers=[{"kind": "lstm", "units": 5}]), "layers.0: "),
+        (content(layers=[{"units": 5}]), "layers.0: "),
+        (content(layers=["dense"]), "layers.0: "),
+        (content(layers=[{"kind": "dense", "units": 0}]), "layers.0.dense.units: "),
+        (content(layers=[{"kind": "dropout", "rate": 1.0}]), "layers.0.dropout.rate: "),
+        (content(layers=[{"kind": "dropout"}]), "layers.0.dropout.rate: Field required"),
+        (content(layers=[{"kind": "dense", "units": 3, "activation": "loud"}]), "activation"),
+        (content(family="rnn"), "family: "),
+        (content(input="cqt"), "input: "),
+        (content(optimizer="newton"), "optimizer: "),
+        (content(learning_rate=0), "learning_rate: "),
+        (content(learning_rate=float("inf")), "learning_rate: "),
+        (content(epochs=0), "epochs: "),
+        (content(epochs="many"), "epochs: "),
+        (content(batch_size=-1), "batch_size: "),
+        (content(name="../evil"), "name: "),
+        (content(name=""), "name: "),
+        (content(paper={"table": [1]}), "paper.table: unknown key; did you mean tables?"),
+        ([content()], "a spec is a mapping"),
+        (None, "a spec is a mapping"),
+        ("cnn", "a spec is a mapping"),
+    ],
+)
+def test_wrong_specs_are_refused_with_the_place_and_a_remedy(wrong, words):
+    with pytest.raises(BackbeatError, match=re.escape(words)) as caught:
+        parse(wrong, "mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_several_faults_are_told_together():
+    with pytest.raises(BackbeatError) as caught:
+        parse(content(familiy="x", epochs=0, optimizer="newton"), "mine.yaml")
+    assert all(word in str(caught.value) for word in ("familiy", "epochs", "optimizer"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"name: [", "not YAML"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"!!python/object/apply:os.system ['true']", "not YAML"),
+        (b"", "a spec is a mapping"),
+        (b"a" * 1_000_001, "too large"),
+        (b"[" * 20_000, "not YAML"),
+        # Each line ten times the one above: a billion words, if they were all written out.
+        (
+            b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + b"".join(
+                b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 10))
+                for c in range(ord("b"), ord("k"))
+            ),
+            "unknown key",
+        ),
+    ],
+)
+def test_what_is_no_spec_file_is_refused(tmp_path, text, words):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text)
+    with pytest.raises(BackbeatError, match=words) as caught:
+        read_spec(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2_000
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(BackbeatError, match=r"mine\.yaml: cannot be read"):
+        find(str(tmp_path / "mine.yaml"))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["name", "family", "layers", "kind", "paper", "units"])
+                | st.text(max_size=5),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=15,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_content_is_a_spec_or_refused(anything):
+    try:
+        assert isinstance(parse(anything, "mine.yaml"), Spec)
+    except BackbeatError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("cnn_03_8", "cnn_03.8"), ("mlp_bas", "mlp_base"), ("CNN_BASE_01", "backbeat models")],
+)
+def test_an_unknown_model_is_told_the_nearest(name, near):
+    with pytest.raises(BackbeatError, match=re.escape(f"{name}: no such model")) as caught:
+        find(name)
+    assert near in str(caught.value)
+
+
+def test_the_zoo_can_be_listed_without_keras():
+    import subprocess
+    import sys
+
+    script = (
+        "import sys; from backbeat import zoo; assert zoo.specs(); print('keras' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_names_in_the_zoos_files_are_unique():
+    from importlib import resources
+
+    named = [
+        entry["name"]
+        for file in (resources.files("backbeat.zoo") / "models").iterdir()
+        if file.name.endswith(".yaml")
+        for entry in yaml.safe_load(file.read_text("utf-8"))
+    ]
+    assert sorted(named) == sorted(set(named)) == sorted(zoo.specs())
+
+
+def test_epochs_can_be_changed():
+    spec = find("mlp_base")
+    assert spec.with_epochs(None) is spec
+    assert spec.with_epochs(3).epochs == 3
+    assert spec.with_epochs(3).layers == spec.layers
+    with pytest.raises(BackbeatError, match="--epochs 0"):
+        spec.with_epochs(0)
+
+
+COUNTED = {"Conv2D", "MaxPooling2D", "BatchNormalization", "Dropout", "Dense"}
+CHEAP = {"mfcc": (37, 13), "logmel": (387, 128)}
+
+
+# Conformance: what every model of the zoo must do.
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_of_the_zoo_builds_learns_saves_and_exports(name, tmp_path):
+    keras = load_keras()
+    spec = find(name)
+    frames, bands = CHEAP[spec.input]
+    random = np.random.default_rng(0)
+    x = random.standard_normal((8, frames, bands)).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    network = build(spec, (frames, bands), 10)
+    assert network.input_shape == (None, frames, bands)
+    assert network.output_shape == (None, 10)
+    compile_network(network, spec)
+    assert type(network.optimizer).__name__.lower() == spec.optimizer
+    assert float(network.optimizer.learning_rate) == pytest.approx(spec.learning_rate)
+
+    before = [weights.copy() for weights in network.get_weights()]
+    logs = network.fit(x, np.eye(10)[np.arange(8)], batch_size=8, verbose=0).history
+    assert np.isfinite(logs["loss"][0])
+    changed = [not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True)]
+    assert np.mean(changed) > 0.5
+
+    answers = network.predict(x, verbose=0)
+    assert answers.shape == (8, 10)
+    assert np.abs(answers.sum(axis=1) - 1).max() < 1e-5
+    network.save(tmp_path / "model.keras")
+    reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(reloaded.predict(x, verbose=0), answers)
+    exported = bundle.open_network(bundle.export_onnx(network, x))
+    for rows in (x, x[:1], x[:5]):  # any number of slices at once
+        assert np.abs(exported(rows) - answers[: len(rows)]).max() < 1e-4
+
+    if spec.paper:
+        hidden = [layer for layer in network.layers if type(layer).__name__ in COUNTED]
+        assert len(hidden) - 1 == spec.paper.hidden_layers  # less the softmax output
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if find(name).input == "mfcc"])
+def test_a_model_of_the_zoo_takes_the_papers_slices(name):
+    network = build(find(name), (125, 13), 10)
+    assert network.output_shape == (None, 10)
+
+
+def test_a_network_that_is_too_deep_for_its_input_is_refused():
+    layers = [{"kind": "conv"}, {"kind": "pool"}] * 4 + [{"kind": "flatten"}]
+    spec = parse(content(layers=layers), "deep.yaml")
+    assert build(spec, (125, 64), 3).output_shape == (None, 3)
+    with pytest.raises(
+        BackbeatError, match=r"mine: layer 5 \(conv\) does not fit .* 37 x 13"
+    ) as caught:
+        build(spec, (37, 13), 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_without_flatten_is_refused():
+    spec = parse(content(layers=[{"kind": "conv"}]), "flat.yaml")
+    with pytest.raises(BackbeatError, match="lack a flatten"):
+        build(spec, (37, 13), 3)
+
+
+def test_a_network_of_dense_layers_needs_no_image():
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": 5}]
+    spec = parse(content(family="mlp", layers=layers), "mlp.yaml")
+    network = build(spec, (37, 13), 3)
+    assert network.count_params() == 37 * 13 * 5 + 5 + 5 * 3 + 3
+
+
+def test_a_convolution_in_an_mlp_is_refused_in_one_line():
+    spec = parse(content(family="mlp"), "mlp.yaml")
+    with pytest.raises(BackbeatError, match=r"layer 1 \(conv\)") as caught:
+        build(spec, (37, 13), 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_exporting_says_nothing_of_numpy(recwarn):
+    spec = parse(content(family="mlp", layers=[{"kind": "flatten"}]), "mlp.yaml")
+    network = build(spec, (4, 3), 2)
+    x = np.zeros((1, 4, 3), np.float32)
+    network.predict(x, verbose=0)
+    bundle.export_onnx(network, x)
+    assert not [warning for warning in recwarn if "np.object" in str(warning.message)]
