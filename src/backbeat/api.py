@@ -15,6 +15,7 @@ from backbeat.scoring import evaluate_run, write_evaluation
 from backbeat.show import show
 from backbeat.splits import make_split
 from backbeat.training import train
+from backbeat.tuning import tune
 from backbeat.zoo import find as find_model
 from backbeat.zoo import read_spec
 
@@ -40,5 +41,6 @@ __all__ = [
     "read_spec",
     "show",
     "train",
+    "tune",
     "write_evaluation",
 ]

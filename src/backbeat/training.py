@@ -35,6 +35,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
 from backbeat.history import Epoch, write_history
 from backbeat.splits import Split, write_split
+from backbeat.tensorboard import logging_to
 from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import Spec
 
@@ -69,6 +70,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    tensorboard: Path | None = None,
 ) -> Path:
     """Train a model and leave a finished run in `out`.
 
@@ -90,6 +92,8 @@ def train(
         is left as it is.
     on_progress : callable, optional
         Called after every batch and epoch.
+    tensorboard : Path, optional
+        Write each epoch's loss and accuracy to the folder of `out`'s name in here, for TensorBoard.
 
     Returns
     -------
@@ -101,35 +105,72 @@ def train(
     StoppedError
         On Ctrl-C or SIGTERM: the last whole epoch is kept, for `resume`.
     BackbeatError
-        If `out` holds another run, or the spec does not fit the features.
+        If `out` or the log for TensorBoard is of another run, or the spec does not fit the
+        features.
     """
     settings = _settings(features, spec, split, seed)
     _claim(out, settings, resume)
     if (out / "model.backbeat").exists():
         return out
-    keras = load_keras()
-    keras.utils.set_random_seed(seed)
-    network = build(spec, (examples.x.shape[1], examples.x.shape[2]), len(examples.genres))
-    compile_network(network, spec)
-    # First of all: by this file a run is known again after a kill.
-    atomic.write_text(out / "environment.json", json.dumps(settings | _machine(), indent=1) + "\n")
-    atomic.write_text(out / "spec.yaml", spec.to_yaml())
-    write_split(out / "split.json", split)
-    history = _fit(network, spec, split, examples, out, seed, on_progress)
+    begun = (out / "environment.json").exists()
+    network = new_network(spec, examples, seed)
+    with logging_to(tensorboard and tensorboard / out.resolve().name, go_on=begun) as on_epoch:
+        # First of all: by this file a run is known again after a kill.
+        described = json.dumps(settings | _machine(), indent=1) + "\n"
+        atomic.write_text(out / "environment.json", described)
+        atomic.write_text(out / "spec.yaml", spec.to_yaml())
+        write_split(out / "split.json", split)
+        history = fit(network, spec, split, examples, out, seed, on_progress, on_epoch)
     _finish(network, features, spec, split, examples, out, history)
     return out
 
 
-def _fit(
+def new_network(spec: Spec, examples: Examples, seed: int) -> Any:
+    """Build and compile the network of a spec for `examples`; all chance in it is of `seed`."""
+    utils = load_keras().utils
+    # Nothing of a network trained before in this process must stay in memory or in the seeds.
+    utils.clear_session()
+    utils.set_random_seed(seed)
+    network = build(spec, (examples.x.shape[1], examples.x.shape[2]), len(examples.genres))
+    compile_network(network, spec)
+    return network
+
+
+def fit(
     network: Any,
     spec: Spec,
     split: Split,
     examples: Examples,
     out: Path,
     seed: int,
-    on_progress: Callable[[Progress], None] | None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[tuple[Epoch, ...]], None] | None = None,
 ) -> tuple[Epoch, ...]:
-    """Train epoch by epoch, from the checkpoint if there is one."""
+    """Train a new network epoch by epoch, from the checkpoint in `out` if there is one.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `new_network`.
+    spec, split, examples, seed
+        As for `train`. Only the training part and the part that the split monitors are looked at.
+    out : Path
+        Where the checkpoint is kept; it stays there when all is done.
+    on_progress : callable, optional
+        Called after every batch.
+    on_epoch : callable, optional
+        Called with the history after every epoch, and at the start if there is one already. What
+        it raises ends the training.
+
+    Returns
+    -------
+    tuple of Epoch
+
+    Raises
+    ------
+    StoppedError
+        On Ctrl-C or SIGTERM; the last whole epoch is kept.
+    """
     keras = load_keras()
     train_rows, watched_rows = split.rows("train"), split.rows(split.monitored)
     targets = np.eye(len(examples.genres), dtype=np.float32)[examples.y]
@@ -137,6 +178,8 @@ def _fit(
     watched = examples.x[watched_rows], targets[watched_rows]
     network.optimizer.build(network.trainable_variables)
     history = checkpoint.restore(network, out / checkpoint.NAME)
+    if history and on_epoch:
+        on_epoch(history)
     kept = checkpoint.snapshot(network)
     saved_at = time.monotonic()
     with _stopping_politely() as stopped:
@@ -169,7 +212,10 @@ def _fit(
             kept = checkpoint.snapshot(network)
             if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
                 checkpoint.save(out / checkpoint.NAME, kept, history)
+                write_history(out / "history.csv", history)
                 saved_at = time.monotonic()
+            if on_epoch:
+                on_epoch(history)
             if stopped.is_set():
                 break
     if len(history) < spec.epochs:
@@ -205,7 +251,8 @@ def _finish(
         genres=examples.genres,
     )
     evaluation.write_predictions(out / "predictions.csv", predictions)
-    metrics = evaluation.evaluate(predictions)
+    # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
+    metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
     atomic.write_text(out / "metrics.json", metrics.to_json())
     made = bundle.describe(
         spec=spec,

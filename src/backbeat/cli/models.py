@@ -1,6 +1,7 @@
 """The verbs about models: models, train, evaluate."""
 
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,19 +24,31 @@ class SplitName(StrEnum):
 
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's spec.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All specs, with their weights counted, as JSON.")
+    ] = False,
+    frames: Annotated[int, typer.Option(min=1, help="Of a slice, for counting weights.")] = 125,
 ) -> None:
     """List the models of the zoo, or show one's spec as YAML to start your own from."""
+    import json
+
     from backbeat import zoo
 
     if name is not None:
         say(zoo.find(name).to_yaml().rstrip())
         return
+    if as_json:
+        described = [
+            {**spec.model_dump(mode="json"), "weights": zoo.count_weights(spec, (frames, 13), 10)}
+            for spec in zoo.specs().values()
+        ]
+        say(json.dumps(described, indent=1))
+        return
     rows = [
         (
             spec.name,
-            spec.family,
-            spec.input,
             _describe(spec),
+            _activations(spec),
             spec.optimizer,
             spec.epochs,
             spec.paper.accuracy if spec.paper else "",
@@ -43,7 +56,7 @@ def models(
         )
         for spec in zoo.specs().values()
     ]
-    columns = ("model", "family", "input", "layers", "optimiser", "epochs", "paper %", "paper min")
+    columns = ("model", "layers", "activation", "optimiser", "epochs", "paper %", "paper min")
     table("Models", columns, rows)
     say("\npaper %: accuracy printed there, of random slices (leaking)")
 
@@ -65,6 +78,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")
     ] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Log each epoch here, for TensorBoard.")
+    ] = None,
 ) -> None:
     """Train a model, evaluate it and leave a bundle that `classify` takes.
 
@@ -83,7 +99,15 @@ def train(
     warn(f"{spec.name}: {counts} slices; split {split.value}, hash {drawn.hash}")
     with EpochBar(drawn.monitored) as told:
         training.train(
-            opened, spec, drawn, examples, out, seed=seed, resume=resume, on_progress=told
+            opened,
+            spec,
+            drawn,
+            examples,
+            out,
+            seed=seed,
+            resume=resume,
+            on_progress=told,
+            tensorboard=tensorboard,
         )
     evaluate(out)
 
@@ -137,11 +161,27 @@ def _print_scores(evaluated: "Evaluation") -> None:
 
 
 def _describe(spec: "Spec") -> str:
-    """Sum a network up in a few words, such as ``3 conv, 128, 64 sigmoid``."""
-    convolutions = [layer for layer in spec.layers if layer.kind == "conv"]
-    units = [str(layer.units) for layer in spec.layers if layer.kind == "dense"]
-    activations = {
-        layer.activation for layer in spec.layers if layer.kind == "conv" or layer.kind == "dense"
-    }
-    parts = [f"{len(convolutions)} conv"] if convolutions else []
-    return ", ".join(parts + units) + f" {'/'.join(sorted(activations))}"
+    """Sum a network up as the paper does, such as ``2x (3x3, pool, norm), 1x (2x2) | 64``."""
+    sequences: list[list[str]] = [[]]
+    dense = []
+    for layer in spec.layers:
+        match layer.kind:
+            case "conv":
+                sequences.append([f"{layer.kernel}x{layer.kernel}"])
+            case "pool":
+                sequences[-1].append(f"pool {layer.size}")
+            case "batch_norm":
+                sequences[-1].append("norm")
+            case "dropout":
+                sequences[-1].append(f"drop {layer.rate:.0%}")
+            case "dense":
+                dense.append(str(layer.units))
+    sequences = [sequence for sequence in sequences if sequence]
+    alike = [f"{len(list(group))}x ({text})" for text, group in groupby(map(", ".join, sequences))]
+    return " | ".join(part for part in (", ".join(alike), " ".join(dense)) if part)
+
+
+def _activations(spec: "Spec") -> str:
+    """Name the activations of a network, the convolutions' first."""
+    kinds = [layer.activation for layer in spec.layers if layer.kind in ("conv", "dense")]
+    return "/".join(dict.fromkeys(kinds))

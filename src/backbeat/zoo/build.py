@@ -1,7 +1,9 @@
 """From a spec to a Keras network."""
 
 import contextlib
+import functools
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +34,8 @@ def load_keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's C++ side greets with a page of advice that no user of backbeat can act upon.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # It also warns that functions are traced anew, as they must be where models follow each other.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with needing("train", "training"), _quiet():
         return importlib.import_module("keras")
 
@@ -92,10 +96,50 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
     return keras.Model(inputs, outputs, name=spec.name.replace(".", "_"))
 
 
+def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
+    """Count the weights of a spec's network, without building it: statistics of norms included.
+
+    Parameters
+    ----------
+    spec : Spec
+    input_shape : (frames, bands)
+    genres : int
+
+    Returns
+    -------
+    int
+        What ``build(...).count_params()`` gives.
+    """
+    (frames, bands), channels, weights = input_shape, 1, 0
+    width = 0  # nodes, once the network is flat
+    for layer in spec.layers:
+        match layer:
+            case Convolution():
+                weights += layer.filters * (layer.kernel**2 * channels + 1)
+                frames, bands = frames - layer.kernel + 1, bands - layer.kernel + 1
+                channels = layer.filters
+            case Pooling():
+                frames, bands = -(-frames // layer.stride), -(-bands // layer.stride)
+            case Normalization():
+                weights += 4 * (width or channels)
+            case Flatten():
+                width = frames * bands * channels
+            case Dense():
+                weights += layer.units * (width + 1)
+                width = layer.units
+    return weights + genres * (width + 1)
+
+
 def compile_network(network: Any, spec: Spec) -> None:
     """Give a network the loss and the optimiser of its spec."""
     keras = load_keras()
-    optimizers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
+    optimizers = {
+        "adam": keras.optimizers.Adam,
+        "rmsprop": keras.optimizers.RMSprop,
+        "adamw": keras.optimizers.AdamW,
+        "nadam": keras.optimizers.Nadam,
+        "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9),
+    }
     network.compile(
         optimizer=optimizers[spec.optimizer](learning_rate=spec.learning_rate),
         loss="categorical_crossentropy",

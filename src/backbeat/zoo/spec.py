@@ -15,10 +15,11 @@ from backbeat.errors import BackbeatError
 _LARGEST_SPEC = 1_000_000  # bytes; a spec is a page, so anything longer is a mistake or an attack
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "swish", "linear"]
+Optimizer = Literal["adam", "rmsprop", "adamw", "nadam", "sgd"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Convolution(_Strict):
@@ -97,7 +98,8 @@ class Spec(_Strict):
         What the network takes.
     layers : tuple of Layer
         Between the input and the softmax output, which has a node a genre and is not listed.
-    optimizer : {"adam", "rmsprop"}
+    optimizer : {"adam", "rmsprop", "adamw", "nadam", "sgd"}
+        ``sgd`` has a momentum of 0.9.
     learning_rate : float
     batch_size, epochs : int
     paper : PaperResult, optional
@@ -109,7 +111,7 @@ class Spec(_Strict):
     layers: Annotated[
         tuple[Annotated[Layer, Field(discriminator="kind")], ...], Field(min_length=1)
     ]
-    optimizer: Literal["adam", "rmsprop"] = "adam"
+    optimizer: Optimizer = "adam"
     learning_rate: PositiveFloat = 0.001
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 50
@@ -175,7 +177,7 @@ def read_spec(path: Path) -> Spec:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BackbeatError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise BackbeatError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     return parse(content, str(path))
 

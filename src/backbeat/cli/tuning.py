@@ -1,0 +1,92 @@
+"""The verb that searches for a good model: tune."""
+
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backbeat.cli.console import progress, say
+from backbeat.cli.models import SplitName
+
+if TYPE_CHECKING:
+    from backbeat.tuning import Told
+
+
+class FamilyName(StrEnum):
+    """The families of networks by name."""
+
+    mlp = "mlp"
+    cnn = "cnn"
+
+
+class StrategyName(StrEnum):
+    """The strategies by name."""
+
+    trial_and_error = "trial-and-error"
+    tpe = "tpe"
+
+
+def tune(
+    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make or go on with.")],
+    family: Annotated[FamilyName, typer.Option(help="Networks with or without convolutions.")],
+    strategy: Annotated[
+        StrategyName,
+        typer.Option(help="The paper's, a change at a time; or a general search (Optuna)."),
+    ] = StrategyName.trial_and_error,
+    budget: Annotated[int, typer.Option(min=1, help="Models to train at most.")] = 30,
+    split: Annotated[
+        SplitName, typer.Option(help="slices is the paper's, and leaks; artists is honest.")
+    ] = SplitName.artists,
+    test_share: Annotated[float, typer.Option(help="Share to keep aside, untouched.")] = 0.3,
+    valid_share: Annotated[float, typer.Option(help="Share of the rest to judge by.")] = 0.2,
+    epochs_scale: Annotated[float, typer.Option(help="Factor on all epochs, for a look.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, weights and search.")] = 0,
+) -> None:
+    """Search for a good model; best.yaml is what `train --model` takes.
+
+    Models are judged by a validation part; the test part is not touched. After a stop or a kill,
+    the same command goes on; with a larger --budget, so it does after the end.
+    """
+    from backbeat import tuning
+    from backbeat.features import open_features
+
+    with progress("tuning", "models") as bar:
+
+        def told(now: "Told") -> None:
+            bar(min(now.log.done, now.budget), now.budget, _now(now))
+
+        log = tuning.tune(
+            open_features(features),
+            out,
+            family=family.value,
+            strategy=strategy.value,
+            budget=budget,
+            protocol=split.value,
+            seed=seed,
+            epochs_scale=epochs_scale,
+            test_share=test_share,
+            valid_share=valid_share,
+            on_progress=told,
+        )
+    say("\n".join(log.heading))
+    say(f"\n{log.to_text()}\nLog: {out / 'tree.md'}, {out / 'tree.json'}, {out / 'tree.png'}")
+    if log.best:
+        # With these shares and this seed the test part is the one that tuning has not touched.
+        command = (
+            f"backbeat train {shlex.quote(str(features))} "
+            f"--model {shlex.quote(str(out / 'best.yaml'))} --split {split.value} "
+            f"--test-share {test_share:g} --valid-share {valid_share:g} --seed {seed} -o RUN"
+        )
+        say(f"Train it, and test it for the first time:\n  {command}")
+
+
+def _now(told: "Told") -> str:
+    """Give the best so far and the epoch under way in a few words."""
+    best = told.log.best
+    parts = [f"best {best.accuracy or 0:.1%}" if best else "tuning"]
+    if told.training:
+        parts.append(f"epoch {told.training.epoch}/{told.training.epochs}")
+    return ", ".join(parts)

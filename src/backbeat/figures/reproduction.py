@@ -1,0 +1,274 @@
+"""Figures of a reproduction: all models of the paper, ours beside its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from backbeat.figures.labels import label_points
+from backbeat.figures.style import BLUE, FAINT, INK, ORANGE, WARNING, new_figure, styled
+
+# By Okabe and Ito: MLPs are circles and triangles that point down, CNNs the other shapes, so that
+# the families differ without colour too.
+_LOOKS: tuple[tuple[str, str], ...] = (
+    ("#56b4e9", "o"),
+    (BLUE, "v"),
+    ("#e69f00", "s"),
+    ("#cc79a7", "D"),
+    (ORANGE, "^"),
+    (INK, "*"),
+)
+
+_FAR = 3.0
+"""From how many points on a model that differs from the common difference is worth a name."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model in the pictures of all models.
+
+    Attributes
+    ----------
+    name, series : str
+    minutes, accuracy : float
+        Ours; the accuracy a fraction.
+    paper_minutes, paper_accuracy : float
+        The paper's.
+    """
+
+    name: str
+    series: str
+    minutes: float
+    accuracy: float
+    paper_minutes: float
+    paper_accuracy: float
+
+
+@styled
+def time_against_accuracy(
+    points: Sequence[Point], *, named: Sequence[str] = (), leak: str = ""
+) -> Figure:
+    """Draw processing time against accuracy, ours and the paper's side by side.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        At least one. Series are told apart by colour and marker, in the order in which they come.
+    named : sequence of str
+        Models whose names are written, the most important first.
+    leak : str
+        What the split leaks; written under the title.
+
+    Returns
+    -------
+    Figure
+        Two panels with the same axes; time is logarithmic.
+    """
+    figure = new_figure(11, 5.4)
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    _title(figure, "Processing time against accuracy", leak)
+    panels = (
+        (left, "ours", [(p.minutes, 100 * p.accuracy) for p in points]),
+        (right, "the paper's", [(p.paper_minutes, 100 * p.paper_accuracy) for p in points]),
+    )
+    for axes, title, places in panels:
+        _scatter(axes, points, places)
+        axes.set_title(title)
+        axes.set_xscale("log")
+        axes.set_xlabel("processing time (minutes)")
+        axes.grid()
+    # One axis of time for both, so that what was faster is seen to be.
+    _minute_ticks(left, [minutes for _, _, places in panels for minutes, _ in places])
+    left.set_ylabel("accuracy of slices (%)")
+    left.set_ylim(*_limits([y for _, _, places in panels for _, y in places]))
+    _legend(figure, left)
+    for axes, _, places in panels:
+        where = {point.name: place for point, place in zip(points, places, strict=True)}
+        label_points(
+            axes, [(*where[name], name) for name in named if name in where], list(where.values())
+        )
+    return figure
+
+
+@styled
+def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> Figure:
+    """Draw our accuracy against the paper's.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        At least one.
+    outliers : int
+        How many models to name: those farthest from the others' common difference.
+    leak : str
+        What the split leaks; written under the title.
+
+    Returns
+    -------
+    Figure
+        On the line both are equal; above it ours is higher.
+    """
+    figure = new_figure(7.6, 7.2)
+    axes = figure.subplots()
+    _title(figure, "Accuracy of each model: ours against the paper's", leak)
+    places = [(100 * p.paper_accuracy, 100 * p.accuracy) for p in points]
+    low, high = _limits([value for place in places for value in place])
+    axes.plot([low, high], [low, high], color=FAINT, linewidth=1, zorder=1, label="equal")
+    differences = np.array([ours - papers for papers, ours in places])
+    middle = float(np.median(differences))
+    if abs(middle) >= 1:
+        dashes: dict[str, Any] = {
+            "color": FAINT,
+            "linewidth": 1,
+            "linestyle": (0, (4, 4)),
+            "zorder": 1,
+        }
+        shift = f"{middle:+.1f}".replace("-", "−")
+        axes.plot([low, high], [low + middle, high + middle], **dashes)
+        axes.plot([], [], **dashes, label=f"median difference, {shift} points")
+    _scatter(axes, points, places)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    axes.set_aspect("equal")
+    axes.set_xlabel("the paper's accuracy (%)")
+    axes.set_ylabel("our accuracy (%)")
+    axes.grid()
+    _legend(figure, axes)
+    far = np.abs(differences - middle)
+    order = [i for i in np.argsort(-far, kind="stable")[:outliers] if far[i] >= _FAR]
+    # Names keep clear of the line of equality too.
+    line = [(value, value) for value in np.linspace(low, high, 80)]
+    label_points(axes, [(*places[i], points[i].name) for i in order], [*places, *line])
+    return figure
+
+
+@styled
+def recall_panels(
+    recalls: Mapping[str, Sequence[float]],
+    genres: Sequence[str],
+    *,
+    printed: Mapping[str, Sequence[float]] | None = None,
+    variances: Mapping[str, float] | None = None,
+    title: str = "Recall by genre",
+    leak: str = "",
+) -> Figure:
+    """Draw each genre's recall for several models, a panel a model.
+
+    Parameters
+    ----------
+    recalls : mapping of str to sequence of float
+        Fractions by model, in the order of `genres`; nan for a genre without slices.
+    genres : sequence of str
+    printed : mapping of str to sequence of float, optional
+        The paper's, drawn as marks over the bars.
+    variances : mapping of str to float, optional
+        Variance of recall by model, told in the panels' titles.
+    title : str
+    leak : str
+        What the split leaks; written under the title.
+    """
+    figure = new_figure(2.6 * len(recalls) + 1.2, 1.9 + 0.3 * len(genres))
+    panels = figure.subplots(1, len(recalls), sharey=True, squeeze=False)[0]
+    _title(figure, title, leak)
+    for axes, (model, values) in zip(panels, recalls.items(), strict=True):
+        percent = 100 * np.asarray(values, dtype=np.float64)
+        rows = np.arange(len(genres))
+        bars = np.nan_to_num(percent)
+        ours = axes.barh(rows, bars, color=BLUE, height=0.66, zorder=2, label="ours")
+        for row, value in enumerate(percent):
+            text = "–" if np.isnan(value) else f"{value:.0f}"
+            axes.text(
+                2,
+                row,
+                text,
+                va="center",
+                size=8.5,
+                zorder=4,
+                color="white" if bars[row] > 14 else INK,
+            )
+        if printed and model in printed:
+            theirs = 100 * np.asarray(printed[model], dtype=np.float64)
+            marks = axes.vlines(
+                theirs, rows - 0.42, rows + 0.42, color="white", linewidth=4.5, zorder=3
+            )
+            marks = axes.vlines(
+                theirs,
+                rows - 0.4,
+                rows + 0.4,
+                color=ORANGE,
+                linewidth=2.4,
+                zorder=4,
+                clip_on=False,
+                label="the paper's",
+            )
+            if axes is panels[0]:
+                figure.legend(handles=[ours, marks], loc="outside lower right", ncols=2)
+        axes.set_title(model, pad=22)
+        if variances:
+            axes.text(
+                0,
+                1.02,
+                f"variance {100 * variances[model]:.1f} %",
+                color=FAINT,
+                size=9,
+                transform=axes.transAxes,
+                va="bottom",
+            )
+        axes.set_xlim(0, 100)
+        axes.set_xticks([0, 50, 100])
+        axes.set_xlabel("recall (%)")
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(genres)), labels=list(genres))
+    panels[0].set_ylim(len(genres) - 0.45, -0.55)
+    return figure
+
+
+def _scatter(axes: Axes, points: Sequence[Point], places: Sequence[tuple[float, float]]) -> None:
+    series = list(dict.fromkeys(point.series for point in points))
+    for key, (colour, marker) in zip(series, _LOOKS, strict=False):
+        own = [place for point, place in zip(points, places, strict=True) if point.series == key]
+        axes.scatter(
+            [x for x, _ in own],
+            [y for _, y in own],
+            s=110 if marker == "*" else 42,
+            color=colour,
+            marker=marker,
+            edgecolor="white",
+            linewidth=0.7,
+            zorder=3,
+            label=key,
+        )
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    columns = min(len(names), 6) if figure.get_figwidth() > 9 else -(-len(names) // 2)
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)
+
+
+def _title(figure: Figure, title: str, leak: str) -> None:
+    """Write the title and, in the colour of warnings, what the split leaks."""
+    figure.suptitle(title + ("\n" if leak else ""), x=0.01, ha="left", linespacing=1.5)
+    if leak:
+        top = 1 - 0.38 / figure.get_figheight()
+        figure.text(0.01, top, leak, color=WARNING, size=9.5, weight="bold", va="top")
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    """Give round limits, in percent, with room around the values."""
+    low, high = min(values), max(values)
+    return max(0.0, 5 * np.floor((low - 2) / 5)), min(105.0, 5 * np.ceil((high + 2) / 5))
+
+
+def _minute_ticks(axes: Axes, minutes: Sequence[float]) -> None:
+    ticks = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
+    low, high = min(minutes) / 1.3, max(minutes) * 1.6
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

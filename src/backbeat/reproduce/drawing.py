@@ -1,0 +1,231 @@
+"""The pictures of a reproduction: the paper's Figures 1 to 11, and those that compare."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from backbeat.audio import AUDIO_SUFFIXES
+from backbeat.errors import BackbeatError, needing
+from backbeat.evaluation import LEAKING
+from backbeat.frontend import Mfcc
+from backbeat.genres import GTZAN_GENRES
+from backbeat.reproduce import paper
+from backbeat.reproduce.results import Result, Results
+from backbeat.reproduce.series import SERIES, SERIES_OF
+from backbeat.scoring import history_columns
+from backbeat.show import analyse
+from backbeat.spectrum import mel_filters
+from backbeat.splits import LEAKS
+
+_log = logging.getLogger(__name__)
+
+_SONG_DPI = 80
+"""Ten songs stand in one page: at this size all of them take some four megabytes."""
+
+_NAMED = ("mlp_base", "cnn_base_01", "cnn_base_02", "mlp_27", "cnn_03.8", "mlp_12.1", "cnn_02.7")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, without suffix.
+    figure : int or None
+        The paper's figure that it stands for.
+    caption : str
+        What it shows, for a screen reader too.
+    png : bytes
+    """
+
+    name: str
+    figure: int | None
+    caption: str
+    png: bytes
+
+
+def draw(results: Results, *, songs: Path | None = None) -> tuple[Picture, ...]:
+    """Draw all that can be drawn: models and songs that are not there are left out.
+
+    Parameters
+    ----------
+    results : Results
+    songs : Path, optional
+        A folder of GTZAN's songs, at any depth and in any format, for Figures 1 to 3.
+
+    Raises
+    ------
+    BackbeatError
+        If `songs` is no folder or matplotlib is not installed.
+    """
+    with needing("train", "drawing"):
+        import backbeat.figures  # noqa: F401 - to say what is missing before anything is done
+    return (
+        *_songs(songs),
+        _filters(results),
+        *_metrics(results),
+        *_comparisons(results),
+        *_recalls(results),
+    )
+
+
+def find_songs(folder: Path) -> dict[str, Path]:
+    """Find the songs of Figures 1 to 3 in a folder, by the paper's names.
+
+    Raises
+    ------
+    BackbeatError
+        If it is no folder.
+    """
+    if not folder.is_dir():
+        raise BackbeatError(f"--songs {folder}: no such folder; name the one that holds GTZAN")
+    wanted = {song for songs in paper.SONG_FIGURES.values() for song in songs}
+    return {
+        path.stem: path
+        for path in sorted(folder.rglob("*"))
+        if path.stem in wanted and path.suffix.lower() in AUDIO_SUFFIXES
+    }
+
+
+def _songs(folder: Path | None) -> tuple[Picture, ...]:
+    from backbeat import figures
+
+    if folder is None:
+        return ()
+    found, pictures = find_songs(folder), []
+    for number, names in paper.SONG_FIGURES.items():
+        for name in names:
+            if name not in found:
+                continue
+            try:
+                samples, decibels, coefficients = analyse(found[name], 30.0)
+            except BackbeatError as error:
+                # A damaged song costs its picture, not the report.
+                _log.warning("%s", error)
+                continue
+            drawn = figures.song(
+                samples,
+                Mfcc().sample_rate,
+                title=name,
+                spectrogram_db=decibels,
+                mfcc=coefficients,
+            )
+            png = figures.to_png(drawn, dpi=_SONG_DPI)
+            caption = f"Waveplot, spectrogram and MFCCs of {name}"
+            pictures.append(Picture(f"figure_{number:02}_{name}", number, caption, png))
+    return tuple(pictures)
+
+
+def _filters(results: Results) -> Picture:
+    from backbeat import figures
+
+    standard, used = Mfcc(), results.environment.get("frontend", {})
+    rate, n_fft, n_mels = (
+        int(used.get(key) or getattr(standard, key)) for key in ("sample_rate", "n_fft", "n_mels")
+    )
+    drawn = figures.mel_filters(mel_filters(rate, n_fft, n_mels), rate)
+    return Picture("figure_04_mel_filters", 4, paper.CAPTIONS[4], figures.to_png(drawn))
+
+
+def _metrics(results: Results) -> tuple[Picture, ...]:
+    from backbeat import figures
+
+    pictures = []
+    for number, model in paper.METRIC_FIGURES.items():
+        if model not in results.results:
+            continue
+        run = results.results[model].runs[0]
+        drawn = figures.run_metrics(
+            history_columns(run.history),
+            run.metrics,
+            title=f"Metrics for model {model}",
+            monitored=monitored(results),
+            leaks=results.leak == LEAKS["slices"],
+        )
+        png = figures.to_png(drawn, dpi=110)
+        name = f"figure_{number:02}_{model}"
+        pictures.append(Picture(name, number, paper.CAPTIONS[number], png))
+    return tuple(pictures)
+
+
+def monitored(results: Results) -> str:
+    """Tell which part the histories' ``val_`` columns are of."""
+    return "validation" if results.valid else "test"
+
+
+def _comparisons(results: Results) -> tuple[Picture, ...]:
+    from backbeat import figures
+    from backbeat.figures.reproduction import Point, agreement, time_against_accuracy
+
+    order = {series.key: place for place, series in enumerate(SERIES)}
+    found = sorted(results.found, key=lambda one: order[SERIES_OF[one.name]])
+    if not found:
+        return ()
+    points = [
+        Point(
+            one.name,
+            SERIES_OF[one.name],
+            one.minutes,
+            one.accuracy,
+            paper.ROWS[one.name].minutes,
+            paper.ROWS[one.name].accuracy / 100,
+        )
+        for one in found
+    ]
+    leak = LEAKING if results.leak == LEAKS["slices"] else ""
+    best = max(found, key=lambda one: one.accuracy).name
+    named = list(dict.fromkeys((best, *_NAMED)))
+    return (
+        Picture(
+            "time_accuracy",
+            None,
+            "Processing time against accuracy of every model, ours and the paper's",
+            figures.to_png(time_against_accuracy(points, named=named, leak=leak)),
+        ),
+        Picture(
+            "agreement",
+            None,
+            "Accuracy of every model, ours against the paper's; named are those that differ most "
+            "from the others' common difference",
+            figures.to_png(agreement(points, leak=leak), dpi=100),
+        ),
+    )
+
+
+def _recalls(results: Results) -> tuple[Picture, ...]:
+    from backbeat import figures
+    from backbeat.figures.reproduction import recall_panels
+
+    leak = LEAKING if results.leak == LEAKS["slices"] else ""
+    pictures = []
+    for table, family in zip(paper.RECALL_TABLES, ("MLPs", "CNNs"), strict=True):
+        models = [results.results.get(column.model) for column in table.columns]
+        there = [model for model in models if model is not None]
+        if not there:
+            continue
+        drawn = recall_panels(
+            {one.name: list(one.recalls.values()) for one in there},
+            results.genres,
+            printed=_printed_recalls(there, results) if results.papers_genres else None,
+            variances={one.name: one.variance for one in there},
+            title=f"Recall by genre: the best and base {family}",
+            leak=leak,
+        )
+        caption = f"Recall of each genre's slices, the best and base {family}, and the paper's"
+        pictures.append(
+            Picture(f"recall_{family.lower()}", None, caption, figures.to_png(drawn, dpi=110))
+        )
+    return tuple(pictures)
+
+
+def _printed_recalls(models: list[Result], results: Results) -> Mapping[str, list[float]]:
+    places = [GTZAN_GENRES.index(genre) for genre in results.genres]
+    return {
+        one.name: (np.array(paper.RECALLS[one.name].recalls)[places] / 100).tolist()
+        for one in models
+    }

@@ -1,0 +1,302 @@
+"""What the runs of a reproduction came to: from run directories to values."""
+
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import Metrics
+from backbeat.genres import GTZAN_GENRES
+from backbeat.history import Epoch, read_history
+from backbeat.reproduce import paper
+from backbeat.splits import read_parts
+from backbeat.zoo.spec import Spec, read_spec
+
+FAILURES = "failures.json"
+_RUN_NAME = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run.
+
+    Attributes
+    ----------
+    name : str
+        ``<model>-seed<k>``.
+    seed : int
+        Of the weights; the split is the same for all.
+    metrics : Metrics
+    history : tuple of Epoch
+    """
+
+    name: str
+    seed: int
+    metrics: Metrics
+    history: tuple[Epoch, ...]
+
+    @property
+    def minutes(self) -> float:
+        """Processing time of all epochs, in minutes."""
+        return sum(epoch.seconds for epoch in self.history) / 60
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a model came to, over its seeds. Accuracies and recalls are fractions.
+
+    Attributes
+    ----------
+    name : str
+    spec : Spec
+        As trained.
+    runs : tuple of Run
+        A run a seed, at least one, in the order of seeds.
+    """
+
+    name: str
+    spec: Spec
+    runs: tuple[Run, ...]
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Accuracy of slices, which is what the paper reports, by seed."""
+        return tuple(run.metrics.slice_accuracy for run in self.runs)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean accuracy of slices."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample deviation of the accuracy between seeds; None for a single seed."""
+        return sample_deviation(self.accuracies)
+
+    @property
+    def track_accuracy(self) -> float:
+        """Mean accuracy of tracks, after the vote of their slices."""
+        return float(np.mean([run.metrics.track_accuracy for run in self.runs]))
+
+    @property
+    def minutes_by_seed(self) -> tuple[float, ...]:
+        """Processing time in minutes, by seed."""
+        return tuple(run.minutes for run in self.runs)
+
+    @property
+    def minutes(self) -> float:
+        """Mean processing time, in minutes."""
+        return float(np.mean(self.minutes_by_seed))
+
+    @property
+    def recalls_by_seed(self) -> tuple[tuple[float, ...], ...]:
+        """Recall of each genre's slices, a tuple a seed; nan for a genre without slices."""
+        return tuple(
+            tuple(math.nan if s.recall is None else s.recall for s in run.metrics.slices)
+            for run in self.runs
+        )
+
+    @property
+    def recalls(self) -> dict[str, float]:
+        """Mean recall of slices by genre; nan for a genre without slices."""
+        means = np.mean(self.recalls_by_seed, axis=0)
+        return dict(zip(self.runs[0].metrics.genres, means.tolist(), strict=True))
+
+    @property
+    def variances(self) -> tuple[float, ...]:
+        """Variance of the genres' recalls, by seed."""
+        return tuple(run.metrics.recall_variance for run in self.runs)
+
+    @property
+    def variance(self) -> float:
+        """Mean variance of recall: of each seed's own, as the paper's is of one run."""
+        return float(np.mean(self.variances))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were run."""
+        return len(self.runs[0].history)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that was run.
+
+    Attributes
+    ----------
+    results : mapping of str to Result
+        Models with a finished run by name: the paper's in its order, then others.
+    failed : mapping of str to str
+        Why a run failed, by the run's name; without those that were finished since.
+    unfinished : tuple of str
+        Names of runs that were begun only.
+    protocol, leak, split_hash : str
+        Of the one split of all runs; `leak` says what it leaks, empty where nothing is known.
+    split_seed : int
+    train, valid, test : int
+        How many names (slices, or tracks) are in the parts.
+    genres : tuple of str
+    environment : mapping of str to object
+        Of the first run.
+    """
+
+    results: Mapping[str, Result]
+    failed: Mapping[str, str]
+    unfinished: tuple[str, ...]
+    protocol: str
+    leak: str
+    split_hash: str
+    split_seed: int
+    train: int
+    valid: int
+    test: int
+    genres: tuple[str, ...]
+    environment: Mapping[str, Any]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The paper's models of which no run is finished."""
+        return tuple(name for name in paper.ROWS if name not in self.results)
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Models that the paper's tables have not."""
+        return tuple(name for name in self.results if name not in paper.ROWS)
+
+    @property
+    def found(self) -> tuple[Result, ...]:
+        """The results of the paper's models, in its order."""
+        return tuple(self.results[name] for name in paper.ROWS if name in self.results)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds that any model was run with."""
+        return tuple(sorted({run.seed for one in self.results.values() for run in one.runs}))
+
+    @property
+    def n_slices(self) -> int:
+        """How many slices were tested on."""
+        return next(iter(self.results.values())).runs[0].metrics.n_slices
+
+    @property
+    def papers_genres(self) -> bool:
+        """Whether the genres are the paper's ten."""
+        return set(self.genres) == set(GTZAN_GENRES)
+
+    @property
+    def chance(self) -> float:
+        """The difference of two accuracies that chance alone makes of one pair in twenty.
+
+        1.96 standard errors of the difference of two shares of this many slices. Both models answer
+        the same slices, which makes it less; training from another seed makes it more. It is a
+        measure of how seriously to take a difference, not a test.
+        """
+        accuracy = float(np.mean([one.accuracy for one in self.results.values()]))
+        return 1.96 * math.sqrt(2 * accuracy * (1 - accuracy) / self.n_slices)
+
+    @property
+    def epochs_scales(self) -> tuple[float, float]:
+        """The least and the greatest ratio of epochs run to the paper's; (1, 1) for none."""
+        ratios = [one.epochs / paper.ROWS[one.name].epochs for one in self.found] or [1.0]
+        return min(ratios), max(ratios)
+
+
+def sample_deviation(values: tuple[float, ...]) -> float | None:
+    """Give the sample deviation (divisor n - 1); None for fewer than two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def read_results(folder: Path) -> Results:
+    """Read the finished runs of a reproduction.
+
+    Parameters
+    ----------
+    folder : Path
+        It holds ``runs/<model>-seed<k>/`` and perhaps ``failures.json``.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    BackbeatError
+        If nothing is finished yet, a run is damaged, or runs were split differently.
+    """
+    folders = sorted(path for path in (folder / "runs").glob("*-seed*") if path.is_dir())
+    finished = [path for path in folders if (path / "model.backbeat").exists()]
+    if not finished:
+        raise BackbeatError(f"{folder}: no run is finished; `backbeat reproduce` makes them")
+    split = read_parts(finished[0] / "split.json")
+    environments = [_read_json(path / "environment.json") for path in finished]
+    for path, environment in zip(finished, environments, strict=True):
+        if environment.get("split") != split["hash"]:
+            raise BackbeatError(
+                f"{path}: split otherwise than {finished[0].name}, so that both cannot be "
+                "compared; remove one of the two"
+            )
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for path in finished:
+        model, run = _read_run(path)
+        runs[model].append(run)
+    results = {}
+    for model in [
+        *(name for name in paper.ROWS if name in runs),
+        *sorted(set(runs) - {*paper.ROWS}),
+    ]:
+        ordered = tuple(sorted(runs[model], key=lambda run: run.seed))
+        spec = read_spec(folder / "runs" / ordered[0].name / "spec.yaml")
+        results[model] = Result(model, spec, ordered)
+    first = next(iter(results.values())).runs[0].metrics
+    return Results(
+        results=results,
+        failed=_read_failures(folder / FAILURES, {path.name for path in finished}),
+        unfinished=tuple(path.name for path in folders if path not in finished),
+        protocol=split["protocol"],
+        leak=split.get("leak", ""),
+        split_hash=split["hash"],
+        split_seed=split["seed"],
+        train=len(split["parts"]["train"]),
+        valid=len(split["parts"]["valid"]),
+        test=len(split["parts"]["test"]),
+        genres=first.genres,
+        environment=environments[0],
+    )
+
+
+def _read_run(path: Path) -> tuple[str, Run]:
+    """Read one finished run, and of which model it is."""
+    named = _RUN_NAME.fullmatch(path.name)
+    if not named:
+        raise BackbeatError(f"{path}: not named <model>-seed<number>; rename or remove it")
+    try:
+        metrics = Metrics.from_json((path / "metrics.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackbeatError(f"{path}: its metrics cannot be read ({error}); remove it") from error
+    history = read_history(path / "history.csv")
+    if not history:
+        raise BackbeatError(f"{path / 'history.csv'}: holds no epoch; remove {path}")
+    return named["model"], Run(path.name, int(named["seed"]), metrics, history)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackbeatError(f"{path}: cannot be read ({error}); remove {path.parent}") from error
+    if not isinstance(content, dict):
+        raise BackbeatError(f"{path}: damaged; remove {path.parent}")
+    return content
+
+
+def _read_failures(path: Path, finished: set[str]) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    return {name: str(reason) for name, reason in _read_json(path).items() if name not in finished}

@@ -1,0 +1,181 @@
+"""Judging a spec: train it, and measure its accuracy on the validation part.
+
+The test part is cut away before a network sees anything, so that nothing can be chosen by it. Each
+judgement is a unit of work of its own, in a folder that is named after the content of the spec::
+
+    spec.yaml        the model
+    history.csv      a row an epoch
+    result.json      the judgement; it comes last and says that all is there
+    checkpoint.npz   only while it trains
+"""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from backbeat import atomic, checkpoint, training
+from backbeat.errors import BackbeatError
+from backbeat.features import Examples
+from backbeat.history import Epoch, read_history, write_history
+from backbeat.splits import TEST, Split
+from backbeat.training import Progress, StoppedError
+from backbeat.tuning.log import Judgement
+from backbeat.tuning.moves import fingerprint
+from backbeat.tuning.shapes import check_fit
+from backbeat.zoo.build import load_keras
+from backbeat.zoo.spec import Spec
+
+RESULT = "result.json"
+
+
+class PrunedError(Exception):
+    """Raised by a watcher to end a training that promises little."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges specs on the validation part of a split, and remembers its judgements on disk.
+
+    Attributes
+    ----------
+    examples : Examples
+        Without the test part; see `without_test`.
+    split : Split
+        Of `examples`.
+    folder : Path
+        Holds a folder for each spec.
+    seed : int
+        Of the weights, the order of slices and dropout, the same for each spec.
+    on_progress : callable, optional
+        Called after every batch.
+    """
+
+    examples: Examples
+    split: Split
+    folder: Path
+    seed: int
+    on_progress: Callable[[Progress], None] | None = None
+
+    def __call__(
+        self, spec: Spec, watch: Callable[[tuple[Epoch, ...]], None] | None = None
+    ) -> Judgement:
+        """Judge a spec, or give the judgement that was made before.
+
+        Parameters
+        ----------
+        spec : Spec
+        watch : callable, optional
+            Called with the history after each epoch (of a spec judged before, once, with all of
+            it); raises `PrunedError` to end the training.
+
+        Raises
+        ------
+        UnfitError
+            If the spec cannot be tried with these examples.
+        StoppedError
+            On Ctrl-C or SIGTERM; the last whole epoch is kept, to be gone on from.
+        """
+        check_fit(spec, (self.examples.x.shape[1], self.examples.x.shape[2]), self.genres)
+        place = self.folder / fingerprint(spec)
+        if (place / RESULT).exists():
+            judgement = read_judgement(place / RESULT)
+            if watch:
+                # What was judged stays judged, even if it would be ended early by now.
+                with contextlib.suppress(PrunedError):
+                    watch(read_history(place / "history.csv"))
+            return judgement
+        judgement, history = self._train(spec, place, watch)
+        write_history(place / "history.csv", history)
+        atomic.write_text(place / RESULT, json.dumps(asdict(judgement), indent=1) + "\n")
+        (place / checkpoint.NAME).unlink(missing_ok=True)
+        return judgement
+
+    @property
+    def genres(self) -> int:
+        """How many genres there are."""
+        return len(self.examples.genres)
+
+    def _train(
+        self, spec: Spec, place: Path, watch: Callable[[tuple[Epoch, ...]], None] | None
+    ) -> tuple[Judgement, tuple[Epoch, ...]]:
+        # Else the graphs of all networks of a long search stay in memory.
+        load_keras().backend.clear_session(free_memory=False)
+        network = training.new_network(spec, self.examples, self.seed)
+        atomic.write_text(place / "spec.yaml", spec.to_yaml())
+        history: tuple[Epoch, ...] = ()
+        pruned = False
+
+        def noted(now: tuple[Epoch, ...]) -> None:
+            nonlocal history
+            history = now
+            if watch:
+                watch(now)
+
+        try:
+            history = training.fit(
+                network,
+                spec,
+                self.split,
+                self.examples,
+                place,
+                self.seed,
+                self.on_progress,
+                noted,
+            )
+        except PrunedError:
+            pruned = True
+        except StoppedError:
+            raise StoppedError(
+                f"{self.folder.parent}: stopped; go on with the same command"
+            ) from None
+        last = history[-1]
+        judgement = Judgement(
+            accuracy=last.val_accuracy,
+            loss=last.val_loss,
+            seconds=round(math.fsum(epoch.seconds for epoch in history), 3),
+            epochs=len(history),
+            pruned=pruned,
+        )
+        return judgement, history
+
+
+def without_test(examples: Examples, split: Split) -> tuple[Examples, Split]:
+    """Cut the test part away: what is left cannot be trained on it or judged by it."""
+    rows = np.flatnonzero(split.part != TEST)
+    left = replace(
+        examples,
+        x=examples.x[rows],
+        y=examples.y[rows],
+        track=examples.track[rows],
+        slice=examples.slice[rows],
+    )
+    return left, replace(split, part=split.part[rows])
+
+
+def read_judgement(path: Path) -> Judgement:
+    """Read a ``result.json``.
+
+    Raises
+    ------
+    BackbeatError
+        If it is damaged.
+    """
+    try:
+        content = cast(dict[str, float], json.loads(path.read_text("utf-8")))
+        return Judgement(
+            accuracy=float(content["accuracy"]),
+            loss=float(content["loss"]),
+            seconds=float(content["seconds"]),
+            epochs=int(content["epochs"]),
+            pruned=bool(content["pruned"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackbeatError(
+            f"{path}: cannot be read as a result ({error!r}); remove {path.parent}"
+        ) from error

@@ -1,0 +1,222 @@
+"""A whole search, from a feature store to the best spec, in a folder that can be gone on with.
+
+::
+
+    tuning.json   the settings; by this file a search is known again
+    split.json    names in each part
+    trials/       a folder for each spec; see `judge`
+    study.db      Optuna's study (tpe alone)
+    tree.json     the log: each trial, what it changed of which, its validation accuracy
+    tree.md       the same, to be read
+    tree.png      the same, drawn, once the search has ended
+    best.yaml     the best spec so far, as `backbeat train --model` takes it
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from backbeat import atomic
+from backbeat.errors import BackbeatError
+from backbeat.features import Features
+from backbeat.splits import PARTS, Protocol, Split, make_split, write_split
+from backbeat.training import Progress
+from backbeat.tuning import moves, trial_and_error
+from backbeat.tuning.judge import Judge, without_test
+from backbeat.tuning.log import Log
+from backbeat.tuning.moves import Family
+from backbeat.tuning.search import run_study
+
+Strategy = Literal["trial-and-error", "tpe"]
+
+_SETTINGS = "tuning.json"
+
+
+@dataclass(frozen=True)
+class Told:
+    """How far a search is: models done and to do, the best so far, and the training under way."""
+
+    log: Log
+    budget: int
+    training: Progress | None = None
+
+
+def tune(
+    features: Features,
+    out: Path,
+    *,
+    family: Family,
+    strategy: Strategy = "trial-and-error",
+    budget: int = 30,
+    protocol: Protocol = "artists",
+    seed: int = 0,
+    epochs_scale: float = 1.0,
+    test_share: float = 0.3,
+    valid_share: float = 0.2,
+    on_progress: Callable[[Told], None] | None = None,
+) -> Log:
+    """Search for a good model, judging by a validation part and never by the test part.
+
+    The same call goes on with a search that was stopped or killed, and comes to the same end as one
+    that was not; with a larger budget, it goes on with one that has ended.
+
+    Parameters
+    ----------
+    features : Features
+    out : Path
+        The folder of the search.
+    family : {"mlp", "cnn"}
+    strategy : {"trial-and-error", "tpe"}
+        The paper's procedure (see `trial_and_error`), or a general search (see `search`).
+    budget : int
+        Models to train at most.
+    protocol : {"slices", "tracks", "artists"}
+        See `splits`.
+    seed : int
+        Of the split, the weights and the order of slices, and of the general search.
+    epochs_scale : float
+        Factor on all numbers of epochs, for a quick look.
+    test_share : float
+        Share that is kept aside, for the best model's own test.
+    valid_share : float
+        Share of the rest to judge by.
+    on_progress : callable, optional
+        Called after every batch and every trial.
+
+    Returns
+    -------
+    Log
+
+    Raises
+    ------
+    StoppedError
+        On Ctrl-C or SIGTERM.
+    BackbeatError
+        If `out` holds something else, or a search with other settings.
+    """
+    _check(family, strategy, budget, epochs_scale, valid_share)
+    examples = features.examples("mfcc")
+    split = make_split(
+        examples, protocol, seed=seed, test_share=test_share, valid_share=valid_share
+    )
+    if not len(split.rows("valid")):
+        raise BackbeatError(
+            f"--split {protocol}: the validation part is empty; "
+            "choose a larger --valid-share or add tracks"
+        )
+    settings = {
+        "family": family,
+        "strategy": strategy,
+        "seed": seed,
+        "epochs_scale": epochs_scale,
+        "split": split.hash,
+        "frontend": features.frontend.model_dump(),
+    }
+    _claim(out, settings | {"features": str(features.path)})
+    write_split(out / "split.json", split)
+    log = Log(heading=_heading(family, strategy, split))
+
+    def told(progress: Progress | None = None) -> None:
+        if on_progress:
+            on_progress(Told(log, budget, progress))
+
+    def noted(now: Log) -> None:
+        nonlocal log
+        log = now
+        _write(out, log)
+        told()
+
+    told()
+    judge = Judge(*without_test(examples, split), out / "trials", seed, told)
+    if strategy == "tpe":
+        log = run_study(
+            judge,
+            out / "study.db",
+            family,
+            budget=budget,
+            seed=seed,
+            scale=epochs_scale,
+            on_trial=noted,
+            log=log,
+        )
+    else:
+        log = trial_and_error.search(
+            moves.start(family, epochs_scale),
+            lambda spec: moves.changes(spec, epochs_scale),
+            judge,
+            budget=budget,
+            on_trial=noted,
+            log=log,
+        )
+    _draw(out, log)
+    return log
+
+
+def _check(
+    family: str, strategy: str, budget: int, epochs_scale: float, valid_share: float
+) -> None:
+    for option, value, known in (
+        ("family", family, get_args(Family)),
+        ("strategy", strategy, get_args(Strategy)),
+    ):
+        if value not in known:
+            raise BackbeatError(f"--{option} {value}: unknown; choose one of {', '.join(known)}")
+    if budget < 1:
+        raise BackbeatError(f"--budget {budget}: must be at least 1")
+    if not 0 < epochs_scale < 1000:
+        raise BackbeatError(f"--epochs-scale {epochs_scale}: must lie between 0 and 1000")
+    if not 0 < valid_share < 1:
+        raise BackbeatError(f"--valid-share {valid_share}: must lie between 0 and 1")
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Make sure that `out` is free, or holds this very search."""
+    described = out / _SETTINGS
+    settings = json.loads(json.dumps(settings))
+    if out.exists() and not out.is_dir():
+        raise BackbeatError(f"{out}: is a file; choose another -o")
+    if described.exists():
+        try:
+            before = json.loads(described.read_text("utf-8"))
+            differing = [name for name in settings if before.get(name) != settings[name]]
+        except (OSError, ValueError, AttributeError) as error:
+            raise BackbeatError(f"{described}: damaged ({error}); remove {out}") from error
+        # The store may have been moved; what is in it is known by the names in the split.
+        differing = [name for name in differing if name != "features"]
+        if differing:
+            raise BackbeatError(
+                f"{out}: was begun with another {differing[0]}; "
+                "choose another -o or the same settings"
+            )
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise BackbeatError(f"{out}: not empty and not a search; choose another -o")
+    atomic.write_text(described, json.dumps(settings, indent=1) + "\n")
+
+
+def _heading(family: str, strategy: str, split: Split) -> tuple[str, ...]:
+    counts = ", ".join(f"{len(split.rows(part)):,} {part}" for part in PARTS)
+    lines = [
+        f"{family} by {strategy}; split {split.protocol}, seed {split.seed}: {counts} slices.",
+        "Accuracies are of slices of the validation part. The test part was not touched.",
+    ]
+    leak = f"{split.leak[0].upper()}{split.leak[1:]}." if split.leak else ""
+    return tuple([*lines, leak] if leak else lines)
+
+
+def _write(out: Path, log: Log) -> None:
+    atomic.write_text(out / "tree.json", log.to_json())
+    atomic.write_text(out / "tree.md", log.to_markdown())
+    if log.best:
+        name = f"tuned_{log.best.spec.name}"
+        best = log.best.spec.model_copy(update={"name": name})
+        atomic.write_text(out / "best.yaml", best.to_yaml())
+
+
+def _draw(out: Path, log: Log) -> None:
+    from backbeat.figures.style import save
+    from backbeat.figures.tree import trial_tree
+
+    save(trial_tree(log), out / "tree.png")

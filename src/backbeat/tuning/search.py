@@ -1,0 +1,193 @@
+"""A general search with Optuna: its TPE sampler over `space`, and early ends for what is behind.
+
+The study is kept in SQLite. What is suggested next depends on the seed and on the trials that are
+finished, not on how often the search was stopped in between: the sampler is made anew for each.
+"""
+
+import functools
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbeat.errors import BackbeatError, needing
+from backbeat.history import Epoch
+from backbeat.tuning.judge import Judge, PrunedError
+from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
+from backbeat.tuning.moves import Family, scaled
+from backbeat.tuning.shapes import UnfitError
+from backbeat.tuning.space import describe, suggest
+from backbeat.zoo.spec import Spec, parse
+
+if TYPE_CHECKING:
+    import optuna
+
+_AT_RANDOM = 10  # trials before the sampler has enough to go by
+_UNPRUNED = 5  # trials before a median says something
+_UNPRUNED_EPOCHS = 10  # epochs in which a slow learner may still be behind
+_UNFIT_AT_MOST = 200  # in a row: far more than happens unless nothing fits at all
+
+
+def run_study(
+    judge: Judge,
+    storage: Path,
+    family: Family,
+    *,
+    budget: int,
+    seed: int,
+    scale: float = 1.0,
+    on_trial: Callable[[Log], None] | None = None,
+    log: Log = NOTHING,
+) -> Log:
+    """Search with Optuna's TPE sampler, ending early what is worse than the median.
+
+    Parameters
+    ----------
+    judge : Judge
+    storage : Path
+        The SQLite file that holds the study, made if it is not there.
+    family : {"mlp", "cnn"}
+    budget : int
+        Trials in all, those before a stop and those ended early among them.
+    seed : int
+        Of the sampler.
+    scale : float
+        Factor on all numbers of epochs.
+    on_trial : callable, optional
+        Called with the log after each trial, and at the start if there are trials already.
+    log : Log, optional
+        An empty log with a heading.
+
+    Returns
+    -------
+    Log
+
+    Raises
+    ------
+    BackbeatError
+        If Optuna is not installed, the study is damaged, or nothing that is suggested fits.
+    """
+    optuna = _load_optuna()
+    empty = log
+    study = _open(optuna, storage, scale)
+    state = optuna.trial.TrialState
+    for left in study.get_trials(deepcopy=False, states=(state.RUNNING,)):
+        # Of a process that was killed. It is suggested again, and goes on from its checkpoint.
+        study.tell(left.number, state=state.FAIL)
+    log = _log_of(study, optuna, empty)
+    if on_trial and log.trials:
+        on_trial(log)
+    shape = (judge.examples.x.shape[1], judge.examples.x.shape[2])
+    unfit = 0
+    while log.done < budget:
+        # Trials that failed in between must not change what comes next.
+        study.sampler = optuna.samplers.TPESampler(
+            seed=seed * 1_000_003 + len(log.trials), n_startup_trials=_AT_RANDOM
+        )
+        trial = study.ask()
+        spec = suggest(trial, family, shape, scale)
+        trial.set_user_attr("spec", spec.model_dump(mode="json"))
+        try:
+            judgement = judge(spec, _watcher(trial, spec.epochs))
+        except UnfitError as error:
+            trial.set_user_attr("skipped", str(error))
+            study.tell(trial, state=state.PRUNED)
+            unfit += 1
+        else:
+            _tell(study, trial, judgement, optuna)
+            unfit = 0
+        log = _log_of(study, optuna, empty)
+        if on_trial:
+            on_trial(log)
+        if unfit >= _UNFIT_AT_MOST:
+            raise BackbeatError(f"{storage}: no network that is suggested fits these features")
+    log = replace(log, ended=f"the budget of {budget} models is used up")
+    if on_trial:
+        on_trial(log)
+    return log
+
+
+def _watcher(trial: "optuna.Trial", epochs: int) -> Callable[[tuple[Epoch, ...]], None]:
+    """Report each epoch once, and end the trial where the pruner says so."""
+    reported = 0
+
+    def watch(history: tuple[Epoch, ...]) -> None:
+        nonlocal reported
+        for epoch in history[reported:]:
+            reported += 1
+            # As in history.csv, from which a trial that was judged before is reported again.
+            trial.report(float(f"{epoch.val_accuracy:.6g}"), epoch.epoch)
+        if len(history) < epochs and trial.should_prune():
+            raise PrunedError
+
+    return watch
+
+
+def _tell(study: "optuna.Study", trial: "optuna.Trial", judgement: Judgement, optuna: Any) -> None:
+    trial.set_user_attr("judgement", asdict(judgement))
+    if judgement.pruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    else:
+        study.tell(trial, judgement.accuracy)
+
+
+def _log_of(study: "optuna.Study", optuna: Any, empty: Log) -> Log:
+    """Give the finished trials of a study as a log."""
+    state = optuna.trial.TrialState
+    log = empty
+    finished = study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED))
+    for number, frozen in enumerate(finished, start=1):
+        known = frozen.user_attrs
+        spec: Spec = parse(known.get("spec"), f"trial {number} of the study")
+        trial = Trial(number, None, describe(spec), spec, "not kept")
+        if "skipped" in known:
+            log = log.plus(replace(trial, outcome="skipped", reason=known["skipped"]))
+            continue
+        judgement = Judgement(**known["judgement"])
+        trial = replace(
+            trial,
+            accuracy=judgement.accuracy,
+            loss=judgement.loss,
+            seconds=judgement.seconds,
+        )
+        if frozen.state == state.PRUNED:
+            trial = replace(trial, outcome="pruned")
+        elif log.best is None or judgement.accuracy > (log.best.accuracy or 0.0):
+            trial = replace(trial, outcome="kept")
+        log = log.plus(trial)
+    return log
+
+
+def _open(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
+    """Open the study, or make it."""
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return optuna.create_study(  # type: ignore[no-any-return]
+            storage=optuna.storages.RDBStorage(
+                # Not by the address: it cannot hold each name that a folder can have.
+                "sqlite:///study.db",
+                engine_kwargs={
+                    "creator": functools.partial(
+                        sqlite3.connect, storage, timeout=60, check_same_thread=False
+                    )
+                },
+            ),
+            study_name="backbeat",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=_UNPRUNED, n_warmup_steps=scaled(_UNPRUNED_EPOCHS, scale)
+            ),
+        )
+    except Exception as error:  # SQLAlchemy and Optuna raise errors of many kinds on damage
+        told = " ".join(str(error).split())[:200]
+        raise BackbeatError(f"{storage}: cannot be read as a study ({told}); remove it") from error
+
+
+def _load_optuna() -> Any:
+    with needing("train", "--strategy tpe"):
+        import optuna
+    # One line a trial on standard error; the command line tells of progress itself.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna

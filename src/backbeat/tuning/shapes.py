@@ -1,0 +1,74 @@
+"""What a network's layers make of its input's shape, reckoned without building it."""
+
+import math
+
+from backbeat.errors import BackbeatError
+from backbeat.zoo.spec import Convolution, Dense, Dropout, Flatten, Normalization, Pooling, Spec
+
+MOST_WEIGHTS = 30_000_000
+"""Networks with more are not tried: with its optimiser's state one takes half a gigabyte."""
+
+Shape = tuple[int, ...]
+
+
+class UnfitError(BackbeatError):
+    """A spec that cannot be tried: its layers do not fit the input, or it has too many weights."""
+
+
+def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
+    """Count the weights of a spec's network as `keras.Model.count_params` does.
+
+    Parameters
+    ----------
+    spec : Spec
+    input_shape : (frames, bands)
+        Of one slice.
+    genres : int
+        Nodes of the softmax output.
+
+    Raises
+    ------
+    UnfitError
+        If the layers do not fit the input or each other.
+    """
+    shape: Shape = (*input_shape, 1) if spec.family == "cnn" else input_shape
+    weights = 0
+    for number, layer in enumerate(spec.layers, start=1):
+        if isinstance(layer, Convolution | Pooling) and len(shape) != 3:
+            raise UnfitError(f"{spec.name}: layer {number} ({layer.kind}) comes after a flatten")
+        match layer:
+            case Convolution():
+                if layer.kernel > min(shape[:2]):
+                    raise UnfitError(
+                        f"{spec.name}: layer {number} ({layer.kind} {layer.kernel}x{layer.kernel}) "
+                        f"does not fit the {shape[0]} x {shape[1]} that is left of the input"
+                    )
+                weights += (layer.kernel**2 * shape[2] + 1) * layer.filters
+                shape = (shape[0] - layer.kernel + 1, shape[1] - layer.kernel + 1, layer.filters)
+            case Pooling():
+                shape = (-(-shape[0] // layer.stride), -(-shape[1] // layer.stride), shape[2])
+            case Normalization():
+                weights += 4 * shape[-1]
+            case Flatten():
+                shape = (math.prod(shape),)
+            case Dense():
+                weights += (shape[-1] + 1) * layer.units
+                shape = (*shape[:-1], layer.units)
+            case Dropout():
+                pass
+    if len(shape) != 1:
+        raise UnfitError(f"{spec.name}: the layers lack a flatten before the output")
+    return weights + (shape[0] + 1) * genres
+
+
+def check_fit(spec: Spec, input_shape: tuple[int, int], genres: int) -> None:
+    """Make sure that a spec can be tried.
+
+    Raises
+    ------
+    UnfitError
+        If its layers do not fit, or it has more than `MOST_WEIGHTS` weights.
+    """
+    weights = count_weights(spec, input_shape, genres)
+    if weights > MOST_WEIGHTS:
+        raise UnfitError(f"{spec.name}: {weights:,} weights, more than the {MOST_WEIGHTS:,} tried")
