@@ -203,25 +203,41 @@ def test_epochs_can_be_changed():
 
 COUNTED = {"Conv2D", "MaxPooling2D", "BatchNormalization", "Dropout", "Dense"}
 CHEAP = {"mfcc": (37, 13), "logmel": (387, 128)}
-
-
-# Conformance: what every model of the zoo must do.
+# Table 4 counts one layer more than the equal networks beside it.
+MISCOUNTED = {"cnn_01.7": 14}
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_of_the_zoo_builds_learns_saves_and_exports(name, tmp_path):
-    keras = load_keras()
+def test_a_model_of_the_zoo_is_what_the_paper_counts(name):
     spec = find(name)
-    frames, bands = CHEAP[spec.input]
-    random = np.random.default_rng(0)
-    x = random.standard_normal((8, frames, bands)).astype(np.float32)
-    keras.utils.set_random_seed(0)
+    frames, bands = (125, 13) if spec.input == "mfcc" else (387, 128)
     network = build(spec, (frames, bands), 10)
     assert network.input_shape == (None, frames, bands)
     assert network.output_shape == (None, 10)
     compile_network(network, spec)
     assert type(network.optimizer).__name__.lower() == spec.optimizer
     assert float(network.optimizer.learning_rate) == pytest.approx(spec.learning_rate)
+    if spec.paper:
+        hidden = [layer for layer in network.layers if type(layer).__name__ in COUNTED]
+        wanted = MISCOUNTED.get(name, spec.paper.hidden_layers)
+        assert len(hidden) - 1 == wanted  # less the softmax output
+    load_keras().utils.clear_session()
+
+
+# Conformance: what every network of the zoo must do, each once however many models train it.
+NETWORKS = list({(spec.input, spec.layers): name for name, spec in specs().items()}.values())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_the_zoo_learns_saves_and_exports(name, tmp_path):
+    keras = load_keras()
+    spec = find(name)
+    frames, bands = CHEAP[spec.input]
+    x = np.random.default_rng(0).standard_normal((8, frames, bands)).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    network = build(spec, (frames, bands), 10)
+    compile_network(network, spec)
+    network.run_eagerly = True  # for one batch, tracing takes longer than learning
 
     before = [weights.copy() for weights in network.get_weights()]
     logs = network.fit(x, np.eye(10)[np.arange(8)], batch_size=8, verbose=0).history
@@ -229,25 +245,16 @@ def test_a_model_of_the_zoo_builds_learns_saves_and_exports(name, tmp_path):
     changed = [not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True)]
     assert np.mean(changed) > 0.5
 
-    answers = network.predict(x, verbose=0)
+    answers = np.asarray(network(x, training=False))
     assert answers.shape == (8, 10)
     assert np.abs(answers.sum(axis=1) - 1).max() < 1e-5
     network.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert np.array_equal(reloaded.predict(x, verbose=0), answers)
+    assert np.array_equal(np.asarray(reloaded(x, training=False)), answers)
     exported = bundle.open_network(bundle.export_onnx(network, x))
     for rows in (x, x[:1], x[:5]):  # any number of slices at once
         assert np.abs(exported(rows) - answers[: len(rows)]).max() < 1e-4
-
-    if spec.paper:
-        hidden = [layer for layer in network.layers if type(layer).__name__ in COUNTED]
-        assert len(hidden) - 1 == spec.paper.hidden_layers  # less the softmax output
-
-
-@pytest.mark.parametrize("name", [name for name in MODELS if find(name).input == "mfcc"])
-def test_a_model_of_the_zoo_takes_the_papers_slices(name):
-    network = build(find(name), (125, 13), 10)
-    assert network.output_shape == (None, 10)
+    keras.utils.clear_session()
 
 
 def test_a_network_that_is_too_deep_for_its_input_is_refused():

@@ -23,6 +23,7 @@ def label_points(
     labels: Sequence[tuple[float, float, str]],
     points: Sequence[tuple[float, float]],
     *,
+    avoid: Sequence[tuple[float, float]] = (),
     size: float = 8.5,
 ) -> None:
     """Write names beside points; a far one is joined to its point by a line.
@@ -35,6 +36,8 @@ def label_points(
         Where, in data coordinates, and the name; the most important first.
     points : sequence of (float, float)
         All points, which names keep clear of.
+    avoid : sequence of (float, float)
+        Places along lines, which names should not lie on but may be near to.
     size : float
         Of the letters, in points.
     """
@@ -43,9 +46,15 @@ def label_points(
     figure.canvas.draw()
     scale = figure.dpi / 72
     frame = axes.get_window_extent()
-    taken = [_around(axes.transData.transform(point), 3.5 * scale) for point in points]
+    centres = [axes.transData.transform(point) for point in points]
+    names = [_around(axes.transData.transform(place), scale) for place in avoid]
     for x, y, name in labels:
         best = None
+        own = axes.transData.transform((x, y))
+        # Farther from the other points than from its own, so that it is seen whose it is.
+        taken = [
+            _around(at, (3 if np.hypot(*(at - own)) < 1 else 8) * scale) for at in centres
+        ] + names
         for dx, dy in _PLACES:
             text = axes.annotate(
                 name,
@@ -69,7 +78,7 @@ def label_points(
                 break
         assert best is not None  # there are places
         _, dx, dy, box = best
-        taken.append(box)
+        names.append(box)
         far = abs(dx) + abs(dy) > 18
         axes.annotate(
             name,

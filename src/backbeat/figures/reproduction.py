@@ -76,7 +76,7 @@ def time_against_accuracy(
         (right, "the paper's", [(p.paper_minutes, 100 * p.paper_accuracy) for p in points]),
     )
     for axes, title, places in panels:
-        _scatter(axes, points, places)
+        _scatter(axes, points, places, named)
         axes.set_title(title)
         axes.set_xscale("log")
         axes.set_xlabel("processing time (minutes)")
@@ -142,7 +142,7 @@ def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> 
     order = [i for i in np.argsort(-far, kind="stable")[:outliers] if far[i] >= _FAR]
     # Names keep clear of the line of equality too.
     line = [(value, value) for value in np.linspace(low, high, 80)]
-    label_points(axes, [(*places[i], points[i].name) for i in order], [*places, *line])
+    label_points(axes, [(*places[i], points[i].name) for i in order], places, avoid=line)
     return figure
 
 
@@ -228,21 +228,34 @@ def recall_panels(
     return figure
 
 
-def _scatter(axes: Axes, points: Sequence[Point], places: Sequence[tuple[float, float]]) -> None:
+def _scatter(
+    axes: Axes,
+    points: Sequence[Point],
+    places: Sequence[tuple[float, float]],
+    named: Sequence[str] = (),
+) -> None:
+    """Draw the points by series; those that are named lie above and have a dark edge."""
     series = list(dict.fromkeys(point.series for point in points))
     for key, (colour, marker) in zip(series, _LOOKS, strict=False):
-        own = [place for point, place in zip(points, places, strict=True) if point.series == key]
-        axes.scatter(
-            [x for x, _ in own],
-            [y for _, y in own],
-            s=110 if marker == "*" else 42,
-            color=colour,
-            marker=marker,
-            edgecolor="white",
-            linewidth=0.7,
-            zorder=3,
-            label=key,
-        )
+        for above in (False, True):
+            own = [
+                place
+                for point, place in zip(points, places, strict=True)
+                if point.series == key and (point.name in named) is above
+            ]
+            axes.scatter(
+                [x for x, _ in own],
+                [y for _, y in own],
+                s=110 if marker == "*" else 42,
+                color=colour,
+                marker=marker,
+                edgecolor=INK if above else "white",
+                linewidth=0.9 if above else 0.7,
+                zorder=5 if above else 3,
+            )
+        # For the legend alone.
+        size = 110 if marker == "*" else 42
+        axes.scatter([], [], s=size, color=colour, marker=marker, label=key)
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

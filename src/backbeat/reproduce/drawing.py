@@ -140,6 +140,7 @@ def _metrics(results: Results) -> tuple[Picture, ...]:
         if model not in results.results:
             continue
         run = results.results[model].runs[0]
+        seed = f" (seed {run.seed})" if len(results.results[model].runs) > 1 else ""
         drawn = figures.run_metrics(
             history_columns(run.history),
             run.metrics,
@@ -149,7 +150,7 @@ def _metrics(results: Results) -> tuple[Picture, ...]:
         )
         png = figures.to_png(drawn, dpi=110)
         name = f"figure_{number:02}_{model}"
-        pictures.append(Picture(name, number, paper.CAPTIONS[number], png))
+        pictures.append(Picture(name, number, paper.CAPTIONS[number] + seed, png))
     return tuple(pictures)
 
 

@@ -159,7 +159,7 @@ def parse(content: Any, source: str) -> Spec:
         # Once a layer is refused the tuple also counts as too short: one fault, told once.
         problems = [dict(problem) for problem in error.errors()]
         said = [p for p in problems if p["type"] != "too_short"] or problems
-        told = "; ".join(_explain(problem) for problem in said[:5])
+        told = "; ".join(_printable(_explain(problem)) for problem in said[:5])
         raise BackbeatError(f"{source}: {told}") from error
 
 
@@ -191,6 +191,11 @@ def _explain(problem: dict[str, Any]) -> str:
     near = difflib.get_close_matches(place[-1], fields, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(fields))}"
     return f"{where}: unknown key; {remedy}"
+
+
+def _printable(text: str) -> str:
+    """Write what cannot be printed (a key may hold a line break) as Python would."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _fields_at(place: list[str]) -> list[str]:
