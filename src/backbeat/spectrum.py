@@ -70,7 +70,8 @@ def cepstrum(bands: Array, n_mfcc: int) -> Array:
     ndarray of float32, shape (..., n_mfcc)
     """
     # A transform rather than a matrix product: in float32 it is ten times nearer to the truth.
-    return scipy.fft.dct(bands, type=2, norm="ortho", axis=-1)[..., :n_mfcc]
+    coefficients: Array = scipy.fft.dct(bands, type=2, norm="ortho", axis=-1)[..., :n_mfcc]
+    return coefficients
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:

@@ -134,8 +134,8 @@ def _cowbell(rng: np.random.Generator) -> Samples:
     time = np.arange(sample_count(0.25)) / SAMPLE_RATE
     tone = np.sign(np.sin(2 * np.pi * 540 * time)) + np.sign(np.sin(2 * np.pi * 800 * time))
     band = signal.butter(1, (500, 2500), "bandpass", fs=SAMPLE_RATE, output="sos")
-    tone = signal.sosfilt(band, tone * np.exp(-time / 0.06)) * (0.5 + 0.1 * rng.random())
-    return tone.astype(np.float32)
+    knock = signal.sosfilt(band, tone * np.exp(-time / 0.06)) * (0.5 + 0.1 * rng.random())
+    return np.asarray(knock, np.float32)
 
 
 def _scratch(rng: np.random.Generator) -> Samples:

@@ -38,7 +38,7 @@ def room(seconds: float, rng: np.random.Generator) -> Samples:
     count = sample_count(min(seconds, 1.3))
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
     tail = rng.standard_normal(count, dtype=np.float32) * np.exp(time * np.float32(-6.9 / seconds))
-    tail = signal.lfilter([0.45], [1, -0.55], tail).astype(np.float32)  # walls swallow the treble
+    tail = np.asarray(signal.lfilter([0.45], [1, -0.55], tail), np.float32)  # no treble from walls
     tail[: sample_count(0.012)] = 0
     return tail / np.float32(np.sqrt(np.sum(tail**2)) + 1e-9)
 
@@ -94,7 +94,7 @@ def _compression(mix: Samples, ratio: float) -> Samples:
     gain = -over * (1 - 1 / ratio)
     gain = signal.lfilter([0.25], [1, -0.75], gain)
     places = np.arange(LENGTH, dtype=np.float32) / _FRAME - 0.5
-    return np.interp(places, np.arange(len(gain)), 10 ** (gain / 20)).astype(np.float32)
+    return np.asarray(np.interp(places, np.arange(len(gain)), 10 ** (gain / 20)), np.float32)
 
 
 def _finish(mix: Samples, settings: Master) -> Samples:
