@@ -68,3 +68,15 @@ with atomic.replacing(Path(sys.argv[1])) as temporary:
 """
     assert subprocess.run([sys.executable, "-c", script, path]).returncode == -9
     assert path.read_bytes() == b"old"
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    with atomic.replacing_folder(tmp_path / "made" / "folder") as beside:
+        (beside / "file").write_text("all")
+        assert not (tmp_path / "made" / "folder").exists()
+    assert (tmp_path / "made" / "folder" / "file").read_text() == "all"
+    with pytest.raises(ZeroDivisionError), atomic.replacing_folder(tmp_path / "broken") as beside:
+        (beside / "file").write_text("half")
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["folder"]

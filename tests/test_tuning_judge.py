@@ -13,8 +13,8 @@ from backbeat.splits import PARTS, make_split
 from backbeat.training import StoppedError
 from backbeat.tuning.judge import Judge, PrunedError, read_judgement, without_test
 from backbeat.tuning.moves import fingerprint
-from backbeat.tuning.shapes import UnfitError
 from backbeat.zoo.build import load_keras
+from backbeat.zoo.shapes import UnfitError
 from backbeat.zoo.spec import read_spec
 from made_features import small_spec
 

@@ -4,8 +4,8 @@ import pytest
 
 from backbeat import zoo
 from backbeat.tuning.moves import changes, fingerprint, scaled, start
-from backbeat.tuning.shapes import MOST_WEIGHTS, UnfitError, check_fit, count_weights
 from backbeat.zoo.build import build
+from backbeat.zoo.shapes import MOST_WEIGHTS, UnfitError, check_fit, count_weights
 from backbeat.zoo.spec import Dense, Flatten, parse
 from made_features import small_spec
 

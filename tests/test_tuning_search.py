@@ -13,8 +13,8 @@ from backbeat.tuning.judge import PrunedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
 from backbeat.tuning.search import run_study
-from backbeat.tuning.shapes import UnfitError, count_weights
 from backbeat.tuning.space import describe, suggest
+from backbeat.zoo.shapes import UnfitError, count_weights
 from backbeat.zoo.spec import Dropout, Normalization, Pooling, parse
 
 

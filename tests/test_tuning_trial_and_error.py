@@ -10,8 +10,8 @@ from backbeat.figures.tree import trial_tree
 from backbeat.tuning import moves
 from backbeat.tuning.log import NOTHING, Judgement, Log
 from backbeat.tuning.moves import fingerprint
-from backbeat.tuning.shapes import UnfitError
 from backbeat.tuning.trial_and_error import NO_IMPROVEMENT, search
+from backbeat.zoo.shapes import UnfitError
 from backbeat.zoo.spec import Dense, parse
 
 

@@ -13,8 +13,6 @@ The fields of such a file:
 """
 
 import hashlib
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from backbeat import gtzan
+from backbeat import atomic, gtzan
 from backbeat.errors import BackbeatError
 from backbeat.features import (
     Features,
@@ -90,19 +88,12 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
         "fingerprint": hashlib.blake2b("".join(table.digest).encode(), digest_size=16).hexdigest(),
         "imported_from": source.name,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with atomic.replacing_folder(out) as beside:
         group = create_store(
             beside, shape=array.shape, block=min(n, _TRACKS_IN_A_CHUNK), attributes=attributes
         )
         array_in(group, "features")[:] = array
         write_table(group, table)
-        beside.chmod(0o755)
-        beside.replace(out)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
     return open_features(out)
 
 

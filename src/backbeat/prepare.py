@@ -8,7 +8,6 @@ moment costs at most the blocks under way, and the finished store is the same as
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from backbeat import audio
+from backbeat import atomic, audio
 from backbeat import frontend as frontends
 from backbeat.check import duplicate, excluded
 from backbeat.collection import Collection, Track, read_tags
@@ -321,18 +320,11 @@ def _open_or_create(
         return group
     tracks = len(collection.tracks)
     shape = (tracks, front.shape[0] * windows, *front.shape[1:])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Built beside and renamed, so that a store either is there with all its parts or not at all.
-    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    # A store either is there with all its parts or not at all.
+    with atomic.replacing_folder(out) as beside:
         group = create_store(beside, shape=shape, block=_block_size(tracks), attributes=wanted)
         blocks = -(-tracks // _block_size(tracks))
         group.create_array("progress", shape=(blocks,), chunks=(1,), dtype=str)
-        beside.chmod(0o755)
-        beside.replace(out)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
     return open_group(out, mode="r+")
 
 

@@ -27,8 +27,8 @@ from backbeat.splits import TEST, Split
 from backbeat.training import Progress, StoppedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
-from backbeat.tuning.shapes import check_fit
 from backbeat.zoo.build import load_keras
+from backbeat.zoo.shapes import check_fit
 from backbeat.zoo.spec import Spec
 
 RESULT = "result.json"

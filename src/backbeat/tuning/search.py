@@ -16,8 +16,8 @@ from backbeat.history import Epoch
 from backbeat.tuning.judge import Judge, PrunedError
 from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
 from backbeat.tuning.moves import Family, scaled
-from backbeat.tuning.shapes import UnfitError
 from backbeat.tuning.space import describe, suggest
+from backbeat.zoo.shapes import UnfitError
 from backbeat.zoo.spec import Spec, parse
 
 if TYPE_CHECKING:

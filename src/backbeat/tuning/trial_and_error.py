@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
 from backbeat.tuning.moves import Change, fingerprint
-from backbeat.tuning.shapes import UnfitError
+from backbeat.zoo.shapes import UnfitError
 from backbeat.zoo.spec import Spec
 
 NO_IMPROVEMENT = "no change improves the best model"

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from backbeat.errors import BackbeatError
-from backbeat.zoo.build import count_weights
+from backbeat.zoo.shapes import count_weights
 from backbeat.zoo.spec import Spec, parse, read_spec
 
 __all__ = ["Spec", "count_weights", "find", "read_spec", "specs"]

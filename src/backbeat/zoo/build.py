@@ -96,40 +96,6 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
     return keras.Model(inputs, outputs, name=spec.name.replace(".", "_"))
 
 
-def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
-    """Count the weights of a spec's network, without building it: statistics of norms included.
-
-    Parameters
-    ----------
-    spec : Spec
-    input_shape : (frames, bands)
-    genres : int
-
-    Returns
-    -------
-    int
-        What ``build(...).count_params()`` gives.
-    """
-    (frames, bands), channels, weights = input_shape, 1, 0
-    width = 0  # nodes, once the network is flat
-    for layer in spec.layers:
-        match layer:
-            case Convolution():
-                weights += layer.filters * (layer.kernel**2 * channels + 1)
-                frames, bands = frames - layer.kernel + 1, bands - layer.kernel + 1
-                channels = layer.filters
-            case Pooling():
-                frames, bands = -(-frames // layer.stride), -(-bands // layer.stride)
-            case Normalization():
-                weights += 4 * (width or channels)
-            case Flatten():
-                width = frames * bands * channels
-            case Dense():
-                weights += layer.units * (width + 1)
-                width = layer.units
-    return weights + genres * (width + 1)
-
-
 def compile_network(network: Any, spec: Spec) -> None:
     """Give a network the loss and the optimiser of its spec."""
     keras = load_keras()
