@@ -364,5 +364,5 @@ def test_import_stays_light():
 
 def test_missing_scikit_learn_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
-    with pytest.raises(BackbeatError, match=r"scikit-learn: pip install"):
+    with pytest.raises(BackbeatError, match=r"scoring needs sklearn: pip install"):
         classification_report(small())

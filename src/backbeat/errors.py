@@ -31,6 +31,5 @@ def needing(extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise BackbeatError(
-            f"{what} needs {error.name or error}: pip install 'backbeat[{extra}]'"
-        ) from error
+        package = (error.name or str(error)).partition(".")[0]
+        raise BackbeatError(f"{what} needs {package}: pip install 'backbeat[{extra}]'") from error
