@@ -27,7 +27,6 @@ from backbeat.splits import TEST, Split
 from backbeat.training import Progress, StoppedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
-from backbeat.zoo.build import load_keras
 from backbeat.zoo.shapes import check_fit
 from backbeat.zoo.spec import Spec
 
@@ -104,8 +103,6 @@ class Judge:
     def _train(
         self, spec: Spec, place: Path, watch: Callable[[tuple[Epoch, ...]], None] | None
     ) -> tuple[Judgement, tuple[Epoch, ...]]:
-        # Else the graphs of all networks of a long search stay in memory.
-        load_keras().backend.clear_session(free_memory=False)
         network = training.new_network(spec, self.examples, self.seed)
         atomic.write_text(place / "spec.yaml", spec.to_yaml())
         history: tuple[Epoch, ...] = ()
