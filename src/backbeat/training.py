@@ -108,6 +108,11 @@ def train(
         If `out` or the log for TensorBoard is of another run, or the spec does not fit the
         features.
     """
+    if not split.names["test"]:
+        raise BackbeatError(
+            f"{features.path}: holds no song of the test part of --split {split.protocol}, so "
+            "nothing could be measured; `backbeat tune` needs none"
+        )
     settings = _settings(features, spec, split, seed)
     _claim(out, settings, resume)
     if (out / "model.backbeat").exists():

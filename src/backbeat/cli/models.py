@@ -20,6 +20,7 @@ class SplitName(StrEnum):
     slices = "slices"
     tracks = "tracks"
     artists = "artists"
+    gtzan_filtered = "gtzan-filtered"
 
 
 def models(

@@ -17,6 +17,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
+import yaml
+
 from backbeat.genres import GTZAN_GENRES as GENRES
 from backbeat.genres import normalise_genre
 
@@ -26,6 +28,7 @@ __all__ = [
     "MD5",
     "SOURCES",
     "artist_of",
+    "filtered_parts",
     "find_genres",
     "title_of",
     "track_id",
@@ -105,6 +108,30 @@ def find_genres(folder: Path) -> Path | None:
         if len(names.intersection(GENRES)) > 1:
             return inner
     return None
+
+
+@functools.cache
+def filtered_parts() -> dict[str, str]:
+    """Give the published fault-filtered, artist-disjoint split.
+
+    Returns
+    -------
+    dict of str to str
+        Track's identity to "train", "valid" or "test"; the 70 tracks with faults are not in it.
+
+    References
+    ----------
+    .. [1] C. Kereliuk, B. L. Sturm and J. Larsen, "Deep learning and music adversaries", IEEE
+       Transactions on Multimedia 17(11), 2015.
+    """
+    text = (resources.files(__name__) / "data" / "filtered.yaml").read_text(encoding="utf-8")
+    return {
+        f"{genre}.{number:05d}": part
+        for part, genres in yaml.safe_load(text).items()
+        for genre, runs in genres.items()
+        for run in str(runs).split()
+        for number in range(int(run.split("-")[0]), int(run.split("-")[-1]) + 1)
+    }
 
 
 @functools.cache
