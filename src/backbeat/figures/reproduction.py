@@ -188,7 +188,7 @@ def recall_panels(
                 va="center",
                 size=8.5,
                 zorder=4,
-                color="white" if bars[row] > 14 else INK,
+                color="white" if bars[row] > 9 else INK,
             )
         if printed and model in printed:
             theirs = 100 * np.asarray(printed[model], dtype=np.float64)
