@@ -25,7 +25,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from backbeat import __version__, atomic
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.frontend import FrontEnd
 from backbeat.frontend import input_shape as shape_for
@@ -137,7 +137,7 @@ class Bundle:
         except Exception as error:
             raise BackbeatError(
                 f"{self.path}: its network does not take {frames} frames x {bands} bands "
-                f"({_one_line(error)})"
+                f"({one_line(error)})"
             ) from error
         if shape != (2, len(described.genres)):
             raise BackbeatError(
@@ -265,7 +265,7 @@ def open_network(network: bytes, *, threads: int = 1) -> Network:
             network, sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
-        raise BackbeatError(f"the network cannot be run: {_one_line(error)}") from error
+        raise BackbeatError(f"the network cannot be run: {one_line(error)}") from error
     return Network(session)
 
 
@@ -308,7 +308,7 @@ def read_bundle(path: Path) -> Bundle:
     except (FileNotFoundError, PermissionError) as error:
         raise BackbeatError(f"{path}: {error.strerror}; name a bundle with --model") from error
     except Exception as error:  # zipfile and zlib raise errors of many kinds on damage
-        raise BackbeatError(f"{path}: not a bundle, or damaged ({_one_line(error)})") from error
+        raise BackbeatError(f"{path}: not a bundle, or damaged ({one_line(error)})") from error
     description = _read_description(path, parts["bundle.json"])
     if hashlib.sha256(parts["network.onnx"]).hexdigest() != description.network_sha256:
         raise BackbeatError(f"{path}: damaged: its network is not the one that it describes")
@@ -375,8 +375,4 @@ def _read_description(path: Path, content: bytes) -> Description:
         place = ".".join(str(step) for step in problem["loc"])
         raise BackbeatError(f"{path}: damaged bundle: {place}: {problem['msg']}") from error
     except (ValueError, RecursionError) as error:
-        raise BackbeatError(f"{path}: damaged bundle ({_one_line(error)})") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+        raise BackbeatError(f"{path}: damaged bundle ({one_line(error)})") from error

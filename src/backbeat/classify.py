@@ -247,7 +247,7 @@ def classify_all(
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
-        except BaseException:
+        except BaseException:  # Ctrl-C, or the caller wants no more: the error goes on
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

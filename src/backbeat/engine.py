@@ -72,7 +72,7 @@ def open_executor(workers: int | None = None) -> Iterator[Executor]:
     with _one_thread_each():
         try:
             yield executor
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nothing more is begun, and the error goes on
             executor.shutdown(wait=False, cancel_futures=True)
             # What is under way may take minutes, and whoever stopped us waits. All that is written
             # is written atomically, and a training keeps its last whole epoch.

@@ -12,6 +12,11 @@ class BackbeatError(Exception):
     """
 
 
+def one_line(error: BaseException, most: int = 200) -> str:
+    """Give an error's words on one line, cut to `most` characters."""
+    return " ".join(str(error).split())[:most]
+
+
 @contextlib.contextmanager
 def needing(extra: str, what: str) -> Iterator[None]:
     """Say what to install where an import in the block fails.

@@ -25,7 +25,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from backbeat import frontend as frontends
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 
 if TYPE_CHECKING:
     ZarrArray = zarr.Array[Any]
@@ -137,7 +137,7 @@ class Features:
             stored = _read_whole(self.array)[kept]
         except Exception as error:  # codecs raise errors of many kinds on damage
             raise BackbeatError(
-                f"{self.path}: features cannot be read ({_one_line(error)}); "
+                f"{self.path}: features cannot be read ({one_line(error)}); "
                 "remove the folder and prepare again"
             ) from error
         filled = np.arange(stored.shape[1]) < counts[:, None]
@@ -188,7 +188,7 @@ def open_features(path: Path) -> Features:
         _check(array, table, frontend, genres)
     except Exception as error:  # Zarr raises errors of many kinds on damage
         raise BackbeatError(
-            f"{path}: damaged feature store ({_one_line(error)}); remove it and prepare again"
+            f"{path}: damaged feature store ({one_line(error)}); remove it and prepare again"
         ) from error
     return Features(path, frontend, genres, table, array)
 
@@ -319,7 +319,3 @@ def _check(
 def _storable(text: str) -> str:
     """Give a name that is not UTF-8 in a form that can be written, with escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from backbeat import atomic, gtzan
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import (
     Features,
     TrackTable,
@@ -114,7 +114,7 @@ def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
         raise BackbeatError(f"{source}: no such file") from error
     except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds
         raise BackbeatError(
-            f"{source}: not an npz file of plain arrays ({_one_line(error)})"
+            f"{source}: not an npz file of plain arrays ({one_line(error, 120)})"
         ) from error
     for name in ("names", "y", "genres", "artists"):
         if name in fields and fields[name].ndim != 1:
@@ -128,12 +128,8 @@ def _read_field(source: Path, file: Any, name: str) -> npt.NDArray[Any]:
     try:
         field: npt.NDArray[Any] = file[name]
     except Exception as error:
-        raise BackbeatError(f"{source}: {name} cannot be read ({_one_line(error)})") from error
+        raise BackbeatError(f"{source}: {name} cannot be read ({one_line(error, 120)})") from error
     return field
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
 
 
 def _logmel(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float16]]:

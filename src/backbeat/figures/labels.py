@@ -1,6 +1,7 @@
 """Placing names beside points so that none lies on another, or on a point."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,8 @@ def label_points(
     frame = axes.get_window_extent()
     centres = [axes.transData.transform(point) for point in points]
     names = [_around(axes.transData.transform(place), scale) for place in avoid]
+    # The same for trying a place as for taking it.
+    look: dict[str, Any] = {"va": "center", "size": size, "color": INK, "zorder": 6}
     for x, y, name in labels:
         best = None
         own = axes.transData.transform((x, y))
@@ -62,10 +65,7 @@ def label_points(
                 (dx, dy),
                 textcoords="offset points",
                 ha="left" if dx > 0 else "right",
-                va="center",
-                size=size,
-                color=INK,
-                zorder=6,
+                **look,
             )
             box = text.get_window_extent().expanded(1.02, 1.05)
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0
@@ -86,14 +86,11 @@ def label_points(
             (dx, dy),
             textcoords="offset points",
             ha="left" if dx > 0 else "right",
-            va="center",
-            size=size,
-            color=INK,
-            zorder=6,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkB": 3}
             if far
             else None,
+            **look,
         )
 
 

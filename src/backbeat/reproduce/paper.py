@@ -332,9 +332,6 @@ BASE_AT_100 = "mlp_base_100"
 """The extra run of mlp_base at 100 epochs, which the text tells of without a row in a table."""
 BASE_AT_100_ACCURACY = 14.18
 
-AUTHORS_MLP_ACCURACY, AUTHORS_CNN_ACCURACY = 59.84, 77.83
-"""What Saint-Félix himself gives for his networks; the base rows are the paper's replications."""
-
 SONG_FIGURES: dict[int, tuple[str, ...]] = {
     1: ("rock.00028", "disco.00001", "blues.00001", "reggae.00003"),
     2: ("classical.00003", "country.00028", "hiphop.00001", "jazz.00012"),

@@ -17,11 +17,9 @@ from typing import Any
 from backbeat import atomic, splits, training, zoo
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features, InputKind, open_features
+from backbeat.reproduce.paper import BASE_AT_100
 from backbeat.splits import Protocol
 from backbeat.zoo import Spec
-
-# Of this one the text speaks, and no table: at 100 epochs mlp_base "plummeted" to 14.18 %.
-MLP_BASE_100 = "mlp_base_100"
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _COST = {"mlp": 1, "cnn": 3}  # an epoch's, roughly: for the time left and the order of work
@@ -67,7 +65,7 @@ def paper_specs(only: str | None = None) -> tuple[Spec, ...]:
     ----------
     only : str, optional
         A pattern such as ``cnn_03.*``, or several with commas between; all models by default, and
-        `MLP_BASE_100`, of which only the text speaks.
+        `BASE_AT_100`, of which only the text speaks.
 
     Raises
     ------
@@ -76,7 +74,7 @@ def paper_specs(only: str | None = None) -> tuple[Spec, ...]:
     """
     known = zoo.specs()
     longer = known["mlp_base"].model_copy(
-        update={"name": MLP_BASE_100, "epochs": 100, "paper": None}
+        update={"name": BASE_AT_100, "epochs": 100, "paper": None}
     )
     specs = [spec for spec in known.values() if spec.paper is not None] + [longer]
     patterns = [pattern.strip() for pattern in (only or "*").split(",")]

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbeat.errors import BackbeatError, needing
+from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.history import Epoch
 from backbeat.tuning.judge import Judge, PrunedError
 from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
@@ -181,7 +181,7 @@ def _open(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
             ),
         )
     except Exception as error:  # SQLAlchemy and Optuna raise errors of many kinds on damage
-        told = " ".join(str(error).split())[:200]
+        told = one_line(error)
         raise BackbeatError(f"{storage}: cannot be read as a study ({told}); remove it") from error
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from backbeat.errors import BackbeatError, needing
+from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.zoo.spec import (
     Convolution,
     Dense,
@@ -88,7 +88,7 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
         except ValueError as error:
             raise BackbeatError(
                 f"{spec.name}: layer {number} ({layer.kind}) does not fit an input of "
-                f"{input_shape[0]} x {input_shape[1]}: {' '.join(str(error).split())[:200]}"
+                f"{input_shape[0]} x {input_shape[1]}: {one_line(error)}"
             ) from error
     if len(tensor.shape) != 2:
         raise BackbeatError(f"{spec.name}: the layers lack a flatten before the output")
