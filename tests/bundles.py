@@ -25,12 +25,17 @@ def make_network(shape: tuple[int, int], genres: int, seed: int = 0) -> bytes:
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["slices"], ["means"], axes=[1], keepdims=0),
-            helper.make_node("Gemm", ["means", "weights", "bias"], ["scores"]),
-            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+            helper.make_node("Identity", ["means"], ["embedding"]),
+            helper.make_node("Gemm", ["means", "weights", "bias"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ],
         "tiny",
         [helper.make_tensor_value_info("slices", TensorProto.FLOAT, ["N", frames, bands])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", genres])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", genres]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", genres]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", bands]),
+        ],
         [
             numpy_helper.from_array(weights, "weights"),
             numpy_helper.from_array(bias, "bias"),

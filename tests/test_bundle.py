@@ -171,8 +171,8 @@ ENORMOUS = Mfcc().model_dump() | {"seconds": 3_600, "hop_length": 1, "n_mels": 2
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (put("version", value=2), "bundle format 2 is newer than this backbeat reads (1); update"),
-        (put("version", value=0), "version"),
+        (put("version", value=3), "bundle format 3 is newer than this backbeat reads (2); update"),
+        (put("version", value=1), "bundle format 1 is older than this backbeat reads (2); train"),
         (put("version", value="1"), "version"),
         (put("format", value="zip"), "not a bundle"),
         (without("format"), "not a bundle"),
@@ -193,8 +193,9 @@ ENORMOUS = Mfcc().model_dump() | {"seconds": 3_600, "hop_length": 1, "n_mels": 2
         (put("normalisation", value="track"), "normalisation"),
         (put("calibration", "temperature", value=0), "calibration.temperature"),
         (put("calibration", "temperature", value=-1), "calibration.temperature"),
-        (put("thresholds", value={"blues": 1.5}), "thresholds.blues"),
-        (put("thresholds", value={"jazz": 0.5}), "a genre that is not in genres"),
+        (put("calibration", "temperature", value=0), "calibration.temperature"),
+        (put("calibration", "unsure", value={"threshold": 1.5}), "calibration.unsure.threshold"),
+        (put("calibration", "out_of_genre", value={"quantiles": [2, 1]}), "must not fall"),
         (put("measured", "slice_accuracy", value=1.01), "measured.slice_accuracy"),
         (put("measured", "track_accuracy", value=-0.1), "measured.track_accuracy"),
         (put("measured", "track_accuracy", value=float("nan")), "measured.track_accuracy"),

@@ -50,7 +50,7 @@ def test_trains_what_is_missing(store, tmp_path, monkeypatch):
         "b-seed0",
         "b-seed1",
     ]
-    assert (told[-1].done, told[-1].models_done) == (told[-1].total, 4)
+    assert (told[-1].done, told[-1].finished) == (told[-1].total, 4)
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
     assert run_all(store, tmp_path / "out", specs, seeds=2, **options) == {}
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()} == before

@@ -30,6 +30,7 @@ FILES = {
     "environment.json",
     "history.csv",
     "model.keras",
+    "validation.csv",
     "predictions.csv",
     "metrics.json",
     "model.backbeat",
@@ -53,7 +54,7 @@ def assert_same_results(one, other):
     assert history_of(one) == history_of(other)
     for ours, theirs in zip(weights_of(one), weights_of(other), strict=True):
         assert np.array_equal(ours, theirs)
-    for name in ("predictions.csv", "metrics.json", "spec.yaml", "split.json"):
+    for name in ("validation.csv", "predictions.csv", "metrics.json", "spec.yaml", "split.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
@@ -201,6 +202,7 @@ def test_a_run_is_not_written_over(run, store):
         ("spec", {"spec": small_spec(epochs=6)}),
         ("split", {"protocol": "tracks"}),
         ("split", {"seed": 4}),
+        ("max_error", {"max_error": 0.1}),
     ],
 )
 def test_a_run_is_not_resumed_with_other_settings(run, store, what, options):

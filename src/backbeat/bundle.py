@@ -2,9 +2,12 @@
 
 A bundle is a zip of three parts:
 
-- ``network.onnx``: the network, from (batch, frames, bands) to (batch, genres) probabilities;
-- ``bundle.json``: format version, labels, front-end and its parameters, normalisation, calibration,
-  thresholds, the split's hash and the metrics, all checked field by field when it is loaded;
+- ``network.onnx``: the network, from (batch, frames, bands) to ``probabilities`` and ``logits``
+  (batch, genres), after and before the softmax, and ``embedding`` (batch, n), which the last layer
+  sees;
+- ``bundle.json``: format version, labels, front-end and its parameters, normalisation, calibration
+  (with the threshold of "unsure" and the out-of-genre score), the split's hash and the metrics, all
+  checked field by field when it is loaded;
 - ``CARD.md``: what the model is, what it was measured to do, and what it is not.
 
 Loading runs no code from the file.
@@ -16,15 +19,16 @@ import json
 import tempfile
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from backbeat import __version__, atomic
+from backbeat.calibration import Calibration
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.frontend import FrontEnd
@@ -32,7 +36,7 @@ from backbeat.frontend import input_shape as shape_for
 from backbeat.splits import Split
 from backbeat.zoo import Spec
 
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 # Each part, with its most bytes: far above any here, and far below filling a memory.
 _PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 2**20, "CARD.md": 2**20}
 _EXPORT_TOLERANCE = 1e-4
@@ -67,17 +71,11 @@ class MeasuredFacts(_Strict):
     recall: dict[str, Share | None]
 
 
-class Calibration(_Strict):
-    """How probabilities are softened: divided by `temperature` before the softmax."""
-
-    temperature: PositiveFloat = 1.0
-
-
 class Description(_Strict):
     """The content of ``bundle.json``."""
 
     format: Literal["backbeat-bundle"] = "backbeat-bundle"
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     made_by: str
     model: str
     genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
@@ -86,7 +84,6 @@ class Description(_Strict):
     normalisation: Literal["none", "window"]
     """"window": each log-mel map brought to mean 0 and variance 1."""
     calibration: Calibration = Calibration()
-    thresholds: dict[str, Share] = {}
     split: SplitFacts
     measured: MeasuredFacts
     trained_on_tracks: Count
@@ -101,8 +98,8 @@ class Description(_Strict):
             raise ValueError("log-mel maps are normalised a window, MFCCs are not")
         if self.input == "logmel" and self.frontend.name != "logmel":
             raise ValueError("a network that takes log-mel maps needs the front-end logmel")
-        if not set(self.genres) >= {*self.measured.recall, *self.thresholds}:
-            raise ValueError("recall or thresholds of a genre that is not in genres")
+        if not set(self.genres) >= set(self.measured.recall):
+            raise ValueError("recall of a genre that is not in genres")
         return self
 
 
@@ -133,13 +130,14 @@ class Bundle:
         _, frames, bands = shape_for(described.frontend, described.input)
         network = open_network(self.network)
         try:
-            shape = network(np.zeros((2, frames, bands), np.float32)).shape
+            given = network.outputs(np.zeros((2, frames, bands), np.float32))
         except Exception as error:
             raise BackbeatError(
                 f"{self.path}: its network does not take {frames} frames x {bands} bands "
                 f"({one_line(error)})"
             ) from error
-        if shape != (2, len(described.genres)):
+        wanted = (2, len(described.genres))
+        if given.probabilities.shape != wanted or given.logits.shape != wanted:
             raise BackbeatError(
                 f"{self.path}: its network does not answer with {len(described.genres)} genres"
             )
@@ -154,6 +152,7 @@ def describe(
     split: Split,
     metrics: Metrics,
     tracks: int,
+    calibration: Calibration,
 ) -> Description:
     """Gather what a run knows into the description of its bundle.
 
@@ -167,6 +166,7 @@ def describe(
         Of the test part.
     tracks : int
         In the collection that the model was trained on, all parts together.
+    calibration : Calibration
     """
     return Description(
         made_by=f"backbeat {__version__}",
@@ -175,6 +175,7 @@ def describe(
         frontend=frontend,
         input=spec.input,
         normalisation="window" if spec.input == "logmel" else "none",
+        calibration=calibration,
         split=SplitFacts(
             protocol=split.protocol, seed=split.seed, hash=split.hash, leak=split.leak
         ),
@@ -213,18 +214,57 @@ def export_onnx(network: Any, examples: Array) -> bytes:
     RuntimeError
         If the outputs differ by more than 1e-4.
     """
+    telling = _telling_all(network)
+    telling(examples[:1])  # Keras exports only what has been called once
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         with warnings.catch_warnings():
             # Keras looks whether NumPy has an `np.object` before it makes one for tf2onnx.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-            network.export(path, format="onnx", verbose=False)
+            telling.export(path, format="onnx", verbose=False)
         exported = path.read_bytes()
     expected = network.predict(examples, verbose=0)
     difference = float(np.abs(open_network(exported)(examples) - expected).max())
     if not difference <= _EXPORT_TOLERANCE:
         raise RuntimeError(f"the exported network differs from the trained one by {difference:.2g}")
     return exported
+
+
+def _telling_all(network: Any) -> Any:
+    """Make of a network one that also gives what its last layer takes and sums up."""
+    from backbeat.zoo.build import load_keras
+
+    keras = load_keras()
+    last = network.layers[-1]
+    embedding = last.input
+    before_softmax = keras.layers.Dense(last.units, name="before_softmax")
+    logits = before_softmax(embedding)
+    before_softmax.set_weights(last.get_weights())
+    return keras.Model(
+        network.input,
+        {
+            "probabilities": keras.layers.Softmax(name="probabilities")(logits),
+            "logits": keras.layers.Identity(name="logits")(logits),
+            "embedding": keras.layers.Identity(name="embedding")(embedding),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network gives for n slices.
+
+    Attributes
+    ----------
+    probabilities, logits : ndarray of float32, shape (n, genres)
+        After and before the softmax.
+    embedding : ndarray of float32, shape (n, m)
+        What its last layer sees.
+    """
+
+    probabilities: Array
+    logits: Array
+    embedding: Array
 
 
 @dataclass(frozen=True)
@@ -235,9 +275,28 @@ class Network:
 
     def __call__(self, x: Array) -> Array:
         """Give the genres' probabilities, shape (n, genres), of slices (n, frames, bands)."""
+        (probabilities,) = self._run(x, ["probabilities"])
+        return probabilities
+
+    def outputs(self, x: Array) -> Outputs:
+        """Give all that the network says of slices (n, frames, bands)."""
+        return Outputs(*self._run(x, ["probabilities", "logits", "embedding"]))
+
+    def in_batches(self, x: Array, size: int = 1024) -> Outputs:
+        """Give the same for any number of slices, in bounded memory."""
+        starts = range(0, max(1, len(x)), size)
+        parts = [self.outputs(x[start : start + size]) for start in starts]
+        return Outputs(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(Outputs)
+            )
+        )
+
+    def _run(self, x: Array, names: list[str]) -> list[Array]:
         name = self.session.get_inputs()[0].name
-        outputs: list[Array] = self.session.run(None, {name: np.ascontiguousarray(x, np.float32)})
-        return outputs[0]
+        outputs: list[Array] = self.session.run(names, {name: np.ascontiguousarray(x, np.float32)})
+        return outputs
 
 
 def open_network(network: bytes, *, threads: int = 1) -> Network:
@@ -364,10 +423,13 @@ def _read_description(path: Path, content: bytes) -> Description:
         if not isinstance(loaded, dict) or loaded.get("format") != "backbeat-bundle":
             raise BackbeatError(f"{path}: not a bundle")
         version = loaded.get("version")
-        if isinstance(version, int) and version > VERSION:
+        if isinstance(version, int) and version != VERSION:
+            age, remedy = (
+                ("newer", "update backbeat") if version > VERSION else ("older", "train again")
+            )
             raise BackbeatError(
-                f"{path}: bundle format {version} is newer than this backbeat reads ({VERSION}); "
-                "update backbeat"
+                f"{path}: bundle format {version} is {age} than this backbeat reads ({VERSION}); "
+                f"{remedy}"
             )
         return Description.model_validate(loaded)
     except ValidationError as error:

@@ -81,8 +81,8 @@ class Examples:
         Index into `names` and `artists`.
     slice : ndarray of int64, shape (n,)
         Number of the slice within its track.
-    names, artists, digests : tuple of str
-        Of the tracks; an artist or a digest (of the decoded samples) is empty where unknown.
+    names, artists, albums, digests : tuple of str
+        Of the tracks; an artist, album or digest (of the decoded samples) is empty where unknown.
     genres : tuple of str
     """
 
@@ -92,6 +92,7 @@ class Examples:
     slice: npt.NDArray[np.int64]
     names: tuple[str, ...]
     artists: tuple[str, ...]
+    albums: tuple[str, ...]
     digests: tuple[str, ...]
     genres: tuple[str, ...]
 
@@ -156,6 +157,7 @@ class Features:
             slice=np.arange(len(x)) - first,
             names=tuple(self.table.name[row] for row in kept),
             artists=tuple(self.table.artist[row] for row in kept),
+            albums=tuple(self.table.album[row] for row in kept),
             digests=tuple(self.table.digest[row] for row in kept),
             genres=self.genres,
         )

@@ -15,8 +15,6 @@ from backbeat.features import Features, open_features
 from backbeat.history import Epoch, read_history
 from backbeat.splits import LEAKS, read_parts
 
-_BATCH = 1024
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -77,7 +75,7 @@ def evaluate_run(run: Path, *, on: Path | None = None) -> Evaluation:
     made = _read_environment(run / "environment.json")
     history = read_history(run / "history.csv")
     measured_on = described.split
-    leak = LEAKS.get(measured_on.protocol, "")
+    leak = measured_on.leak
     facts = {
         "Model": described.model,
         "Split": f"{measured_on.protocol}, seed {measured_on.seed}, hash {measured_on.hash}",
@@ -148,11 +146,8 @@ def predict(
     if not len(rows):
         raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
     network = bundle.open()
-    parts = [
-        network(examples.x[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH)
-    ]
     renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
-    probabilities = np.concatenate(parts).astype(np.float64)
+    probabilities = network.in_batches(examples.x[rows]).probabilities.astype(np.float64)
     predictions = Predictions(
         tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
         slices=examples.slice[rows],

@@ -9,7 +9,8 @@ depends on the seed and the number of the epoch alone. A finished run holds::
     environment.json  settings, versions and machine
     history.csv       a row an epoch
     model.keras       the network, for Keras
-    predictions.csv   a row a slice of the test part
+    validation.csv    predictions for the validation part, if there is one, a row a slice
+    predictions.csv   the same for the test part
     model.backbeat    the bundle that `classify` takes
 """
 
@@ -30,7 +31,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import __version__, atomic, bundle, checkpoint, evaluation
+from backbeat import __version__, atomic, bundle, calibration, checkpoint, evaluation
+from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
 from backbeat.history import Epoch, write_history
@@ -68,6 +70,7 @@ def train(
     out: Path,
     *,
     seed: int = 0,
+    max_error: float = MAX_ERROR,
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     tensorboard: Path | None = None,
@@ -87,6 +90,8 @@ def train(
         The run directory, which must not hold another run.
     seed : int
         Of the weights, the order of slices and dropout.
+    max_error : float
+        The share of wrong answers that the threshold of "unsure" is chosen for.
     resume : bool
         Go on with the run that `out` holds, if it was begun with the same settings; a finished one
         is left as it is.
@@ -108,12 +113,14 @@ def train(
         If `out` or the log for TensorBoard is of another run, or the spec does not fit the
         features.
     """
+    if not 0 < max_error < 1:
+        raise BackbeatError("--max-error must lie between 0 and 1")
     if not split.names["test"]:
         raise BackbeatError(
             f"{features.path}: holds no song of the test part of --split {split.protocol}, so "
             "nothing could be measured; `backbeat tune` needs none"
         )
-    settings = _settings(features, spec, split, seed)
+    settings = _settings(features, spec, split, seed, max_error)
     _claim(out, settings, resume)
     if (out / "model.backbeat").exists():
         return out
@@ -126,7 +133,7 @@ def train(
         atomic.write_text(out / "spec.yaml", spec.to_yaml())
         write_split(out / "split.json", split)
         history = fit(network, spec, split, examples, out, seed, on_progress, on_epoch)
-    _finish(network, features, spec, split, examples, out, history)
+    _finish(network, features, spec, split, examples, out, history, max_error)
     return out
 
 
@@ -241,21 +248,15 @@ def _finish(
     examples: Examples,
     out: Path,
     history: tuple[Epoch, ...],
+    max_error: float,
 ) -> None:
     """Write the results of a trained network; the bundle comes last and says that all is there."""
     write_history(out / "history.csv", history)
     with atomic.replacing(out / "model.keras") as temporary:
         network.save(temporary)
     rows = split.rows("test")
-    probabilities = network.predict(examples.x[rows], batch_size=_EVALUATION_BATCH, verbose=0)
-    predictions = evaluation.Predictions(
-        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
-        slices=examples.slice[rows],
-        truth=examples.y[rows],
-        probabilities=_normalised(probabilities),
-        genres=examples.genres,
-    )
-    evaluation.write_predictions(out / "predictions.csv", predictions)
+    network_bytes = bundle.export_onnx(network, examples.x[rows[:32]])
+    _write_answers(out / "predictions.csv", network_bytes, examples, rows)
     # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
     metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
     atomic.write_text(out / "metrics.json", metrics.to_json())
@@ -266,10 +267,41 @@ def _finish(
         split=split,
         metrics=metrics,
         tracks=len(examples.names),
+        calibration=_calibrate(network_bytes, split, examples, out, max_error),
     )
-    network_bytes = bundle.export_onnx(network, examples.x[rows[:32]])
     bundle.write_bundle(out / "model.backbeat", made, network_bytes)
     (out / checkpoint.NAME).unlink(missing_ok=True)
+
+
+def _calibrate(
+    network: bytes, split: Split, examples: Examples, out: Path, max_error: float
+) -> calibration.Calibration:
+    """Fit the calibration on the validation part, where there is an honest one."""
+    rows = split.rows("valid")
+    if not len(rows):
+        return calibration.Calibration()
+    logits = _write_answers(out / "validation.csv", network, examples, rows)
+    if split.divides_tracks:
+        # Other slices of the very songs were in training: validation would flatter.
+        return calibration.Calibration()
+    validation = evaluation.read_predictions(out / "validation.csv")
+    return calibration.fit(validation, logits, max_error=max_error)
+
+
+def _write_answers(
+    path: Path, network: bytes, examples: Examples, rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """Answer slices with the exported network, as users of the bundle will; give its logits."""
+    given = bundle.open_network(network, threads=0).in_batches(examples.x[rows])
+    predictions = evaluation.Predictions(
+        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
+        slices=examples.slice[rows],
+        truth=examples.y[rows],
+        probabilities=_normalised(given.probabilities),
+        genres=examples.genres,
+    )
+    evaluation.write_predictions(path, predictions)
+    return given.logits
 
 
 def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -278,7 +310,9 @@ def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float6
     return exact
 
 
-def _settings(features: Features, spec: Spec, split: Split, seed: int) -> dict[str, Any]:
+def _settings(
+    features: Features, spec: Spec, split: Split, seed: int, max_error: float
+) -> dict[str, Any]:
     """Gather what must be the same for a run to be gone on with."""
     return {
         "features": str(features.path),
@@ -286,6 +320,7 @@ def _settings(features: Features, spec: Spec, split: Split, seed: int) -> dict[s
         "spec": spec.model_dump(mode="json"),
         "split": split.hash,
         "seed": seed,
+        "max_error": max_error,
     }
 
 
@@ -321,7 +356,7 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
             before = json.loads(described.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise BackbeatError(f"{described}: damaged ({error}); remove {out}") from error
-        for key in ("frontend", "spec", "split", "seed"):
+        for key in ("frontend", "spec", "split", "seed", "max_error"):
             if before.get(key) != settings[key]:
                 raise BackbeatError(
                     f"{out}: was begun with another {key}; choose another -o or the same settings"

@@ -7,10 +7,7 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.console import progress, say, table, warn
-
-Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, help="Processes (default: one a processor).")
-]
+from backbeat.cli.options import Workers
 
 
 class FrontEndName(StrEnum):

@@ -78,7 +78,7 @@ def demo(out: Path) -> None:
     say(f"\nNext: backbeat classify YOUR_SONGS --model {out / 'run-artists' / 'model.backbeat'}")
 
 
-def _train(features: Path, out: Path, protocol: splits.Protocol) -> float:
+def _train(features: Path, out: Path, protocol: str) -> float:
     """Train and evaluate on one split, and give the accuracy of slices."""
     spec = zoo.find(MODEL).with_epochs(EPOCHS)
     opened = open_features(features)

@@ -1,26 +1,20 @@
 """The verbs about models: models, train, evaluate."""
 
-from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import EpochBar, say, table, warn
+from backbeat.cli.console import EpochBar, progress, say, table, warn
+from backbeat.cli.options import Folds, SplitName, Workers
 
 if TYPE_CHECKING:
+    from backbeat.features import Features
+    from backbeat.jobs import Progress as JobProgress
     from backbeat.scoring import Evaluation
+    from backbeat.splits import Split
     from backbeat.zoo import Spec
-
-
-class SplitName(StrEnum):
-    """The split protocols by name."""
-
-    slices = "slices"
-    tracks = "tracks"
-    artists = "artists"
-    gtzan_filtered = "gtzan-filtered"
 
 
 def models(
@@ -66,14 +60,16 @@ def train(
     features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
     model: Annotated[str, typer.Option(help="A model of the zoo, or a YAML spec.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to make.")],
-    split: Annotated[
-        SplitName, typer.Option(help="slices is the paper's, and leaks; artists is honest.")
-    ],
+    split: SplitName,
+    folds: Folds = None,
     test_share: Annotated[float, typer.Option(help="Share to test on.")] = 0.3,
     valid_share: Annotated[
         float | None,
         typer.Option(help="Share of the rest to choose by (default: slices 0, others 0.15)."),
     ] = None,
+    max_error: Annotated[
+        float, typer.Option(help='Share of wrong answers that "unsure" aims at.')
+    ] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, weights and order.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Instead of the model's own number.")] = None,
     resume: Annotated[
@@ -82,22 +78,38 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(help="Log each epoch here, for TensorBoard.")
     ] = None,
+    workers: Workers = None,
 ) -> None:
     """Train a model, evaluate it and leave a bundle that `classify` takes.
 
-    Ctrl-C keeps the last whole epoch.
+    With --folds, or the published folds, train it on every fold. Ctrl-C keeps the last whole epoch.
     """
     from backbeat import splits, training, zoo
     from backbeat.features import open_features
 
+    splits.check_protocol(split)
     spec = zoo.find(model).with_epochs(epochs)
     opened = open_features(features)
+    if splits.is_crossvalidation(split, folds):
+        _cross_validate(
+            opened,
+            spec,
+            out,
+            split,
+            folds=folds,
+            seed=seed,
+            valid_share=valid_share,
+            max_error=max_error,
+            resume=resume,
+            workers=workers,
+        )
+        evaluate(out)
+        return
     examples = opened.examples(spec.input)
     drawn = splits.make_split(
-        examples, split.value, seed=seed, test_share=test_share, valid_share=valid_share
+        examples, split, seed=seed, test_share=test_share, valid_share=valid_share
     )
-    counts = ", ".join(f"{len(drawn.rows(part)):,} {part}" for part in splits.PARTS)
-    warn(f"{spec.name}: {counts} slices; split {split.value}, hash {drawn.hash}")
+    _tell_split(drawn, f"{spec.name}: ")
     with EpochBar(drawn.monitored) as told:
         training.train(
             opened,
@@ -106,11 +118,47 @@ def train(
             examples,
             out,
             seed=seed,
+            max_error=max_error,
             resume=resume,
             on_progress=told,
             tensorboard=tensorboard,
         )
     evaluate(out)
+
+
+def _cross_validate(
+    opened: "Features", spec: "Spec", out: Path, split: str, *, workers: int | None, **options: Any
+) -> None:
+    from backbeat.crossvalidation import cross_validate
+    from backbeat.engine import open_executor
+
+    with open_executor(workers) as executor, progress(spec.name, "") as bar:
+
+        def told(now: "JobProgress") -> None:
+            bar(now.done, now.total, f"{spec.name}: {now.finished} of {now.jobs} folds")
+
+        failures = cross_validate(
+            opened, spec, split, out, executor=executor, on_progress=told, **options
+        )
+    for name, reason in failures.items():
+        warn(f"failed: {name}: {reason}")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _tell_split(split: "Split", before: str = "") -> None:
+    """Say on standard error how large the parts are, what is unknown, and what leaks."""
+    from backbeat import splits
+
+    counts = ", ".join(f"{len(split.rows(part)):,} {part}" for part in splits.PARTS)
+    warn(f"{before}{counts} slices; split {split.protocol}, hash {split.hash}")
+    if split.unknown_artists and split.protocol not in ("slices", "tracks"):
+        warn(
+            f"artists unknown of {split.unknown_artists:,} of {split.tracks:,} tracks: "
+            "each stands for itself"
+        )
+    if split.leak:
+        warn(split.leak)
 
 
 def evaluate(

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.collections import Workers
 from backbeat.cli.console import progress, say, warn
-from backbeat.cli.models import SplitName
+from backbeat.cli.options import SplitName, Workers
 
 if TYPE_CHECKING:
-    from backbeat.reproduce.runner import Progress
+    from backbeat.jobs import Progress
 
 
 class Paper(StrEnum):
@@ -27,9 +26,7 @@ def reproduce(
     only: Annotated[
         str | None, typer.Option(help="Models by pattern, such as 'cnn_03.*,mlp_base'.")
     ] = None,
-    split: Annotated[
-        SplitName, typer.Option(help="slices is the paper's, and leaks; artists is honest.")
-    ] = SplitName.slices,
+    split: SplitName = "slices",
     epochs_scale: Annotated[float, typer.Option(help="Factor on all epochs, for a look.")] = 1.0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs a model: mean and deviation.")] = 1,
     songs: Annotated[
@@ -53,13 +50,13 @@ def reproduce(
 
         def told(now: "Progress") -> None:
             failed = f", {now.failed} failed" if now.failed else ""
-            bar(now.done, now.total, f"{now.models_done} of {now.models} models{failed}")
+            bar(now.done, now.total, f"{now.finished} of {now.jobs} models{failed}")
 
         failures = run_all(
             opened,
             out,
             specs,
-            protocol=split.value,
+            protocol=split,
             epochs_scale=epochs_scale,
             seeds=seeds,
             executor=executor,

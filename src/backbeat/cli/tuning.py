@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbeat.cli.console import progress, say
-from backbeat.cli.models import SplitName
+from backbeat.cli.options import SplitName
 
 if TYPE_CHECKING:
     from backbeat.tuning import Told
@@ -37,9 +37,7 @@ def tune(
         typer.Option(help="The paper's, a change at a time; or a general search (Optuna)."),
     ] = StrategyName.trial_and_error,
     budget: Annotated[int, typer.Option(min=1, help="Models to train at most.")] = 30,
-    split: Annotated[
-        SplitName, typer.Option(help="slices is the paper's, and leaks; artists is honest.")
-    ] = SplitName.artists,
+    split: SplitName = "artists",
     test_share: Annotated[float, typer.Option(help="Share to keep aside, untouched.")] = 0.3,
     valid_share: Annotated[float, typer.Option(help="Share of the rest to judge by.")] = 0.2,
     epochs_scale: Annotated[float, typer.Option(help="Factor on all epochs, for a look.")] = 1.0,
@@ -64,7 +62,7 @@ def tune(
             family=family.value,
             strategy=strategy.value,
             budget=budget,
-            protocol=split.value,
+            protocol=split,
             seed=seed,
             epochs_scale=epochs_scale,
             test_share=test_share,
@@ -77,7 +75,7 @@ def tune(
         # With these shares and this seed the test part is the one that tuning has not touched.
         command = (
             f"backbeat train {shlex.quote(str(features))} "
-            f"--model {shlex.quote(str(out / 'best.yaml'))} --split {split.value} "
+            f"--model {shlex.quote(str(out / 'best.yaml'))} --split {split} "
             f"--test-share {test_share:g} --valid-share {valid_share:g} --seed {seed} -o RUN"
         )
         say(f"Train it, and test it for the first time:\n  {command}")

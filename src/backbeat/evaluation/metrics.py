@@ -26,7 +26,7 @@ def vote(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     ndarray of float64, shape (k,)
         The track's probabilities; they sum to 1.
     """
-    return _normalised_exponential(_log(probabilities).mean(axis=0))
+    return normalised_exponential(log_probabilities(probabilities).mean(axis=0))
 
 
 def vote_by_track(predictions: Predictions) -> Predictions:
@@ -39,22 +39,42 @@ def vote_by_track(predictions: Predictions) -> Predictions:
     """
     first, track_of_row = track_rows(predictions.tracks)
     sums = np.zeros((len(first), len(predictions.genres)))
-    np.add.at(sums, track_of_row, _log(predictions.probabilities))
+    np.add.at(sums, track_of_row, log_probabilities(predictions.probabilities))
     counts = np.bincount(track_of_row)[:, np.newaxis]
     return Predictions(
         predictions.tracks[first],
         np.zeros(len(first), dtype=np.int64),
         predictions.truth[first],
-        _normalised_exponential(sums / counts),
+        normalised_exponential(sums / counts),
         predictions.genres,
     )
 
 
-def _log(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def mean_by_track(
+    tracks: npt.NDArray[np.str_], values: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Give the mean of the slices' values of each track.
+
+    Parameters
+    ----------
+    tracks : ndarray of str, shape (n,)
+    values : ndarray of float, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (t,)
+        A value a track, in order of appearance, as `vote_by_track` has them.
+    """
+    _, track_of_row = track_rows(tracks)
+    return np.asarray(np.bincount(track_of_row, weights=values) / np.bincount(track_of_row))
+
+
+def log_probabilities(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Give natural logarithms, of 1e-12 for any less; same shape."""
     return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR))
 
 
-def _normalised_exponential(logs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def normalised_exponential(logs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Give exp(`logs`), scaled to sum to 1 along the last axis."""
     # Relative to the greatest, so that the exponentials of many slices cannot all underflow.
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
@@ -78,7 +98,7 @@ def log_loss(predictions: Predictions) -> float:
     """
     rows = predictions.probabilities / predictions.probabilities.sum(axis=1, keepdims=True)
     of_truth = np.take_along_axis(rows, predictions.truth[:, np.newaxis], axis=1)
-    return float(-_log(of_truth).mean())
+    return float(-log_probabilities(of_truth).mean())
 
 
 def confusion_matrix(predictions: Predictions) -> npt.NDArray[np.int64]:

@@ -8,54 +8,15 @@ running model's last checkpoint; the same command goes on.
 import fnmatch
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
-from functools import lru_cache
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
-from backbeat import atomic, splits, training, zoo
+from backbeat import atomic, zoo
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples, Features, InputKind, open_features
+from backbeat.features import Features
+from backbeat.jobs import Job, Progress, run_jobs
 from backbeat.reproduce.paper import BASE_AT_100
-from backbeat.splits import Protocol
 from backbeat.zoo import Spec
-
-_SECONDS_BETWEEN_LOOKS = 1.0
-_COST = {"mlp": 1, "cnn": 3}  # an epoch's, roughly: for the time left and the order of work
-
-
-@dataclass(frozen=True)
-class Job:
-    """One model to train: plain values only, as it is sent to another process."""
-
-    features: str
-    spec: Spec
-    protocol: Protocol
-    seed: int
-    run: str
-
-    @property
-    def name(self) -> str:
-        """Name of the run: the model and its seed."""
-        return Path(self.run).name
-
-    @property
-    def work(self) -> int:
-        """How much there is to do, in epochs of an MLP."""
-        return self.spec.epochs * _COST[self.spec.family]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a reproduction is."""
-
-    done: int
-    """Work done, in the unit of `Job.work`."""
-    total: int
-    models_done: int
-    models: int
-    failed: int
 
 
 def paper_specs(only: str | None = None) -> tuple[Spec, ...]:
@@ -89,7 +50,7 @@ def run_all(
     out: Path,
     specs: Sequence[Spec],
     *,
-    protocol: Protocol = "slices",
+    protocol: str = "slices",
     epochs_scale: float = 1.0,
     seeds: int = 1,
     executor: Executor,
@@ -136,73 +97,9 @@ def run_all(
         for seed in range(seeds)
         for spec in specs
     ]
-    # The longest first, so that no worker is left alone with one at the end.
-    waiting = sorted(jobs, key=lambda job: -job.work)
-    failures: dict[str, str] = {}
-    pending: dict[Future[str | None], Job] = {}
-    finished: list[Job] = [job for job in jobs if _is_finished(job)]
-    for job in waiting:
-        if job not in finished:
-            pending[executor.submit(_train, job)] = job
-    while True:
-        if on_progress:
-            on_progress(_progress(jobs, finished, pending.values(), len(failures)))
-        if not pending:
-            break
-        done, _ = wait(pending, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-        for future in done:
-            job = pending.pop(future)
-            reason = future.result()
-            if reason:
-                failures[job.name] = reason
-            finished.append(job)
+    failures = run_jobs(jobs, executor, on_progress)
     atomic.write_text(out / "failures.json", json.dumps(failures, indent=1) + "\n")
     return failures
-
-
-def _train(job: Job) -> str | None:
-    """Train one model (in a worker); give the reason if it fails."""
-    try:
-        features, examples = _load(job.features, job.spec.input)
-        split = splits.make_split(examples, job.protocol, seed=0)
-        training.train(
-            features, job.spec, split, examples, Path(job.run), seed=job.seed, resume=True
-        )
-    except training.StoppedError:
-        raise
-    except Exception as error:  # noqa: BLE001 - one model's fault must not cost the others
-        return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    return None
-
-
-@lru_cache(maxsize=2)
-def _load(path: str, kind: InputKind) -> tuple[Features, Examples]:
-    """Load the features once a worker."""
-    features = open_features(Path(path))
-    return features, features.examples(kind)
-
-
-def _is_finished(job: Job) -> bool:
-    """Whether the run is there; one with other settings is left to `train` to refuse."""
-    run = Path(job.run)
-    if not (run / "model.backbeat").exists():
-        return False
-    environment = json.loads((run / "environment.json").read_text("utf-8"))
-    return bool(environment.get("spec") == job.spec.model_dump(mode="json"))
-
-
-def _progress(jobs: Sequence[Job], finished: Sequence[Job], pending: Any, failed: int) -> Progress:
-    done = sum(job.work for job in finished)
-    done += sum(_epochs_done(job) * _COST[job.spec.family] for job in pending)
-    return Progress(done, sum(job.work for job in jobs), len(finished), len(jobs), failed)
-
-
-def _epochs_done(job: Job) -> int:
-    """Count the epochs that a run under way has written down."""
-    try:
-        return max(0, len((Path(job.run) / "history.csv").read_text("utf-8").splitlines()) - 1)
-    except OSError:  # not begun
-        return 0
 
 
 def _claim(out: Path, features: Features, protocol: str, epochs_scale: float) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 from backbeat import atomic
 from backbeat.errors import BackbeatError
 from backbeat.features import Features
-from backbeat.splits import PARTS, Protocol, Split, make_split, write_split
+from backbeat.splits import PARTS, Split, make_split, write_split
 from backbeat.training import Progress
 from backbeat.tuning import moves, trial_and_error
 from backbeat.tuning.judge import Judge, without_test
@@ -50,7 +50,7 @@ def tune(
     family: Family,
     strategy: Strategy = "trial-and-error",
     budget: int = 30,
-    protocol: Protocol = "artists",
+    protocol: str = "artists",
     seed: int = 0,
     epochs_scale: float = 1.0,
     test_share: float = 0.3,

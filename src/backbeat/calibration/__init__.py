@@ -1,0 +1,57 @@
+"""How sure an answer is: calibrated probabilities, "unsure", and music that is none of the genres.
+
+Conventions
+-----------
+All is fitted on the validation part of a split, at the level of the answer that users get: the
+*song*, after its slices have voted. Nothing is fitted where slices of one song may be in training
+too (there validation would flatter), nor where there is no validation part.
+
+- *temperature* [1]_: a song's logarithms of probabilities are divided by one number T before the
+  softmax, chosen to make the truth of the validation songs likeliest. T above 1 softens. The order
+  of the genres does not change. Slices get a temperature of their own, for timelines.
+- *expected calibration error* (ECE) [1]_: songs are put in ten bins of equal width by confidence
+  (the probability of the answer); the mean over songs of |accuracy - confidence| of their bin.
+  A perfectly calibrated model shows an ECE above zero, the more so the fewer the songs.
+- *unsure* [2]_: answers below a threshold of confidence are withheld. Of the answers that are given
+  (the *coverage*), the share that is wrong is the *risk*. The threshold is the lowest at which the
+  validation songs' risk is at most a stated share.
+- *out of genre*: how strange a song is to the network, by its free energy [3]_: minus the logarithm
+  of the sum of the exponentials of the network's last layer before the softmax, averaged over the
+  song's slices. Told as the share of validation songs that are less strange; above 0.95 a song is
+  said to be perhaps none of the genres, which is wrong of one validation song in twenty.
+
+References
+----------
+.. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks",
+   ICML 2017.
+.. [2] Y. Geifman and R. El-Yaniv, "Selective classification for deep neural networks", NIPS 2017.
+.. [3] W. Liu, X. Wang, J. Owens and Y. Li, "Energy-based out-of-distribution detection",
+   NeurIPS 2020.
+"""
+
+from backbeat.calibration.fitting import fit
+from backbeat.calibration.parameters import Calibration, OutOfGenre, Unsure
+from backbeat.calibration.reliability import (
+    Reliability,
+    expected_calibration_error,
+    reliability,
+)
+from backbeat.calibration.selective import RiskCoverage, choose_threshold, risk_coverage
+from backbeat.calibration.strangeness import free_energy
+from backbeat.calibration.temperature import fit_temperature, with_temperature
+
+__all__ = [
+    "Calibration",
+    "OutOfGenre",
+    "Reliability",
+    "RiskCoverage",
+    "Unsure",
+    "choose_threshold",
+    "expected_calibration_error",
+    "fit",
+    "fit_temperature",
+    "free_energy",
+    "reliability",
+    "risk_coverage",
+    "with_temperature",
+]

@@ -1,0 +1,43 @@
+"""Fitting all of a model's calibration on its validation songs."""
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.calibration.parameters import Calibration
+from backbeat.calibration.selective import choose_threshold
+from backbeat.calibration.strangeness import fit_out_of_genre, free_energy
+from backbeat.calibration.temperature import fit_temperature, with_temperature
+from backbeat.evaluation import Predictions, mean_by_track, vote_by_track
+
+MAX_ERROR = 0.2
+"""The share of wrong answers that "unsure" aims at, unless the user says otherwise."""
+
+
+def fit(
+    validation: Predictions, logits: npt.NDArray[np.floating], *, max_error: float = MAX_ERROR
+) -> Calibration:
+    """Fit temperatures, the threshold of "unsure" and the out-of-genre score.
+
+    Parameters
+    ----------
+    validation : Predictions
+        Of the validation part, a row a slice.
+    logits : ndarray of float, shape (n, k)
+        The network's outputs before the softmax for the same slices.
+    max_error : float
+        The share of the given answers that may be wrong.
+
+    Returns
+    -------
+    Calibration
+    """
+    songs = vote_by_track(validation)
+    temperature = fit_temperature(songs.probabilities, songs.truth)
+    calibrated = with_temperature(songs.probabilities, temperature)
+    return Calibration(
+        temperature=round(temperature, 6),
+        slice_temperature=round(fit_temperature(validation.probabilities, validation.truth), 6),
+        songs=len(songs),
+        unsure=choose_threshold(calibrated.max(axis=1), songs.answers == songs.truth, max_error),
+        out_of_genre=fit_out_of_genre(mean_by_track(validation.tracks, free_energy(logits))),
+    )

@@ -1,0 +1,82 @@
+"""What a bundle holds of its calibration."""
+
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Unsure(_Strict):
+    """Below which confidence an answer is withheld.
+
+    Attributes
+    ----------
+    threshold : float
+        Answers of less confidence are "unsure".
+    max_error : float
+        The share of wrong answers that it was chosen for.
+    coverage, error : float
+        What share of the validation songs it answers, and what share of those answers is wrong.
+    """
+
+    threshold: Share
+    max_error: Share
+    coverage: Share
+    error: Share
+
+
+class OutOfGenre(_Strict):
+    """How strange music is told from familiar music.
+
+    Attributes
+    ----------
+    quantiles : tuple of float
+        Strangeness (`free_energy`) of the validation songs: least, ..., greatest, at even steps.
+    threshold : float
+        The share of less strange validation songs above which a song may be none of the genres.
+    """
+
+    quantiles: Annotated[tuple[float, ...], Field(min_length=2, max_length=1_001)]
+    threshold: Share = 0.95
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(np.diff(self.quantiles) < 0):
+            raise ValueError("quantiles must not fall")
+        return self
+
+    def score(self, strangeness: float) -> float:
+        """Give the share of validation songs that are less strange, in [0, 1]."""
+        places = np.linspace(0, 1, len(self.quantiles))
+        return float(np.interp(strangeness, self.quantiles, places))
+
+
+class Calibration(_Strict):
+    """What was fitted on the validation songs, so that answers say how sure they are.
+
+    Attributes
+    ----------
+    temperature, slice_temperature : float
+        What logarithms of a song's and a slice's probabilities are divided by.
+    songs : int
+        Validation songs that all of this was fitted on; 0 where nothing was.
+    unsure : Unsure, optional
+    out_of_genre : OutOfGenre, optional
+    """
+
+    temperature: PositiveFloat = 1.0
+    slice_temperature: PositiveFloat = 1.0
+    songs: Annotated[int, Field(ge=0)] = 0
+    unsure: Unsure | None = None
+    out_of_genre: OutOfGenre | None = None
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there were validation songs to fit it on."""
+        return self.songs > 0

@@ -1,0 +1,148 @@
+"""Cross-validation: one model trained on every fold of a split, each song tested once.
+
+The folder holds ``crossvalidation.json`` (the settings) and an ordinary run directory a fold,
+``fold-1``, ``fold-2``, ...
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from backbeat import atomic
+from backbeat.calibration.fitting import MAX_ERROR
+from backbeat.errors import BackbeatError
+from backbeat.features import Features
+from backbeat.jobs import Job, Progress, run_jobs
+from backbeat.splits import Split, make_folds
+from backbeat.zoo import Spec
+
+_SETTINGS = "crossvalidation.json"
+_FORMAT = "backbeat-crossvalidation"
+
+
+def cross_validate(
+    features: Features,
+    spec: Spec,
+    protocol: str,
+    out: Path,
+    *,
+    folds: int | None = None,
+    seed: int = 0,
+    valid_share: float | None = None,
+    max_error: float = MAX_ERROR,
+    resume: bool = False,
+    executor: Executor,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> dict[str, str]:
+    """Train a model on every fold of a split; each fold is a run in `out`.
+
+    Parameters
+    ----------
+    features : Features
+    spec : Spec
+    protocol : {"slices", "tracks", "artists", "gtzan-folds"}
+    out : Path
+        The folder to make.
+    folds : int, optional
+        How many; the published folds are three.
+    seed : int
+        Of the folds, and of each training.
+    valid_share : float, optional
+        See `splits.make_folds`.
+    max_error : float
+        See `training.train`.
+    resume : bool
+        Go on with what `out` holds, if it was begun with the same settings.
+    executor : Executor
+    on_progress : callable, optional
+
+    Returns
+    -------
+    dict of str to str
+        Folds that failed, and why.
+
+    Raises
+    ------
+    BackbeatError
+        If the folds cannot be made, or `out` holds something else.
+    """
+    # Made here too, so that a mistake is told before anything is begun.
+    made = make_folds(
+        features.examples(spec.input), protocol, folds, seed=seed, valid_share=valid_share
+    )
+    _claim(out, _settings(features, spec, made, seed), resume)
+    jobs = [
+        Job(
+            features=str(features.path.absolute()),
+            spec=spec,
+            protocol=protocol,
+            seed=seed,
+            split_seed=seed,
+            valid_share=valid_share,
+            fold=split.fold,
+            folds=folds,
+            max_error=max_error,
+            run=str((out / f"fold-{split.fold}").absolute()),
+        )
+        for split in made
+    ]
+    return run_jobs(jobs, executor, on_progress)
+
+
+def is_crossvalidation(folder: Path) -> bool:
+    """Tell whether a folder is one that `cross_validate` made."""
+    return (folder / _SETTINGS).exists()
+
+
+def fold_runs(folder: Path) -> tuple[Path, ...]:
+    """Give the runs of a cross-validation, in the order of the folds.
+
+    Raises
+    ------
+    BackbeatError
+        If the folder is damaged.
+    """
+    path = folder / _SETTINGS
+    try:
+        hashes = json.loads(path.read_text("utf-8"))["splits"]
+        return tuple(folder / f"fold-{number}" for number in range(1, len(hashes) + 1))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
+
+
+def _settings(features: Features, spec: Spec, made: Sequence[Split], seed: int) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "version": 1,
+        "protocol": made[0].protocol,
+        "frontend": features.frontend.model_dump(),
+        "spec": spec.model_dump(mode="json"),
+        "seed": seed,
+        "splits": [split.hash for split in made],
+    }
+
+
+def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Make sure that `out` is free, or holds this cross-validation where it is to be resumed."""
+    path = out / _SETTINGS
+    if not path.exists():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise BackbeatError(f"{out}: not empty and no cross-validation; choose another -o")
+        atomic.write_text(path, json.dumps(settings, indent=1) + "\n")
+        return
+    if not resume:
+        raise BackbeatError(
+            f"{out}: holds a cross-validation already; --resume goes on with it, another -o "
+            "begins anew"
+        )
+    try:
+        before = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackbeatError(f"{path}: damaged ({error}); remove {out}") from error
+    for key, value in settings.items():
+        if before.get(key) != value:
+            raise BackbeatError(
+                f"{out}: was begun with another {key}; choose another -o or the same settings"
+            )

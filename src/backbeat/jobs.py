@@ -1,0 +1,190 @@
+"""Many trainings at once: each a job of plain values that a worker turns into a run of its own.
+
+A kill costs at most the seconds since each running model's last checkpoint; the same jobs again go
+on, and what is finished is kept.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from backbeat import splits, training
+from backbeat.calibration.fitting import MAX_ERROR
+from backbeat.errors import BackbeatError
+from backbeat.features import Examples, Features, InputKind, open_features
+from backbeat.zoo import Spec
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+_COST = {"mlp": 1, "cnn": 3}  # an epoch's, roughly: for the time left and the order of work
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train on one split: plain values only, as it is sent to another process.
+
+    Attributes
+    ----------
+    features, run : str
+        Absolute paths of the feature store and of the run to make.
+    spec : Spec
+    protocol : str
+        As `splits.make_split` takes it; as `splits.make_folds` does where `fold` is not 0.
+    seed : int
+        Of the weights, the order of slices and dropout.
+    split_seed : int
+    test_share : float
+    valid_share : float, optional
+    fold : int
+        Which of the folds, from 1; 0 where the protocol is one split.
+    folds : int, optional
+        How many are drawn; None where they are published.
+    max_error : float
+        See `training.train`.
+    """
+
+    features: str
+    spec: Spec
+    protocol: str
+    seed: int
+    run: str
+    split_seed: int = 0
+    test_share: float = 0.3
+    valid_share: float | None = None
+    fold: int = 0
+    folds: int | None = None
+    max_error: float = MAX_ERROR
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return Path(self.run).name
+
+    @property
+    def work(self) -> int:
+        """How much there is to do, in epochs of an MLP."""
+        return self.spec.epochs * _COST[self.spec.family]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the jobs are."""
+
+    done: int
+    """Work done, in the unit of `Job.work`."""
+    total: int
+    finished: int
+    jobs: int
+    failed: int
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    executor: Executor,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> dict[str, str]:
+    """Train what is not trained yet.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    executor : Executor
+    on_progress : callable, optional
+
+    Returns
+    -------
+    dict of str to str
+        Runs that failed, and why; the others were not kept from going on.
+    """
+    failures: dict[str, str] = {}
+    pending: dict[Future[str | None], Job] = {}
+    finished: list[Job] = [job for job in jobs if _is_finished(job)]
+    # The longest first, so that no worker is left alone with one at the end.
+    for job in sorted(jobs, key=lambda job: -job.work):
+        if job not in finished:
+            pending[executor.submit(train_job, job)] = job
+    while True:
+        if on_progress:
+            on_progress(_progress(jobs, finished, pending.values(), len(failures)))
+        if not pending:
+            return failures
+        done, _ = wait(pending, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = pending.pop(future)
+            reason = future.result()
+            if reason:
+                failures[job.name] = reason
+            finished.append(job)
+
+
+def train_job(job: Job) -> str | None:
+    """Train one model (in a worker); give the reason if it fails."""
+    try:
+        features, examples = _load(job.features, job.spec.input)
+        training.train(
+            features,
+            job.spec,
+            split_for(job, examples),
+            examples,
+            Path(job.run),
+            seed=job.seed,
+            max_error=job.max_error,
+            resume=True,
+        )
+    except training.StoppedError:
+        raise
+    except BackbeatError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - one model's fault must not cost the others
+        return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return None
+
+
+def split_for(job: Job, examples: Examples) -> splits.Split:
+    """Make the split that a job trains on."""
+    if job.fold:
+        made = splits.make_folds(
+            examples, job.protocol, job.folds, seed=job.split_seed, valid_share=job.valid_share
+        )
+        return made[job.fold - 1]
+    return splits.make_split(
+        examples,
+        job.protocol,
+        seed=job.split_seed,
+        test_share=job.test_share,
+        valid_share=job.valid_share,
+    )
+
+
+@lru_cache(maxsize=2)
+def _load(path: str, kind: InputKind) -> tuple[Features, Examples]:
+    """Load the features once a worker."""
+    features = open_features(Path(path))
+    return features, features.examples(kind)
+
+
+def _is_finished(job: Job) -> bool:
+    """Whether the run is there; one with other settings is left to `train` to refuse."""
+    run = Path(job.run)
+    if not (run / "model.backbeat").exists():
+        return False
+    environment = json.loads((run / "environment.json").read_text("utf-8"))
+    return bool(environment.get("spec") == job.spec.model_dump(mode="json"))
+
+
+def _progress(
+    jobs: Sequence[Job], finished: Sequence[Job], pending: Iterable[Job], failed: int
+) -> Progress:
+    done = sum(job.work for job in finished)
+    done += sum(_epochs_done(job) * _COST[job.spec.family] for job in pending)
+    return Progress(done, sum(job.work for job in jobs), len(finished), len(jobs), failed)
+
+
+def _epochs_done(job: Job) -> int:
+    """Count the epochs that a run under way has written down."""
+    try:
+        return max(0, len((Path(job.run) / "history.csv").read_text("utf-8").splitlines()) - 1)
+    except OSError:  # not begun
+        return 0

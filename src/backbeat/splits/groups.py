@@ -1,0 +1,77 @@
+"""Groups of tracks that must stay on one side of a split."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from backbeat import gtzan
+from backbeat.features import Examples
+
+_NO_ARTIST = frozenset(
+    {"various", "various artists", "va", "v.a.", "unknown", "unknown artist", "n/a", "[unknown]"}
+)
+
+
+def known_artist(name: str) -> str:
+    """Give an artist's name as it is compared; empty where it names nobody."""
+    plain = " ".join(name.casefold().split())
+    return "" if plain in _NO_ARTIST else plain
+
+
+def track_groups(examples: Examples, protocol: str) -> npt.NDArray[np.int64]:
+    """Give each track the number of the group that must stay on one side.
+
+    Parameters
+    ----------
+    examples : Examples
+    protocol : str
+        ``tracks``: each track is a group. Else tracks that share an artist or are exact copies are
+        one, with ``gtzan-folds`` those too that its authors gave to one artist.
+
+    Returns
+    -------
+    ndarray of int64, shape (tracks,)
+    """
+    if protocol == "tracks":
+        return np.arange(len(examples.names))
+    artists = [known_artist(artist) for artist in examples.artists]
+    columns: list[Sequence[str]] = [artists, examples.digests]
+    if protocol == "gtzan-folds":
+        numbered = gtzan.fold_artists()
+        ids = [gtzan.track_id(name) or "" for name in examples.names]
+        columns.append([str(numbered.get(track, "")) for track in ids])
+    return joined(*columns)
+
+
+def joined(*columns: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Join rows that share a value in any column, directly or by others, and number the groups.
+
+    Parameters
+    ----------
+    *columns : sequences of str, each of length n
+        An empty value is shared with no other row.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        From 0, in the order of each group's first row.
+    """
+    n = len(columns[0])
+    numbers: dict[tuple[int, str], int] = {}
+    edges = [
+        (row, numbers.setdefault((place, value), n + len(numbers)))
+        for place, column in enumerate(columns)
+        for row, value in enumerate(column)
+        if value
+    ]
+    nodes = n + len(numbers)
+    ends = np.array(edges, np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), (nodes, nodes))
+    _, component = connected_components(graph, directed=False)
+    _, first, group = np.unique(component[:n], return_index=True, return_inverse=True)
+    rank = np.empty_like(first)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return np.asarray(rank[group], np.int64)

@@ -1,0 +1,281 @@
+"""Making splits: one function for one split, one for all folds of a cross-validation."""
+
+from pathlib import Path
+
+import numpy as np
+
+from backbeat.errors import BackbeatError
+from backbeat.features import Examples
+from backbeat.splits import published
+from backbeat.splits.drawing import draw_groups, draw_slices
+from backbeat.splits.files import file_parts
+from backbeat.splits.groups import track_groups
+from backbeat.splits.protocols import DRAWN, FILE, PUBLISHED_FOLDS, check_protocol
+from backbeat.splits.split import (
+    LEAKS,
+    TEST,
+    TRAIN,
+    VALID,
+    Parts,
+    Split,
+    split_of,
+)
+
+_VALID_SHARE = 0.15
+
+
+def make_split(
+    examples: Examples,
+    protocol: str,
+    *,
+    seed: int = 0,
+    test_share: float = 0.3,
+    valid_share: float | None = None,
+) -> Split:
+    """Make one split.
+
+    Parameters
+    ----------
+    examples : Examples
+    protocol : str
+        "slices", "tracks", "artists", "gtzan-filtered", "gtzan-folds:N" or "file:PATH".
+    seed : int
+    test_share : float
+        Share of the slices (or tracks) to test on; 0.3 in the paper.
+    valid_share : float, optional
+        Share of what is left to choose models by: by default 0 where slices are divided, as in the
+        paper, and 0.15 for the others. What is published keeps its own parts, whatever the shares
+        and seed; a validation part is drawn where it has none.
+
+    Raises
+    ------
+    BackbeatError
+        If a share is out of range, or a part comes out empty or without a genre.
+    """
+    check_protocol(protocol)
+    _check_shares(test_share, valid_share)
+    name, _, number = protocol.partition(":")
+    if name == "gtzan-folds":
+        if not number:
+            raise BackbeatError(
+                "--split gtzan-folds: is a cross-validation of three folds, which `backbeat train` "
+                "takes; name one here, such as gtzan-folds:1"
+            )
+        return _published_fold(examples, protocol, int(number), seed, valid_share)
+    if name == "file":
+        return _from_file(examples, protocol, seed, valid_share)
+    if name == "gtzan-filtered":
+        part = published.filtered_parts(examples)[examples.track]
+        return _checked(
+            split_of(
+                examples,
+                part,
+                protocol=protocol,
+                seed=seed,
+                test_share=test_share,
+                valid_share=_VALID_SHARE if valid_share is None else valid_share,
+                leak="",
+            ),
+            examples,
+        )
+    rng = np.random.default_rng(seed)
+    valid = _valid_share(valid_share, protocol == "slices")
+    shares = np.array([(1 - test_share) * (1 - valid), (1 - test_share) * valid, test_share])
+    if protocol == "slices":
+        # The test part is drawn first.
+        drawn = draw_slices(len(examples.y), shares[[TEST, VALID, TRAIN]], rng)
+        part = np.array([TEST, VALID, TRAIN], np.int8)[drawn]
+    else:
+        groups = track_groups(examples, protocol)
+        part = draw_groups(examples.track_genres, groups, shares, rng)[examples.track]
+    split = split_of(
+        examples,
+        part,
+        protocol=protocol,
+        seed=seed,
+        test_share=test_share,
+        valid_share=valid,
+        by_slices=protocol == "slices",
+        leak=LEAKS.get(protocol, ""),
+    )
+    return _checked(split, examples)
+
+
+def make_folds(
+    examples: Examples,
+    protocol: str,
+    folds: int | None = None,
+    *,
+    seed: int = 0,
+    valid_share: float | None = None,
+) -> tuple[Split, ...]:
+    """Make the folds of a cross-validation: splits whose test parts are everything, each once.
+
+    Parameters
+    ----------
+    examples : Examples
+    protocol : {"slices", "tracks", "artists", "gtzan-folds"}
+    folds : int, optional
+        How many; the published folds are three.
+    seed : int
+    valid_share : float, optional
+        Share of each training part to choose models by, as for `make_split`.
+
+    Returns
+    -------
+    tuple of Split
+
+    Raises
+    ------
+    BackbeatError
+        If the protocol cannot be so divided, or a part comes out without a genre.
+    """
+    check_protocol(protocol)
+    _check_shares(0.5, valid_share)
+    if protocol == "gtzan-folds":
+        if folds not in (None, PUBLISHED_FOLDS):
+            raise BackbeatError("--split gtzan-folds: has its own three folds; leave --folds out")
+        numbers = range(1, PUBLISHED_FOLDS + 1)
+        return tuple(
+            _published_fold(examples, protocol, number, seed, valid_share) for number in numbers
+        )
+    if protocol not in DRAWN:
+        raise BackbeatError(f"--folds: not with --split {protocol}, which is one split")
+    if folds is None or folds < 2:
+        raise BackbeatError("--folds: a cross-validation needs at least 2")
+    rng = np.random.default_rng(seed)
+    shares = np.full(folds, 1 / folds)
+    divides = protocol == "slices"
+    if divides:
+        fold_of_row = draw_slices(len(examples.y), shares, rng)
+    else:
+        groups = track_groups(examples, protocol)
+        fold_of_row = draw_groups(examples.track_genres, groups, shares, rng)[examples.track]
+    valid = _valid_share(valid_share, divides)
+    made = []
+    for fold in range(folds):
+        part = np.where(fold_of_row == fold, TEST, TRAIN).astype(np.int8)
+        own = np.random.default_rng([seed, fold])
+        part = _with_validation(examples, part, valid, own, protocol)
+        split = split_of(
+            examples,
+            part,
+            protocol=protocol,
+            seed=seed,
+            test_share=1 / folds,
+            valid_share=valid,
+            by_slices=divides,
+            leak=LEAKS.get(protocol, ""),
+            fold=fold + 1,
+            folds=folds,
+        )
+        made.append(_checked(split, examples))
+    return tuple(made)
+
+
+def _published_fold(
+    examples: Examples, protocol: str, number: int, seed: int, valid_share: float | None
+) -> Split:
+    valid = _valid_share(valid_share, False)
+    part = published.fold_parts(examples, number)[examples.track]
+    rng = np.random.default_rng([seed, number])
+    split = split_of(
+        examples,
+        _with_validation(examples, part, valid, rng, "gtzan-folds"),
+        protocol=protocol,
+        seed=seed,
+        test_share=1 / PUBLISHED_FOLDS,
+        valid_share=valid,
+        leak="",
+        fold=number,
+        folds=PUBLISHED_FOLDS,
+    )
+    return _checked(split, examples)
+
+
+def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float | None) -> Split:
+    path = Path(protocol.removeprefix(FILE)).expanduser()
+    part, unmatched = file_parts(path, examples)
+    for number, name in ((TRAIN, "train"), (TEST, "test")):
+        if not (part == number).any():
+            found = f"; {unmatched:,} of its rows name none of these features" if unmatched else ""
+            raise BackbeatError(f"{path}: its {name} part holds no track of these features{found}")
+    as_given = split_of(examples, part, protocol=protocol, seed=seed, test_share=0, valid_share=0)
+    if not (part == VALID).any():
+        divides = as_given.divides_tracks
+        valid = _valid_share(valid_share, divides)
+        protocol_of_valid = "slices" if divides else "artists"
+        rng = np.random.default_rng(seed)
+        part = _with_validation(examples, part, valid, rng, protocol_of_valid)
+    counts = np.bincount(part[part >= 0], minlength=3)
+    split = split_of(
+        examples,
+        part,
+        protocol=protocol,
+        seed=seed,
+        test_share=float(counts[TEST] / counts.sum()),
+        valid_share=float(counts[VALID] / max(1, counts[TRAIN] + counts[VALID])),
+        leak=as_given.leak,
+    )
+    return _checked(split, examples)
+
+
+def _with_validation(
+    examples: Examples, part: Parts, share: float, rng: np.random.Generator, protocol: str
+) -> Parts:
+    """Turn a share of the training part into a validation part, drawn as the protocol draws."""
+    if not share:
+        return part
+    shares = np.array([1 - share, share])
+    part = part.copy()
+    rows = np.flatnonzero(part == TRAIN)
+    if protocol == "slices":
+        part[rows] = draw_slices(len(rows), shares[::-1], rng) ^ 1
+        return part
+    tracks = np.unique(examples.track[rows])
+    groups = track_groups(examples, protocol)[tracks]
+    _, groups = np.unique(groups, return_inverse=True)
+    of_track = np.full(len(examples.names), TRAIN, np.int8)
+    of_track[tracks] = draw_groups(examples.track_genres[tracks], groups, shares, rng)
+    part[rows] = of_track[examples.track[rows]]
+    return part
+
+
+def _valid_share(asked: float | None, divides_tracks: bool) -> float:
+    if asked is not None:
+        return asked
+    return 0.0 if divides_tracks else _VALID_SHARE
+
+
+def _check_shares(test_share: float, valid_share: float | None) -> None:
+    if not 0 < test_share < 1 or not 0 <= (valid_share or 0.0) < 1:
+        raise BackbeatError("the shares of the test and validation parts must lie between 0 and 1")
+
+
+def _checked(split: Split, examples: Examples) -> Split:
+    """Give the split back, if it can be trained and measured on."""
+    if len(np.unique(examples.y)) < 2:
+        raise BackbeatError("there is only one genre with usable tracks; a classifier needs two")
+    for name in _needed(split):
+        there = set(examples.y[split.rows(name)].tolist())
+        missing = [genre for index, genre in enumerate(examples.genres) if index not in there]
+        if missing:
+            fold = f" (fold {split.fold} of {split.folds})" if split.folds else ""
+            raise BackbeatError(
+                f"--split {split.protocol}{fold}: the {name} part has no {', '.join(missing)}; "
+                "add tracks of other artists, or choose another --test-share, --folds or --seed"
+            )
+    return split
+
+
+def _needed(split: Split) -> tuple[str, ...]:
+    """Name the parts that must hold every genre.
+
+    Of a published split a part may be kept elsewhere; training still refuses to do without it. A
+    split made elsewhere may test on what it likes.
+    """
+    if split.protocol == "gtzan-filtered":
+        return ("train", "valid")
+    if split.protocol.startswith(FILE):
+        return ("train",)
+    return ("train", "test")

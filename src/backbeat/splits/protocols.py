@@ -1,0 +1,28 @@
+"""The protocols by name."""
+
+from backbeat.errors import BackbeatError
+
+DRAWN = ("slices", "tracks", "artists")
+PROTOCOLS = (*DRAWN, "gtzan-filtered", "gtzan-folds")
+PUBLISHED_FOLDS = 3
+FILE = "file:"
+
+
+def check_protocol(protocol: str) -> None:
+    """Make sure that a split is known.
+
+    Raises
+    ------
+    BackbeatError
+        If it is none of the protocols, a published fold or ``file:PATH``.
+    """
+    folds = [f"gtzan-folds:{number}" for number in range(1, PUBLISHED_FOLDS + 1)]
+    if protocol not in (*PROTOCOLS, *folds) and not protocol.startswith(FILE):
+        raise BackbeatError(
+            f"--split {protocol}: unknown; choose one of {', '.join(PROTOCOLS)}, file:PATH"
+        )
+
+
+def is_crossvalidation(protocol: str, folds: int | None) -> bool:
+    """Tell whether a protocol, with so many folds asked for, means several splits."""
+    return folds is not None or protocol == "gtzan-folds"
