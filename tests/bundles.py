@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from backbeat.bundle import Description, MeasuredFacts, SplitFacts, write_bundle
+from backbeat.calibration import Calibration
 from backbeat.frontend import FrontEnd, Mfcc, input_shape
 from backbeat.zoo import find
 
@@ -53,6 +54,7 @@ def make_description(
     genres: tuple[str, ...] = ("blues", "rock"),
     frontend: FrontEnd | None = None,
     input: str = "mfcc",
+    calibration: Calibration | None = None,
 ) -> Description:
     """A description that is valid in every field."""
     return Description(
@@ -62,6 +64,7 @@ def make_description(
         frontend=frontend or Mfcc(),
         input=input,
         normalisation="window" if input == "logmel" else "none",
+        calibration=calibration or Calibration(),
         split=SplitFacts(protocol="artists", seed=0, hash="0" * 16, leak=""),
         measured=MeasuredFacts(
             slice_accuracy=0.5,
@@ -83,9 +86,12 @@ def make_bundle(
     frontend: FrontEnd | None = None,
     input: str = "mfcc",
     seed: int = 0,
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write a bundle that classifies, with weights drawn from `seed`; gives its path."""
-    description = make_description(genres=genres, frontend=frontend, input=input)
+    description = make_description(
+        genres=genres, frontend=frontend, input=input, calibration=calibration
+    )
     _, frames, bands = input_shape(description.frontend, input)
     write_bundle(path, description, make_network((frames, bands), len(genres), seed))
     return path

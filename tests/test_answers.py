@@ -14,6 +14,7 @@ import pytest
 
 from backbeat import audio
 from backbeat import classify as classifying
+from bundles import make_bundle
 from sounds import music, write
 
 GENRES = ("blues", "jazz", "rock")
@@ -77,10 +78,11 @@ def test_table(cli, bundle, songs):
 def test_csv(cli, bundle, songs):
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "csv")
     answers = rows(out)
-    columns = "path,genre,probability,agreement,seconds,genre_2,probability_2,genre_3,probability_3"
-    assert out.splitlines()[0] == columns + ",error"
+    columns = "path,answer,genre,probability,agreement,seconds,strangeness,genre_2,probability_2"
+    assert out.splitlines()[0] == columns + ",genre_3,probability_3,error"
     for answer, path in zip(answers, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
         assert answer["path"] == str(path)
+        assert (answer["answer"], answer["strangeness"]) == (answer["genre"], "")
         assert {answer["genre"], answer["genre_2"], answer["genre_3"]} == set(GENRES)
         shares = [float(answer[f"probability{end}"]) for end in ("", "_2", "_3")]
         assert shares == sorted(shares, reverse=True)
@@ -96,10 +98,13 @@ def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
         answer = classifier.classify(path)
         assert told == {
             "path": str(path),
+            "answer": answer.genre,
+            "verdict": "not calibrated",
             "genre": answer.genre,
             "probability": round(answer.probability, 6),
             "agreement": answer.agreement,
             "seconds": answer.seconds,
+            "strangeness": None,
             "ranking": [{"genre": g, "probability": round(p, 6)} for g, p in answer.ranking],
             "timeline": [
                 {
@@ -203,3 +208,24 @@ def test_stdout_of_another_encoding(bundle, tmp_path):
         done = subprocess.run([*command, "--format", form], capture_output=True, env=environment)
         assert done.returncode == 0, done.stderr
         assert "émoji 🎸.wav" in done.stdout.decode("utf-8")
+
+
+def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
+    from backbeat.calibration import Calibration, Unsure
+
+    unsure = Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=0.0)
+    bundle = make_bundle(
+        tmp_path / "b.backbeat", genres=GENRES, calibration=Calibration(songs=9, unsure=unsure)
+    )
+    status, out, err = cli("classify", songs, "--model", bundle)
+    assert (status, err) == (0, "2 answered (2 of them unsure or out of genre), 0 failed\n")
+    for line in out.splitlines():
+        assert line.startswith("unsure ")
+        assert all(genre in line for genre in GENRES)
+    for answer in rows(cli("classify", songs, "--model", bundle, "--format", "csv")[1]):
+        assert answer["answer"] == "unsure"
+        assert answer["genre"] in GENRES
+    _, out, _ = cli("classify", songs, "--model", bundle, "--format", "jsonl")
+    for told in map(json.loads, out.splitlines()):
+        assert (told["answer"], told["verdict"]) == ("unsure", "unsure")
+        assert told["genre"] in GENRES

@@ -8,6 +8,13 @@ import pytest
 import soundfile
 
 from backbeat import audio, frontend
+from backbeat.calibration import (
+    Calibration,
+    OutOfGenre,
+    Unsure,
+    free_energy,
+    with_temperature,
+)
 from backbeat.classify import Answer, Failure, classify_all, find_songs, load
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
@@ -46,8 +53,10 @@ def test_answers_are_those_of_keras(run, three_minutes):
     samples = audio.read(three_minutes, sample_rate=RATE)
     whole = len(samples) // SLICE
     every = frontend.mfcc(samples, Mfcc(seconds=2.9 * whole, slices=whole))
+    calibration = classifier.bundle.description.calibration
     network = load_keras().saving.load_model(run / "model.keras")
-    wanted = network.predict(every, verbose=0)
+    given = network.predict(every, verbose=0)
+    wanted = with_temperature(given, calibration.slice_temperature)
     assert whole == len(answer.timeline) == 62
     told = np.array([moment.probability for moment in answer.timeline])
     assert np.abs(told - wanted.max(axis=1)).max() < 1e-4
@@ -55,7 +64,7 @@ def test_answers_are_those_of_keras(run, three_minutes):
     assert [moment.genre for moment in answer.timeline] == [
         genres[n] for n in wanted.argmax(axis=1)
     ]
-    voted = vote(wanted)
+    voted = with_temperature(vote(given), calibration.temperature)
     assert dict(answer.ranking) == pytest.approx(dict(zip(genres, voted, strict=True)), abs=1e-4)
 
 
@@ -260,3 +269,46 @@ def test_the_length_of_a_song_does_not_matter_to_its_windows(tmp_path, three_min
     long = classifier.classify(three_minutes)
     assert short.timeline == long.timeline[:20]
     assert replace(long, timeline=()).seconds == 180.0
+
+
+@pytest.mark.parametrize(
+    ("threshold", "quantiles", "verdict"),
+    [
+        (0.0, None, "sure"),
+        (1.0, None, "unsure"),
+        (0.0, (-100.0, -50.0), "out of genre"),
+        (1.0, (-100.0, -50.0), "out of genre"),
+        (0.0, (50.0, 100.0), "sure"),
+        (1.0, (50.0, 100.0), "unsure"),
+    ],
+)
+def test_an_answer_is_withheld_below_the_threshold_and_of_strange_music(
+    tmp_path, three_minutes, threshold, quantiles, verdict
+):
+    calibration = Calibration(
+        temperature=2.0,
+        songs=50,
+        unsure=Unsure(threshold=threshold, max_error=0.2, coverage=0.5, error=0.1),
+        out_of_genre=quantiles and OutOfGenre(quantiles=quantiles),
+    )
+    plain = load(make_bundle(tmp_path / "plain")).classify(three_minutes)
+    assert (plain.verdict, plain.label, plain.strangeness) == ("not calibrated", plain.genre, None)
+    answer = load(make_bundle(tmp_path / "b", calibration=calibration)).classify(three_minutes)
+    assert answer.verdict == verdict
+    assert answer.label == (answer.genre if verdict == "sure" else verdict)
+    assert answer.strangeness == (quantiles and (1.0 if quantiles[0] < 0 else 0.0))
+    # Softened, the order of the genres unchanged.
+    assert [genre for genre, _ in answer.ranking] == [genre for genre, _ in plain.ranking]
+    odds = [ranking[0][1] / ranking[1][1] for ranking in (plain.ranking, answer.ranking)]
+    assert odds[1] == pytest.approx(odds[0] ** 0.5)
+
+
+def test_strangeness_is_of_the_mean_energy_of_the_slices(tmp_path):
+    samples = noise(29)
+    path = song(tmp_path / "a.wav", samples)
+    calibration = Calibration(songs=5, out_of_genre=OutOfGenre(quantiles=(-20.0, 20.0)))
+    classifier = load(make_bundle(tmp_path / "b", calibration=calibration))
+    front = classifier.bundle.description.frontend
+    logits = classifier.network.outputs(front.extract(audio.read(path, sample_rate=RATE))).logits
+    wanted = (float(free_energy(logits).mean()) + 20) / 40
+    assert classifier.classify(path).strangeness == pytest.approx(wanted, abs=1e-4)

@@ -86,7 +86,8 @@ def test_names_are_escaped():
     evil = '<script>alert("x")</script>'
     page = report(
         title=evil,
-        summary=evil,
+        opening=[evil],
+        certainty=[evil],
         metrics=metrics((evil, "R&B", "'; --")),
         facts={evil: evil},
         figures={evil + '" onload="': PNG},

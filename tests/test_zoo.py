@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbeat import bundle, zoo
+from backbeat import zoo
 from backbeat.errors import BackbeatError
+from backbeat.network import export_onnx, open_network
 from backbeat.zoo import find, read_spec, specs
 from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import Spec, parse
@@ -251,7 +252,7 @@ def test_a_network_of_the_zoo_learns_saves_and_exports(name, tmp_path):
     network.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
     assert np.array_equal(np.asarray(reloaded(x, training=False)), answers)
-    exported = bundle.open_network(bundle.export_onnx(network, x))
+    exported = open_network(export_onnx(network, x))
     for rows in (x, x[:1], x[:5]):  # any number of slices at once
         assert np.abs(exported(rows) - answers[: len(rows)]).max() < 1e-4
     keras.utils.clear_session()
@@ -293,5 +294,5 @@ def test_exporting_says_nothing_of_numpy(recwarn):
     network = build(spec, (4, 3), 2)
     x = np.zeros((1, 4, 3), np.float32)
     network.predict(x, verbose=0)
-    bundle.export_onnx(network, x)
+    export_onnx(network, x)
     assert not [warning for warning in recwarn if "np.object" in str(warning.message)]

@@ -28,7 +28,7 @@ class Writer(Protocol):
 
 
 class TableWriter:
-    """A line a song: genre, probability, the next best, agreement of its slices, path."""
+    """A line a song: answer, probability, the next best, agreement of its slices, path."""
 
     def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
         self.file = file
@@ -37,10 +37,13 @@ class TableWriter:
 
     def answer(self, answer: Answer) -> None:
         """Write what a song was taken for."""
-        others = ", ".join(f"{genre} {p:.0%}" for genre, p in answer.ranking[1 : self.top])
-        named = f"{answer.genre:<12} {answer.probability:>4.0%}"
+        # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
+        told = answer.label == answer.genre
+        guesses = answer.ranking[1 : self.top] if told else answer.ranking[: self.top]
+        others = ", ".join(f"{genre} {p:.0%}" for genre, p in guesses)
+        named = f"{answer.label:<12} " + (f"{answer.probability:>4.0%}" if told else "    ")
         agree = f"{answer.agreement:>4.0%} of it agrees"
-        columns = [named, f"{others:<30}" if self.top > 1 else "", agree, display_name(answer.path)]
+        columns = [named, f"{others:<36}" if others else "", agree, display_name(answer.path)]
         print("  ".join(column for column in columns if column), file=self.file, flush=True)
         if self.timeline:
             for moment in answer.timeline:
@@ -69,10 +72,12 @@ class CsvWriter:
             ]
             self.columns = [
                 "path",
+                "answer",
                 "genre",
                 "probability",
                 "agreement",
                 "seconds",
+                "strangeness",
                 *others,
                 "error",
             ]
@@ -95,8 +100,9 @@ class CsvWriter:
                 f"{answer.probability:.4f}",
                 f"{answer.agreement:.4f}",
                 f"{answer.seconds:.3f}",
+                "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
             ]
-            self.writer.writerow([answer.path, answer.genre, *facts, *others, ""])
+            self.writer.writerow([answer.path, answer.label, answer.genre, *facts, *others, ""])
         self.file.flush()
 
     def failure(self, failure: Failure) -> None:
@@ -133,10 +139,13 @@ class JsonlWriter:
         """Write what a song was taken for."""
         content: dict[str, Any] = {
             "path": str(answer.path),
+            "answer": answer.label,
+            "verdict": answer.verdict,
             "genre": answer.genre,
             "probability": round(answer.probability, 6),
             "agreement": round(answer.agreement, 6),
             "seconds": answer.seconds,
+            "strangeness": answer.strangeness and round(answer.strangeness, 6),
             "ranking": [
                 {"genre": genre, "probability": round(probability, 6)}
                 for genre, probability in answer.ranking[: self.top]

@@ -16,10 +16,8 @@ Loading runs no code from the file.
 import hashlib
 import io
 import json
-import tempfile
-import warnings
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,17 +27,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from backbeat import __version__, atomic
 from backbeat.calibration import Calibration
+from backbeat.card import card
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.frontend import FrontEnd
 from backbeat.frontend import input_shape as shape_for
+from backbeat.network import Network, open_network
 from backbeat.splits import Split
 from backbeat.zoo import Spec
 
 VERSION: Literal[2] = 2
 # Each part, with its most bytes: far above any here, and far below filling a memory.
 _PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 2**20, "CARD.md": 2**20}
-_EXPORT_TOLERANCE = 1e-4
 
 Array = npt.NDArray[np.float32]
 
@@ -195,139 +194,6 @@ def describe(
     )
 
 
-def export_onnx(network: Any, examples: Array) -> bytes:
-    """Turn a Keras network into ONNX, and make sure that both give the same answers.
-
-    Parameters
-    ----------
-    network : keras.Model
-    examples : ndarray of float32, shape (n, frames, bands)
-        A few slices to compare the two on.
-
-    Returns
-    -------
-    bytes
-        An ONNX model with a free batch dimension.
-
-    Raises
-    ------
-    RuntimeError
-        If the outputs differ by more than 1e-4.
-    """
-    telling = _telling_all(network)
-    telling(examples[:1])  # Keras exports only what has been called once
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        with warnings.catch_warnings():
-            # Keras looks whether NumPy has an `np.object` before it makes one for tf2onnx.
-            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-            telling.export(path, format="onnx", verbose=False)
-        exported = path.read_bytes()
-    expected = network.predict(examples, verbose=0)
-    difference = float(np.abs(open_network(exported)(examples) - expected).max())
-    if not difference <= _EXPORT_TOLERANCE:
-        raise RuntimeError(f"the exported network differs from the trained one by {difference:.2g}")
-    return exported
-
-
-def _telling_all(network: Any) -> Any:
-    """Make of a network one that also gives what its last layer takes and sums up."""
-    from backbeat.zoo.build import load_keras
-
-    keras = load_keras()
-    last = network.layers[-1]
-    embedding = last.input
-    before_softmax = keras.layers.Dense(last.units, name="before_softmax")
-    logits = before_softmax(embedding)
-    before_softmax.set_weights(last.get_weights())
-    return keras.Model(
-        network.input,
-        {
-            "probabilities": keras.layers.Softmax(name="probabilities")(logits),
-            "logits": keras.layers.Identity(name="logits")(logits),
-            "embedding": keras.layers.Identity(name="embedding")(embedding),
-        },
-    )
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a network gives for n slices.
-
-    Attributes
-    ----------
-    probabilities, logits : ndarray of float32, shape (n, genres)
-        After and before the softmax.
-    embedding : ndarray of float32, shape (n, m)
-        What its last layer sees.
-    """
-
-    probabilities: Array
-    logits: Array
-    embedding: Array
-
-
-@dataclass(frozen=True)
-class Network:
-    """An ONNX network, ready to run."""
-
-    session: Any
-
-    def __call__(self, x: Array) -> Array:
-        """Give the genres' probabilities, shape (n, genres), of slices (n, frames, bands)."""
-        (probabilities,) = self._run(x, ["probabilities"])
-        return probabilities
-
-    def outputs(self, x: Array) -> Outputs:
-        """Give all that the network says of slices (n, frames, bands)."""
-        return Outputs(*self._run(x, ["probabilities", "logits", "embedding"]))
-
-    def in_batches(self, x: Array, size: int = 1024) -> Outputs:
-        """Give the same for any number of slices, in bounded memory."""
-        starts = range(0, max(1, len(x)), size)
-        parts = [self.outputs(x[start : start + size]) for start in starts]
-        return Outputs(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(Outputs)
-            )
-        )
-
-    def _run(self, x: Array, names: list[str]) -> list[Array]:
-        name = self.session.get_inputs()[0].name
-        outputs: list[Array] = self.session.run(names, {name: np.ascontiguousarray(x, np.float32)})
-        return outputs
-
-
-def open_network(network: bytes, *, threads: int = 1) -> Network:
-    """Open an ONNX network on the processor.
-
-    Parameters
-    ----------
-    network : bytes
-    threads : int
-        Threads within one call.
-
-    Raises
-    ------
-    BackbeatError
-        If onnxruntime refuses it.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            network, sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise BackbeatError(f"the network cannot be run: {one_line(error)}") from error
-    return Network(session)
-
-
 def write_bundle(path: Path, description: Description, network: bytes) -> None:
     """Write a bundle, atomically and with the same bytes for the same content."""
     described = description.model_copy(
@@ -372,43 +238,6 @@ def read_bundle(path: Path) -> Bundle:
     if hashlib.sha256(parts["network.onnx"]).hexdigest() != description.network_sha256:
         raise BackbeatError(f"{path}: damaged: its network is not the one that it describes")
     return Bundle(path, description, parts["network.onnx"], told)
-
-
-def card(description: Description) -> str:
-    """Write the model's card: what it is, what it was measured to do, and what it is not."""
-    measured, split = description.measured, description.split
-    leak = (
-        f"\n**{split.leak[0].upper()}{split.leak[1:]}.** New songs fare worse.\n"
-        if split.leak
-        else ""
-    )
-    recalls = "\n".join(
-        f"| {genre} | {'-' if value is None else f'{value:.0%}'} |"
-        for genre, value in measured.recall.items()
-    )
-    slices, frames, bands = shape_for(description.frontend, description.input)
-    return f"""# {description.model}
-
-A music-genre classifier for {len(description.genres)} genres: {", ".join(description.genres)}.
-Made by {description.made_by} from {description.trained_on_tracks} tracks.
-
-It hears {slices} slice(s) of {frames} frames x {bands} bands in each window of
-{description.frontend.window_samples / description.frontend.sample_rate:g} s
-(front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
-
-## Measured
-Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slice_accuracy:.1%} of
-{measured.slices} test slices, {measured.track_accuracy:.1%} of {measured.tracks} test tracks.
-{leak}
-| genre | recall of tracks |
-| --- | --- |
-{recalls}
-
-## What it is not
-It knows no genre but these and always names one of them. Genres overlap and labels differ between
-people; a probability is the network's own and no more than that. It was measured on songs of the
-collection that it was trained on, and may do worse on music of other times, places or recordings.
-"""
 
 
 def _read_part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

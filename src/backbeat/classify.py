@@ -1,7 +1,9 @@
 """Songs to genres, with a bundle and without TensorFlow.
 
 A song of any length is read as a stream, cut into the windows that the bundle's front-end takes,
-and each slice of them answered by the network; the song's answer is the slices' geometric mean.
+and each slice of them answered by the network; the song's answer is the slices' geometric mean,
+calibrated. An answer of less confidence than the bundle's threshold is "unsure"; a song stranger to
+the network than nearly all that it was validated on is "out of genre".
 Several songs are decoded at once, in threads: decoding, FFTs and the network all release Python's
 lock.
 """
@@ -13,19 +15,25 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from backbeat import audio
 from backbeat import frontend as frontends
-from backbeat.bundle import Bundle, Network, read_bundle
+from backbeat.bundle import Bundle, read_bundle
+from backbeat.calibration import Calibration, free_energy, with_temperature
 from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
+from backbeat.network import Network, Outputs, joined_outputs
 
 _SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
 _FILES_AHEAD = 2  # per thread: enough to keep all busy, few enough to keep memory flat
+
+
+Verdict = Literal["sure", "unsure", "out of genre", "not calibrated"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,11 @@ class Answer:
     seconds : float
         Length of the song, in seconds.
     ranking : tuple of (str, float)
-        All genres with their probabilities, the likeliest first.
+        All genres with their calibrated probabilities, the likeliest first.
+    verdict : {"sure", "unsure", "out of genre", "not calibrated"}
+        Whether the likeliest genre is an answer to rely on.
+    strangeness : float, optional
+        The share of familiar songs that are less strange to the network; None if not calibrated.
     agreement : float
         Share of the song's slices whose own answer is the song's.
     timeline : tuple of Moment
@@ -59,6 +71,8 @@ class Answer:
     path: Path
     seconds: float
     ranking: tuple[tuple[str, float], ...]
+    verdict: Verdict
+    strangeness: float | None
     agreement: float
     timeline: tuple[Moment, ...]
 
@@ -71,6 +85,12 @@ class Answer:
     def probability(self) -> float:
         """The probability of the likeliest genre."""
         return self.ranking[0][1]
+
+    @property
+    def label(self) -> str:
+        """The answer in a word: the likeliest genre, or the verdict that withholds it."""
+        withheld = self.verdict in ("unsure", "out of genre")
+        return self.verdict if withheld else self.genre
 
 
 @dataclass(frozen=True)
@@ -116,7 +136,7 @@ class Classifier:
         """Classify one song, unless told to stop: a long one takes seconds."""
         described = self.bundle.description
         front = described.frontend
-        rows: list[npt.NDArray[np.float32]] = []
+        rows: list[Outputs] = []
         spans: list[tuple[float, float]] = []
         position = 0
         heard: list[int] = []
@@ -130,7 +150,7 @@ class Classifier:
                 if np.abs(window).max() >= _SILENCE:
                     x = frontends.as_input(front.extract(window), front, described.input)
                     loud = np.flatnonzero(_peaks(window, len(x), front) >= _SILENCE)
-                    rows.append(self.network(x[loud]))
+                    rows.append(self.network.outputs(x[loud]))
                     step = self._slice_seconds(len(window), len(x))
                     first = position / front.sample_rate
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
@@ -141,7 +161,7 @@ class Classifier:
             raise audio.AudioError(path, f"too short: this model needs {least:.1f} s")
         if not rows:
             raise audio.AudioError(path, "silent: there is nothing to hear")
-        return self._answer(path, samples / front.sample_rate, np.concatenate(rows), spans)
+        return self._answer(path, samples / front.sample_rate, joined_outputs(rows), spans)
 
     def _slice_seconds(self, window: int, slices: int) -> float:
         front = self.bundle.description.frontend
@@ -150,25 +170,40 @@ class Classifier:
         return window / front.sample_rate / slices
 
     def _answer(
-        self,
-        path: Path,
-        seconds: float,
-        rows: npt.NDArray[np.float32],
-        spans: list[tuple[float, float]],
+        self, path: Path, seconds: float, given: Outputs, spans: list[tuple[float, float]]
     ) -> Answer:
-        song = vote(rows)
+        calibration = self.bundle.description.calibration
+        song = with_temperature(vote(given.probabilities), calibration.temperature)
+        slices = with_temperature(given.probabilities, calibration.slice_temperature)
+        strangeness = None
+        if calibration.out_of_genre:
+            energy = float(free_energy(given.logits).mean())
+            strangeness = calibration.out_of_genre.score(energy)
         order = np.argsort(-song, kind="stable")
-        best = rows.argmax(axis=1)
+        best = slices.argmax(axis=1)
         return Answer(
             path=path,
             seconds=round(seconds, 3),
             ranking=tuple((self.genres[genre], float(song[genre])) for genre in order),
+            verdict=_verdict(calibration, float(song.max()), strangeness),
+            strangeness=strangeness,
             agreement=float(np.mean(best == order[0])),
             timeline=tuple(
                 Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
-                for (start, end), genre, row in zip(spans, best, rows, strict=True)
+                for (start, end), genre, row in zip(spans, best, slices, strict=True)
             ),
         )
+
+
+def _verdict(calibration: Calibration, confidence: float, strangeness: float | None) -> Verdict:
+    out_of_genre, unsure = calibration.out_of_genre, calibration.unsure
+    if not calibration.fitted:
+        return "not calibrated"
+    if out_of_genre and strangeness is not None and strangeness > out_of_genre.threshold:
+        return "out of genre"
+    if unsure and confidence < unsure.threshold:
+        return "unsure"
+    return "sure"
 
 
 def _peaks(

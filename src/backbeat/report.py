@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from backbeat import __version__
+from backbeat.comparison import Interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
+from backbeat.headlines import span
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -24,7 +26,9 @@ def run_report(
     figures: Mapping[str, Path | bytes],
     leaks: bool,
     history: Mapping[str, Sequence[float]] | None = None,
-    summary: str = "",
+    opening: Sequence[str] = (),
+    interval: Interval | None = None,
+    certainty: Sequence[str] = (),
 ) -> str:
     """Make the page of a run.
 
@@ -46,8 +50,12 @@ def run_report(
     history : mapping of str to sequence of float, optional
         Columns `epoch`, `accuracy`, `loss` and perhaps `val_accuracy`, `val_loss`; the first and
         last epochs are told in words beside the curves.
-    summary : str
-        A line under the title.
+    opening : sequence of str
+        Sentences under the title: the protocol, what it leaks, how sure the figure is.
+    interval : Interval, optional
+        Of the accuracy of tracks.
+    certainty : sequence of str
+        Sentences on how far the model's confidence can be trusted.
 
     Returns
     -------
@@ -61,11 +69,12 @@ def run_report(
     """
     page: str = template("run.html").render(
         title=title,
-        summary=summary,
+        opening=opening,
+        certainty=certainty,
         facts=facts,
         metrics=metrics,
         weakest=_weakest(metrics),
-        headlines=_headlines(metrics),
+        headlines=_headlines(metrics, interval),
         recalls=_recalls(metrics),
         reports={
             "Slices": _report_rows(metrics.slice_report),
@@ -99,11 +108,16 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def _headlines(metrics: Metrics) -> list[tuple[str, str, str]]:
+def _headlines(metrics: Metrics, interval: Interval | None) -> list[tuple[str, str, str]]:
     """Give the great numbers: name, value, and what it says."""
+    sure = f"; 95 % interval {span(interval)}" if interval else ""
     return [
         ("Slice accuracy", percent(metrics.slice_accuracy), f"of {metrics.n_slices:,} slices"),
-        ("Track accuracy", percent(metrics.track_accuracy), f"of {metrics.n_tracks:,} tracks"),
+        (
+            "Track accuracy",
+            percent(metrics.track_accuracy),
+            f"of {metrics.n_tracks:,} tracks{sure}",
+        ),
         ("Variance of recall", percent(metrics.recall_variance), "between genres, by slices"),
         ("Log-loss", f"{metrics.log_loss:.3f}", "nats a slice"),
     ]

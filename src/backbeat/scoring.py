@@ -1,6 +1,5 @@
-"""Evaluating runs: from a run directory to its scores, figures and report."""
+"""Evaluating runs and cross-validations: to their scores, figures and reports."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,26 @@ import numpy as np
 
 from backbeat import atomic, evaluation
 from backbeat.bundle import read_bundle
+from backbeat.certainty import Certainty, measure_certainty
+from backbeat.comparison import Interval, bootstrap_interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
 from backbeat.features import Features, open_features
-from backbeat.history import Epoch, read_history
-from backbeat.splits import LEAKS, read_parts
+from backbeat.headlines import certainty_lines, first_lines
+from backbeat.history import Epoch
+from backbeat.runs import Run, Songs, joined_songs, read_runs, songs_of
+from backbeat.splits import LEAKS
+
+
+@dataclass(frozen=True)
+class CleanRun:
+    """What the same model gets on a split that does not leak."""
+
+    path: Path
+    protocol: str
+    track_accuracy: float
+    interval: Interval
+    tracks: int
 
 
 @dataclass(frozen=True)
@@ -23,36 +37,58 @@ class Evaluation:
     Attributes
     ----------
     model : str
+    protocol : str
+        Of its split, in words, such as ``artists, fold 1 to 3``.
     metrics : Metrics
+    interval : Interval
+        Of the accuracy of tracks, 95 %, by artists.
+    artists_known : int
+        Of how many test tracks the artist is known.
     leak : str
         What the split leaks, in words; empty where nothing is known to.
     facts : dict of str to str
         What was measured, for a table.
     history : tuple of Epoch
+        Empty for a cross-validation.
     monitored : str
         The part that the history's ``val_`` columns are of.
+    training_seconds : float
+        Processing time of all epochs, in seconds.
+    folds : tuple of float
+        Accuracy of tracks of each fold; empty for one run.
+    certainty : Certainty, optional
+        None where the run could not be calibrated.
+    clean : CleanRun, optional
+        Where the split leaks: the same model on one that does not, if that run lies beside.
     """
 
     model: str
+    protocol: str
     metrics: Metrics
+    interval: Interval
+    artists_known: int
     leak: str
     facts: dict[str, str]
     history: tuple[Epoch, ...]
     monitored: str
+    training_seconds: float
+    folds: tuple[float, ...]
+    certainty: Certainty | None
+    clean: CleanRun | None
 
     @property
-    def training_seconds(self) -> float:
-        """Processing time of all epochs, in seconds."""
-        return sum(epoch.seconds for epoch in self.history)
+    def divides_tracks(self) -> bool:
+        """Whether slices of one track are on both sides of the split."""
+        return self.leak == LEAKS["slices"]
 
 
-def evaluate_run(run: Path, *, on: Path | None = None) -> Evaluation:
-    """Score a run on its own test part, or on other features.
+def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
+    """Score a run on its own test part, or on other features; or all folds of a cross-validation.
 
     Parameters
     ----------
-    run : Path
-        A finished run directory.
+    path : Path
+        A finished run directory, or the folder of a cross-validation.
     on : Path, optional
         A feature store. Tracks that the model was trained or validated on are left out, and
         counted.
@@ -66,41 +102,37 @@ def evaluate_run(run: Path, *, on: Path | None = None) -> Evaluation:
     BackbeatError
         If the run is missing, unfinished or damaged, or does not fit the features.
     """
-    if not (run / "environment.json").exists():
-        raise BackbeatError(f"{run}: not a run; `backbeat train` makes one")
-    if not (run / "model.backbeat").exists():
-        raise BackbeatError(f"{run}: this run is unfinished; go on with `backbeat train --resume`")
-    described = read_bundle(run).description
-    parts = read_parts(run / "split.json")
-    made = _read_environment(run / "environment.json")
-    history = read_history(run / "history.csv")
-    measured_on = described.split
-    leak = measured_on.leak
-    facts = {
-        "Model": described.model,
-        "Split": f"{measured_on.protocol}, seed {measured_on.seed}, hash {measured_on.hash}",
-        "Trained on": f"{len(parts['parts']['train']):,} "
-        + ("slices" if described.split.protocol == "slices" else "tracks"),
-        "Front-end": f"{described.frontend.name}, network input {described.input}",
-        "Epochs": str(len(history)),
-        "Processing time": _duration(sum(epoch.seconds for epoch in history)),
-        **made,
-    }
+    runs = read_runs(path)
+    first = runs[0]
+    facts = _facts(runs)
+    leak = first.leak
     if on is None:
-        predictions = evaluation.read_predictions(run / "predictions.csv")
+        answers = [run.predictions for run in runs]
+        songs = [run.songs() for run in runs]
     else:
+        if len(runs) > 1:
+            raise BackbeatError(f"{path}: is a cross-validation; name one of its folds with --on")
         features = open_features(on)
-        heard = _heard(parts)
-        predictions, left_out = predict(run, features, leave_out=heard)
+        predictions, left_out = predict(path, features, leave_out=first.heard())
         facts["Evaluated on"] = f"{on}, {left_out} of its tracks left out as heard in training"
         leak = ""
+        answers = [predictions]
+        songs = [_songs_on(features, first, predictions)]
+    pooled = joined_songs(songs)
     return Evaluation(
-        model=described.model,
-        metrics=evaluation.evaluate(predictions),
+        model=first.description.model,
+        protocol=_protocol(runs),
+        metrics=evaluation.evaluate(_joined(answers)),
+        interval=_interval(pooled),
+        artists_known=pooled.artists_known,
         leak=leak,
         facts=facts,
-        history=history,
-        monitored="validation" if parts["parts"]["valid"] else "test",
+        history=first.history if len(runs) == 1 else (),
+        monitored="validation" if first.split["parts"]["valid"] else "test",
+        training_seconds=sum(epoch.seconds for run in runs for epoch in run.history),
+        folds=tuple(float(own.right.mean()) for own in songs) if len(runs) > 1 else (),
+        certainty=measure_certainty([run.description.calibration for run in runs], songs),
+        clean=_clean_run(path, first) if leak else None,
     )
 
 
@@ -145,9 +177,9 @@ def predict(
     rows = np.flatnonzero(kept[examples.track])
     if not len(rows):
         raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
-    network = bundle.open()
     renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
-    probabilities = network.in_batches(examples.x[rows]).probabilities.astype(np.float64)
+    given = bundle.open().in_batches(examples.x[rows])
+    probabilities = given.probabilities.astype(np.float64)
     predictions = Predictions(
         tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
         slices=examples.slice[rows],
@@ -158,12 +190,12 @@ def predict(
     return predictions, int(np.count_nonzero(~kept))
 
 
-def write_evaluation(run: Path, evaluated: Evaluation) -> Path:
+def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
     """Draw a run's figures and write its metrics and report.
 
     Parameters
     ----------
-    run : Path
+    path : Path
         Where ``metrics.json``, ``figures/`` and ``report.html`` go.
     evaluated : Evaluation
 
@@ -174,10 +206,9 @@ def write_evaluation(run: Path, evaluated: Evaluation) -> Path:
     """
     with needing("train", "drawing"):
         from backbeat import figures, report
-    metrics, leaks = evaluated.metrics, evaluated.leak == LEAKS["slices"]
+    metrics, leaks = evaluated.metrics, evaluated.divides_tracks
     history = history_columns(evaluated.history)
     drawn = {
-        "curves": figures.learning_curves(history, monitored=evaluated.monitored),
         "confusion_slices": figures.confusion(
             metrics.slice_confusion, metrics.genres, title="Recall of slices, %"
         ),
@@ -189,32 +220,40 @@ def write_evaluation(run: Path, evaluated: Evaluation) -> Path:
             metrics.genres,
             title="Recall of each genre, slices",
         ),
-        "metrics": figures.run_metrics(
+    }
+    shown = {
+        "Recall of slices": path / "figures" / "confusion_slices.png",
+        "Recall of tracks": path / "figures" / "confusion_tracks.png",
+    }
+    if evaluated.history:
+        drawn["curves"] = figures.learning_curves(history, monitored=evaluated.monitored)
+        shown = {"Accuracy and loss, epoch by epoch": path / "figures" / "curves.png", **shown}
+        drawn["metrics"] = figures.run_metrics(
             history,
             metrics,
             title=f"Metrics for model {evaluated.model}",
             monitored=evaluated.monitored,
             leaks=leaks,
-        ),
-    }
+        )
+    if evaluated.certainty:
+        drawn["certainty"] = figures.certainty(evaluated.certainty)
+        shown["How far the model's confidence can be trusted"] = path / "figures" / "certainty.png"
     for name, figure in drawn.items():
-        figures.save(figure, run / "figures" / f"{name}.png")
-    atomic.write_text(run / "metrics.json", metrics.to_json())
+        figures.save(figure, path / "figures" / f"{name}.png")
+    atomic.write_text(path / "metrics.json", metrics.to_json())
     page = report.run_report(
         title=evaluated.model,
         facts=evaluated.facts,
         metrics=metrics,
         history=history,
-        figures={
-            "Accuracy and loss, epoch by epoch": run / "figures" / "curves.png",
-            "Recall of slices": run / "figures" / "confusion_slices.png",
-            "Recall of tracks": run / "figures" / "confusion_tracks.png",
-        },
+        figures=shown,
         leaks=leaks,
-        summary=evaluated.leak,
+        opening=first_lines(evaluated),
+        interval=evaluated.interval,
+        certainty=certainty_lines(evaluated),
     )
-    atomic.write_text(run / "report.html", page)
-    return run / "report.html"
+    atomic.write_text(path / "report.html", page)
+    return path / "report.html"
 
 
 def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
@@ -223,27 +262,117 @@ def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
     return {name: [getattr(epoch, name) for epoch in history] for name in names}
 
 
-def _read_environment(path: Path) -> dict[str, str]:
-    """Read how a run was made, in words."""
-    try:
-        there = json.loads(path.read_text("utf-8"))
-        packages = (f"{name} {version}" for name, version in there["packages"].items())
-        return {
-            "Seed": str(there["seed"]),
-            "Machine": f"{there['processors']} processors, {there['platform']}",
-            "Software": f"backbeat {there['backbeat']}, {', '.join(packages)}",
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
+def _facts(runs: tuple[Run, ...]) -> dict[str, str]:
+    """Say how runs were made, for a table."""
+    first = runs[0]
+    described, made = first.description, first.environment
+    unit = "slices" if first.divides_tracks else "tracks"
+    trained_on = [len(run.split["parts"]["train"]) for run in runs]
+    packages = (f"{name} {version}" for name, version in made["packages"].items())
+    seconds = sum(epoch.seconds for run in runs for epoch in run.history)
+    hashes = ", ".join(run.description.split.hash for run in runs)
+    return {
+        "Model": described.model,
+        "Split": f"{_protocol(runs)}, seed {described.split.seed}, hash {hashes}",
+        "Trained on": f"{_range(trained_on)} {unit}",
+        "Front-end": f"{described.frontend.name}, network input {described.input}",
+        "Epochs": str(len(first.history)),
+        "Processing time": _duration(seconds),
+        "Seed": str(made["seed"]),
+        "Machine": f"{made['processors']} processors, {made['platform']}",
+        "Software": f"backbeat {made['backbeat']}, {', '.join(packages)}",
+    }
 
 
-def _heard(split: dict[str, Any]) -> frozenset[str]:
-    """Give the tracks of which any slice was in the training or validation part."""
-    names = [name for part in ("train", "valid") for name in split["parts"][part]]
-    if split["protocol"] == "slices":
-        return frozenset(name.rpartition("#")[0] for name in names)
-    return frozenset(names)
+def _protocol(runs: tuple[Run, ...]) -> str:
+    """Name the split of runs, with the folds."""
+    split = runs[0].split
+    if len(runs) > 1:
+        return f"{split['protocol']}, {len(runs)} folds"
+    if split.get("folds") and ":" not in split["protocol"]:
+        return f"{split['protocol']}, fold {split['fold']} of {split['folds']}"
+    return str(split["protocol"])
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _interval(songs: Songs) -> Interval:
+    return bootstrap_interval(songs.right.astype(float), songs.groups)
+
+
+def _songs_on(features: Features, run: Run, predictions: Predictions) -> Songs:
+    artists = dict(zip(features.table.name, features.table.artist, strict=True))
+    return songs_of(predictions, run.description.calibration.temperature, artists)
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    return Predictions(
+        tracks=np.concatenate([part.tracks for part in parts]),
+        slices=np.concatenate([part.slices for part in parts]),
+        truth=np.concatenate([part.truth for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        genres=parts[0].genres,
+    )
+
+
+def _clean_run(path: Path, leaking: Run) -> CleanRun | None:
+    """Find the same model on a split that does not leak, among the runs beside this one."""
+    for beside in sorted(path.resolve().parent.iterdir()):
+        if beside == path.resolve() or not beside.is_dir():
+            continue
+        try:
+            runs = read_runs(beside)
+        except BackbeatError:
+            continue  # no run, or not a whole one: nothing to say of it
+        same = all(
+            run.description.model == leaking.description.model
+            and run.description.frontend == leaking.description.frontend
+            and run.description.genres == leaking.description.genres
+            and not run.leak
+            for run in runs
+        )
+        if same:
+            songs = joined_songs([run.songs() for run in runs])
+            return CleanRun(
+                beside, _protocol(runs), float(songs.right.mean()), _interval(songs), len(songs)
+            )
+    return None
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 60:.2f} min" if seconds >= 60 else f"{seconds:.1f} s"
+
+
+def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
+    """Give an evaluation for a JSON file; shares, not percentages."""
+    import json
+
+    clean = evaluated.clean
+    return {
+        "model": evaluated.model,
+        "protocol": evaluated.protocol,
+        "leak": evaluated.leak,
+        "accuracy_track": evaluated.metrics.track_accuracy,
+        "accuracy_track_interval": [evaluated.interval.low, evaluated.interval.high],
+        "interval": {
+            "level": evaluated.interval.level,
+            "groups": evaluated.interval.groups,
+            "artists_known": evaluated.artists_known,
+        },
+        "accuracy_slice": evaluated.metrics.slice_accuracy,
+        "folds": list(evaluated.folds),
+        "certainty": evaluated.certainty.to_json() if evaluated.certainty else None,
+        "clean": clean
+        and {
+            "run": str(clean.path),
+            "protocol": clean.protocol,
+            "accuracy_track": clean.track_accuracy,
+            "accuracy_track_interval": [clean.interval.low, clean.interval.high],
+        },
+        "training_seconds": round(evaluated.training_seconds, 1),
+        "facts": evaluated.facts,
+        **json.loads(evaluated.metrics.to_json()),
+    }

@@ -29,12 +29,12 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from backbeat import __version__, atomic, bundle, calibration, checkpoint, evaluation
+from backbeat import __version__, atomic, checkpoint
 from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
+from backbeat.finishing import finish_run
 from backbeat.history import Epoch, write_history
 from backbeat.splits import Split, write_split
 from backbeat.tensorboard import logging_to
@@ -133,7 +133,7 @@ def train(
         atomic.write_text(out / "spec.yaml", spec.to_yaml())
         write_split(out / "split.json", split)
         history = fit(network, spec, split, examples, out, seed, on_progress, on_epoch)
-    _finish(network, features, spec, split, examples, out, history, max_error)
+    finish_run(network, features, spec, split, examples, out, history, max_error)
     return out
 
 
@@ -238,76 +238,6 @@ def fit(
             "go on with the same command and --resume"
         )
     return history
-
-
-def _finish(
-    network: Any,
-    features: Features,
-    spec: Spec,
-    split: Split,
-    examples: Examples,
-    out: Path,
-    history: tuple[Epoch, ...],
-    max_error: float,
-) -> None:
-    """Write the results of a trained network; the bundle comes last and says that all is there."""
-    write_history(out / "history.csv", history)
-    with atomic.replacing(out / "model.keras") as temporary:
-        network.save(temporary)
-    rows = split.rows("test")
-    network_bytes = bundle.export_onnx(network, examples.x[rows[:32]])
-    _write_answers(out / "predictions.csv", network_bytes, examples, rows)
-    # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
-    metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
-    atomic.write_text(out / "metrics.json", metrics.to_json())
-    made = bundle.describe(
-        spec=spec,
-        frontend=features.frontend,
-        genres=examples.genres,
-        split=split,
-        metrics=metrics,
-        tracks=len(examples.names),
-        calibration=_calibrate(network_bytes, split, examples, out, max_error),
-    )
-    bundle.write_bundle(out / "model.backbeat", made, network_bytes)
-    (out / checkpoint.NAME).unlink(missing_ok=True)
-
-
-def _calibrate(
-    network: bytes, split: Split, examples: Examples, out: Path, max_error: float
-) -> calibration.Calibration:
-    """Fit the calibration on the validation part, where there is an honest one."""
-    rows = split.rows("valid")
-    if not len(rows):
-        return calibration.Calibration()
-    logits = _write_answers(out / "validation.csv", network, examples, rows)
-    if split.divides_tracks:
-        # Other slices of the very songs were in training: validation would flatter.
-        return calibration.Calibration()
-    validation = evaluation.read_predictions(out / "validation.csv")
-    return calibration.fit(validation, logits, max_error=max_error)
-
-
-def _write_answers(
-    path: Path, network: bytes, examples: Examples, rows: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
-    """Answer slices with the exported network, as users of the bundle will; give its logits."""
-    given = bundle.open_network(network, threads=0).in_batches(examples.x[rows])
-    predictions = evaluation.Predictions(
-        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
-        slices=examples.slice[rows],
-        truth=examples.y[rows],
-        probabilities=_normalised(given.probabilities),
-        genres=examples.genres,
-    )
-    evaluation.write_predictions(path, predictions)
-    return given.logits
-
-
-def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    exact = probabilities.astype(np.float64)
-    exact /= exact.sum(axis=1, keepdims=True)
-    return exact
 
 
 def _settings(

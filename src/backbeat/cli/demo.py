@@ -59,7 +59,8 @@ def demo(out: Path) -> None:
     for result in classify.classify_all(classifier, _unheard(songs, out)):
         if isinstance(result, classify.Answer):
             truth = result.path.parent.name
-            say(f"   {truth:<10} taken for {result.genre:<10} {result.probability:4.0%}")
+            withheld = "" if result.label == result.genre else f" ({result.label})"
+            say(f"   {truth:<10} taken for {result.genre:<10} {result.probability:4.0%}{withheld}")
     say("6. Pictures of a song")
     pictures = show(songs / "rock" / "jam-rock-000.wav", out / "pictures")
     say(

@@ -162,13 +162,16 @@ def _tell_split(split: "Split", before: str = "") -> None:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run directory, from train.")],
+    run: Annotated[Path, typer.Argument(help="A run directory or cross-validation, from train.")],
     on: Annotated[
         Path | None, typer.Option(help="Another feature store; tracks heard in training left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
-    """Score a run: accuracy, recall of each genre, confusion; figures and a report page."""
+    """Score a run: accuracy with its interval, recall of each genre, confusion, calibration.
+
+    Writes figures and a report page into it.
+    """
     import json
 
     from backbeat import scoring
@@ -176,22 +179,18 @@ def evaluate(
     evaluated = scoring.evaluate_run(run, on=on)
     report = None if on else scoring.write_evaluation(run, evaluated)
     if as_json:
-        scores = json.loads(evaluated.metrics.to_json())
-        content = {
-            "model": evaluated.model,
-            "leak": evaluated.leak,
-            "training_seconds": round(evaluated.training_seconds, 1),
-            "facts": evaluated.facts,
-            **scores,
-        }
-        say(json.dumps(content, indent=1, ensure_ascii=False))
+        say(json.dumps(scoring.evaluation_json(evaluated), indent=1, ensure_ascii=False))
         return
     _print_scores(evaluated)
     if report:
-        say(f"\nReport: {report}\nFigures: {run / 'figures'}\nBundle: {run / 'model.backbeat'}")
+        say(f"\nReport: {report}\nFigures: {run / 'figures'}")
+        if evaluated.history:
+            say(f"Bundle: {run / 'model.backbeat'}")
 
 
 def _print_scores(evaluated: "Evaluation") -> None:
+    from backbeat.headlines import certainty_lines, first_lines
+
     metrics = evaluated.metrics
     say(metrics.slice_report.text())
     tracks = [
@@ -205,8 +204,8 @@ def _print_scores(evaluated: "Evaluation") -> None:
         f"variance of recall {metrics.recall_variance:.1%}; "
         f"processing time {evaluated.training_seconds / 60:.2f} min"
     )
-    if evaluated.leak:
-        say(evaluated.leak)
+    for line in (*first_lines(evaluated), *certainty_lines(evaluated)):
+        say(line)
 
 
 def _describe(spec: "Spec") -> str:

@@ -38,8 +38,9 @@ def classify(
 ) -> None:
     """Tell the genre of songs of any length.
 
-    Files that cannot be answered are listed at the end, with exit status 1; all others are
-    answered.
+    An answer that the model is not sure enough of is "unsure"; music that is strange to it is "out
+    of genre". Files that cannot be answered are listed at the end, with exit status 1; all others
+    are answered.
     """
     from backbeat import answers
     from backbeat.audio import display_name
@@ -53,6 +54,7 @@ def classify(
     classifier = load(model)
     songs = list(find_songs(paths))
     failures: list[Failure] = []
+    withheld = 0
     write = answers.WRITERS[output_format.value]
     with answers.open_output(out) as file:
         writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
@@ -64,12 +66,14 @@ def classify(
             ):
                 if isinstance(result, Answer):
                     writer.answer(result)
+                    withheld += result.label != result.genre
                 else:
                     failures.append(result)
                     writer.failure(result)
                 told(done, len(songs))
     answered = len(songs) - len(failures)
-    warn(f"{answered:,} answered, {len(failures):,} failed")
+    unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
+    warn(f"{answered:,} answered{unsure}, {len(failures):,} failed")
     for failure in failures:
         warn(f"failed: {display_name(failure.path)}: {failure.reason}")
     if not songs:

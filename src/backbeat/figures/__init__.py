@@ -9,11 +9,15 @@ The paper's figures in kind: `song` (Figures 1 to 3), `mel_filters` (Figure 4), 
 (Figures 5 to 11).
 """
 
+from backbeat.figures.certainty import certainty
+from backbeat.figures.comparison import comparison
 from backbeat.figures.scores import confusion, learning_curves, recall_bars, run_metrics, timeline
 from backbeat.figures.sound import mel_filters, mfcc_map, song, spectrogram, waveplot
 from backbeat.figures.style import save, to_png
 
 __all__ = [
+    "certainty",
+    "comparison",
     "confusion",
     "learning_curves",
     "mel_filters",

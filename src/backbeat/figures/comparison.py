@@ -1,0 +1,107 @@
+"""The figure of a comparison: each model's accuracy with its interval, and who is alike."""
+
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from backbeat.figures.style import BLUE, FAINT, INK, LIGHT_BLUE, WARNING, new_figure, styled
+
+if TYPE_CHECKING:
+    from backbeat.comparison import Comparison
+
+
+@styled
+def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
+    """Draw accuracies with 95 % intervals, the best on top.
+
+    Parameters
+    ----------
+    compared : Comparison
+    leak : str
+        What the splits leak, to be said above.
+
+    Returns
+    -------
+    Figure
+        A row a model; small dots are its trials. At the right, each upright bar joins models of
+        which no two can be told apart.
+    """
+    scores = compared.scores
+    figure = new_figure(8.5, 1.5 + 0.42 * len(scores) + (0.25 if leak else 0))
+    axes = figure.subplots()
+    for row, score in enumerate(scores):
+        low, high = 100 * score.interval.low, 100 * score.interval.high
+        axes.plot([low, high], [row, row], color=LIGHT_BLUE, linewidth=5, solid_capstyle="round")
+        if len(score.trials) > 1:
+            trials = [100 * trial for trial in score.trials]
+            axes.scatter(trials, [row] * len(trials), s=10, color=FAINT, zorder=3)
+        axes.scatter(100 * score.accuracy, row, s=55, color=BLUE, zorder=4)
+        axes.annotate(
+            f"{100 * score.accuracy:.1f}",
+            (100 * score.accuracy, row),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=INK,
+        )
+    axes.set_yticks(range(len(scores)), labels=[score.name for score in scores])
+    axes.set_ylim(len(scores) - 0.5, -0.75)
+    axes.set_xlabel(f"songs answered rightly (%), 95 % interval; {compared.songs:,} songs")
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    _join_alike(axes, compared)
+    if leak:
+        axes.set_title(leak, color=WARNING, fontsize=9.5)
+    return figure
+
+
+def _join_alike(axes: Axes, compared: "Comparison") -> None:
+    """Draw an upright bar beside each longest run of models of which no two can be told apart."""
+    bars = alike(compared)
+    for place, (first, last) in enumerate(bars):
+        x = 1.02 + 0.02 * place
+        axes.plot(
+            [x, x],
+            [first - 0.15, last + 0.15],
+            transform=axes.get_yaxis_transform(),
+            color=INK,
+            linewidth=2.5,
+            solid_capstyle="round",
+            clip_on=False,
+        )
+    if bars:
+        axes.annotate(
+            "cannot be told apart",
+            (1.02 + 0.02 * len(bars), (bars[0][0] + bars[0][1]) / 2),
+            xycoords=axes.get_yaxis_transform(),
+            rotation=90,
+            va="center",
+            ha="left",
+            fontsize=8.5,
+            color=FAINT,
+            annotation_clip=False,
+        )
+
+
+def alike(compared: "Comparison") -> list[tuple[int, int]]:
+    """Find the longest runs of models, in order of accuracy, of which no two can be told apart.
+
+    Returns
+    -------
+    list of (int, int)
+        First and last row of each; a model alone makes none.
+    """
+    names = [score.name for score in compared.scores]
+    runs: list[tuple[int, int]] = []
+    for first in range(len(names)):
+        last = first
+        while last + 1 < len(names) and not any(
+            compared.differ(names[row], names[last + 1]) for row in range(first, last + 1)
+        ):
+            last += 1
+        if last > first and not (runs and runs[-1][1] >= last):
+            runs.append((first, last))
+    return runs

@@ -1,0 +1,92 @@
+"""Finishing a run: from a trained network to its answers, scores, calibration and bundle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import atomic, bundle, calibration, checkpoint, evaluation
+from backbeat.features import Examples, Features
+from backbeat.history import Epoch, write_history
+from backbeat.network import export_onnx, open_network
+from backbeat.splits import Split
+from backbeat.zoo.spec import Spec
+
+
+def finish_run(
+    network: Any,
+    features: Features,
+    spec: Spec,
+    split: Split,
+    examples: Examples,
+    out: Path,
+    history: tuple[Epoch, ...],
+    max_error: float,
+) -> None:
+    """Write the results of a trained network; the bundle comes last and says that all is there.
+
+    Parameters
+    ----------
+    network : keras.Model
+    features, spec, split, examples, out, max_error
+        As for `training.train`.
+    history : tuple of Epoch
+    """
+    write_history(out / "history.csv", history)
+    with atomic.replacing(out / "model.keras") as temporary:
+        network.save(temporary)
+    rows = split.rows("test")
+    network_bytes = export_onnx(network, examples.x[rows[:32]])
+    _write_answers(out / "predictions.csv", network_bytes, examples, rows)
+    # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
+    metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
+    atomic.write_text(out / "metrics.json", metrics.to_json())
+    made = bundle.describe(
+        spec=spec,
+        frontend=features.frontend,
+        genres=examples.genres,
+        split=split,
+        metrics=metrics,
+        tracks=len(examples.names),
+        calibration=_calibrate(network_bytes, split, examples, out, max_error),
+    )
+    bundle.write_bundle(out / "model.backbeat", made, network_bytes)
+    (out / checkpoint.NAME).unlink(missing_ok=True)
+
+
+def _calibrate(
+    network: bytes, split: Split, examples: Examples, out: Path, max_error: float
+) -> calibration.Calibration:
+    """Fit the calibration on the validation part, where there is an honest one."""
+    rows = split.rows("valid")
+    if not len(rows):
+        return calibration.Calibration()
+    logits = _write_answers(out / "validation.csv", network, examples, rows)
+    if split.divides_tracks:
+        # Other slices of the very songs were in training: validation would flatter.
+        return calibration.Calibration()
+    validation = evaluation.read_predictions(out / "validation.csv")
+    return calibration.fit(validation, logits, max_error=max_error)
+
+
+def _write_answers(
+    path: Path, network: bytes, examples: Examples, rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """Answer slices with the exported network, as users of the bundle will; give its logits."""
+    given = open_network(network, threads=0).in_batches(examples.x[rows])
+    predictions = evaluation.Predictions(
+        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
+        slices=examples.slice[rows],
+        truth=examples.y[rows],
+        probabilities=_normalised(given.probabilities),
+        genres=examples.genres,
+    )
+    evaluation.write_predictions(path, predictions)
+    return given.logits
+
+
+def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    exact = probabilities.astype(np.float64)
+    exact /= exact.sum(axis=1, keepdims=True)
+    return exact

@@ -1,0 +1,192 @@
+"""Reading finished runs: what was trained, on what, and what it answered."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.bundle import Description, read_bundle
+from backbeat.calibration import with_temperature
+from backbeat.crossvalidation import fold_runs, is_crossvalidation
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import Predictions, read_predictions, vote_by_track
+from backbeat.history import Epoch, read_history
+from backbeat.splits import LEAKS, read_parts
+from backbeat.splits.groups import known_artist
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    path : Path
+    description : Description
+        Of its bundle.
+    split : dict
+        The content of ``split.json``.
+    environment : dict
+        The content of ``environment.json``.
+    history : tuple of Epoch
+    predictions : Predictions
+        Of its test part, a row a slice.
+    """
+
+    path: Path
+    description: Description
+    split: dict[str, Any]
+    environment: dict[str, Any]
+    history: tuple[Epoch, ...]
+    predictions: Predictions
+
+    @property
+    def leak(self) -> str:
+        """What its split leaks, in words; empty where nothing is known to."""
+        return self.description.split.leak
+
+    @property
+    def divides_tracks(self) -> bool:
+        """Whether slices of one track may be in different parts of its split."""
+        return self.leak == LEAKS["slices"]
+
+    def heard(self) -> frozenset[str]:
+        """Give the tracks of which any slice was in the training or validation part."""
+        names = [name for part in ("train", "valid") for name in self.split["parts"][part]]
+        if self.divides_tracks:
+            return frozenset(name.rpartition("#")[0] for name in names)
+        return frozenset(names)
+
+    def songs(self) -> "Songs":
+        """Give the calibrated answers to the songs of its test part."""
+        return songs_of(
+            self.predictions, self.description.calibration.temperature, self.split["artists"]
+        )
+
+
+@dataclass(frozen=True)
+class Songs:
+    """Answers by song, after the vote of the slices.
+
+    Attributes
+    ----------
+    tracks : tuple of str, length n
+    truth : ndarray of int64, shape (n,)
+    raw, probabilities : ndarray of float64, shape (n, k)
+        Before and after temperature scaling.
+    groups : tuple of str, length n
+        The artist of each song; the song itself where that is unknown.
+    artists_known : int
+        Of how many songs the artist is known.
+    """
+
+    tracks: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+    raw: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
+    groups: tuple[str, ...]
+    artists_known: int
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each song was answered rightly, shape (n,)."""
+        return np.asarray(self.raw.argmax(axis=1) == self.truth)
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """Calibrated probability of each song's answer, shape (n,)."""
+        return np.asarray(self.probabilities.max(axis=1))
+
+
+def songs_of(predictions: Predictions, temperature: float, artists: dict[str, str]) -> Songs:
+    """Let slices vote, and calibrate the songs' probabilities.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        A row a slice.
+    temperature : float
+        Of songs.
+    artists : dict of str to str
+        Of the tracks, where known.
+    """
+    votes = vote_by_track(predictions)
+    tracks = tuple(str(track) for track in votes.tracks)
+    known = [known_artist(artists.get(track, "")) for track in tracks]
+    return Songs(
+        tracks=tracks,
+        truth=votes.truth,
+        raw=votes.probabilities,
+        probabilities=with_temperature(votes.probabilities, temperature),
+        groups=tuple(
+            f"artist {artist}" if artist else f"track {track}"
+            for artist, track in zip(known, tracks, strict=True)
+        ),
+        artists_known=sum(map(bool, known)),
+    )
+
+
+def joined_songs(parts: list[Songs]) -> Songs:
+    """Put songs of several runs in one table, each once for each run that answered it."""
+    return Songs(
+        tracks=tuple(track for part in parts for track in part.tracks),
+        truth=np.concatenate([part.truth for part in parts]),
+        raw=np.concatenate([part.raw for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        groups=tuple(group for part in parts for group in part.groups),
+        artists_known=sum(part.artists_known for part in parts),
+    )
+
+
+def read_runs(path: Path) -> tuple[Run, ...]:
+    """Read a run, or all folds of a cross-validation.
+
+    Raises
+    ------
+    BackbeatError
+        If it is missing, unfinished or damaged.
+    """
+    if is_crossvalidation(path):
+        return tuple(read_run(fold) for fold in fold_runs(path))
+    return (read_run(path),)
+
+
+def read_run(path: Path) -> Run:
+    """Read a finished run.
+
+    Raises
+    ------
+    BackbeatError
+        If it is missing, unfinished or damaged.
+    """
+    if not (path / "environment.json").exists():
+        raise BackbeatError(f"{path}: not a run; `backbeat train` makes one")
+    if not (path / "model.backbeat").exists():
+        raise BackbeatError(f"{path}: this run is unfinished; go on with `backbeat train --resume`")
+    return Run(
+        path=path,
+        description=read_bundle(path).description,
+        split=read_parts(path / "split.json"),
+        environment=_read_environment(path / "environment.json"),
+        history=read_history(path / "history.csv"),
+        predictions=read_predictions(path / "predictions.csv"),
+    )
+
+
+def _read_environment(path: Path) -> dict[str, Any]:
+    """Read how a run was made."""
+    try:
+        there = json.loads(path.read_text("utf-8"))
+        if not isinstance(there["packages"], dict):
+            raise TypeError("packages")
+        for key in ("seed", "processors", "platform", "backbeat", "spec"):
+            there[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
+    return dict(there)

@@ -1,0 +1,160 @@
+"""Confidence is fitted to what comes true, on songs, and withheld where it is too small."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from backbeat.calibration import (
+    OutOfGenre,
+    choose_threshold,
+    expected_calibration_error,
+    fit,
+    fit_temperature,
+    free_energy,
+    reliability,
+    risk_coverage,
+    with_temperature,
+)
+from backbeat.evaluation import Predictions, vote_by_track
+
+
+def overconfident(n=4_000, k=5, sharpness=3.0, seed=0):
+    """Answers whose true probabilities are known, and the same made too sharp."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 1.2, (n, k))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([random.choice(k, p=row) for row in true])
+    return with_temperature(true, 1 / sharpness), truth, true
+
+
+def test_the_temperature_that_made_answers_too_sharp_is_found():
+    sharp, truth, true = overconfident()
+    temperature = fit_temperature(sharp, truth)
+    assert temperature == pytest.approx(3.0, rel=0.06)
+    assert np.abs(with_temperature(sharp, temperature) - true).max() < 0.03
+
+
+def test_scaling_mends_the_calibration_error_and_changes_no_answer():
+    sharp, truth, _ = overconfident()
+    scaled = with_temperature(sharp, fit_temperature(sharp, truth))
+    right = sharp.argmax(axis=1) == truth
+    assert np.array_equal(scaled.argmax(axis=1), sharp.argmax(axis=1))
+    assert expected_calibration_error(sharp.max(axis=1), right) > 0.25
+    assert expected_calibration_error(scaled.max(axis=1), right) < 0.03
+
+
+def test_temperature_one_changes_nothing_and_zeros_are_survived():
+    rows = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]])
+    assert np.abs(with_temperature(rows, 1.0) - rows).max() < 1e-11
+    assert np.isfinite(with_temperature(rows, 20.0)).all()
+    assert 0.05 <= fit_temperature(rows, np.array([1, 2])) <= 20.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.1, 10), st.integers(0, 1000))
+def test_softer_is_less_sure(temperature, seed):
+    rows = np.random.default_rng(seed).dirichlet(np.ones(4), 6)
+    scaled = with_temperature(rows, temperature)
+    assert np.allclose(scaled.sum(axis=1), 1)
+    difference = scaled.max(axis=1) - rows.max(axis=1)
+    assert (difference <= 1e-9).all() if temperature >= 1 else (difference >= -1e-9).all()
+
+
+def test_reliability_by_hand():
+    confidence = np.array([0.95, 0.91, 0.55, 0.51, 1.0])
+    right = np.array([True, False, True, True, True])
+    measured = reliability(confidence, right)
+    assert measured.counts == (2, 3)
+    assert measured.accuracy == pytest.approx((1.0, 2 / 3))
+    assert measured.confidence == pytest.approx((0.53, 0.9533), abs=1e-4)
+    assert measured.error == pytest.approx(0.4 * 0.47 + 0.6 * (0.95333 - 0.66667), abs=1e-4)
+
+
+def test_risk_and_coverage_by_hand():
+    curve = risk_coverage(np.array([0.9, 0.5, 0.7, 0.7]), np.array([True, False, False, True]))
+    assert curve.threshold.tolist() == [0.9, 0.7, 0.5]
+    assert curve.coverage.tolist() == [0.25, 0.75, 1.0]
+    assert curve.risk == pytest.approx([0, 1 / 3, 1 / 2])
+
+
+def test_the_threshold_is_the_lowest_that_is_good_enough():
+    confidence = np.linspace(0.99, 0.5, 50)
+    right = np.arange(50) < 40  # the ten least sure are wrong
+    chosen = choose_threshold(confidence, right, 0.1)
+    answered = confidence >= chosen.threshold
+    assert chosen.coverage == answered.mean() == 44 / 50
+    assert chosen.error == (~right[answered]).mean() == pytest.approx(4 / 44)
+    assert choose_threshold(confidence, right, 0.2).coverage == 1.0
+    assert choose_threshold(confidence, right, 0.2).threshold < 0.5
+
+
+def test_where_no_threshold_is_good_enough_nothing_is_answered():
+    chosen = choose_threshold(np.array([0.9, 0.8]), np.array([False, False]), 0.2)
+    assert (chosen.threshold, chosen.coverage) == (1.0, 0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.05, 0.6))
+def test_a_threshold_holds_on_the_songs_it_was_chosen_on(seed, most):
+    random = np.random.default_rng(seed)
+    confidence = random.choice([0.3, 0.5, 0.6, 0.9], 30) if seed % 2 else random.random(30)
+    right = random.random(30) < confidence
+    chosen = choose_threshold(confidence, right, most)
+    answered = confidence >= chosen.threshold
+    assert chosen.coverage == pytest.approx(answered.mean())
+    if answered.any():
+        assert (~right[answered]).mean() == pytest.approx(chosen.error)
+        assert chosen.error <= most
+
+
+def test_energy_by_hand_and_without_overflow():
+    assert free_energy(np.zeros((1, 4))) == pytest.approx([-np.log(4)])
+    assert free_energy(np.array([[1e4, 0.0]])) == pytest.approx([-1e4])
+    sure, unsure = free_energy(np.array([[9.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+    assert sure < unsure
+
+
+def test_strangeness_is_told_as_a_share_of_familiar_songs():
+    known = OutOfGenre(quantiles=(-4.0, -2.0, 0.0))
+    assert [known.score(value) for value in (-9.0, -4.0, -3.0, -1.0, 0.0, 9.0)] == [
+        0.0,
+        0.0,
+        0.25,
+        0.75,
+        1.0,
+        1.0,
+    ]
+    with pytest.raises(ValidationError, match="must not fall"):
+        OutOfGenre(quantiles=(1.0, 0.0))
+
+
+def test_all_is_fitted_at_the_level_of_songs():
+    random = np.random.default_rng(1)
+    songs, slices, k = 80, 6, 3
+    truth = np.repeat(random.integers(0, k, songs), slices)
+    logits = random.normal(0, 2, (songs * slices, k)) + 2.5 * np.eye(k)[truth]
+    rows = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    predictions = Predictions(
+        np.repeat([f"song {n}" for n in range(songs)], slices),
+        np.tile(np.arange(slices), songs),
+        truth,
+        rows,
+        ("a", "b", "c"),
+    )
+    fitted = fit(predictions, logits, max_error=0.1)
+    assert fitted.songs == songs
+    votes = vote_by_track(predictions)
+    assert fitted.temperature == pytest.approx(
+        fit_temperature(votes.probabilities, votes.truth), abs=1e-5
+    )
+    assert fitted.slice_temperature == pytest.approx(fit_temperature(rows, truth), abs=1e-5)
+    assert fitted.slice_temperature != pytest.approx(fitted.temperature, rel=0.2)
+    assert fitted.unsure.error <= 0.1
+    energies = free_energy(logits).reshape(songs, slices).mean(axis=1)
+    assert fitted.out_of_genre.quantiles[0] == pytest.approx(energies.min(), abs=1e-5)
+    assert fitted.out_of_genre.quantiles[-1] == pytest.approx(energies.max(), abs=1e-5)
+    assert np.mean([fitted.out_of_genre.score(e) > 0.95 for e in energies]) == pytest.approx(
+        0.05, abs=0.02
+    )
