@@ -147,6 +147,9 @@ def described_with(path, change):
     write_parts(path, parts | {"bundle.json": json.dumps(content)})
 
 
+strange = {"mean": [0], "deviation": [1], "known": [[0]], "quantiles": [2, 1]}
+
+
 def put(*places, value):
     def change(content):
         for place in places[:-1]:
@@ -196,7 +199,7 @@ ENORMOUS = Mfcc().model_dump() | {"seconds": 3_600, "hop_length": 1, "n_mels": 2
         (put("calibration", "temperature", value=-1), "calibration.temperature"),
         (put("calibration", "temperature", value=0), "calibration.temperature"),
         (put("calibration", "unsure", value={"threshold": 1.5}), "calibration.unsure.threshold"),
-        (put("calibration", "out_of_genre", value={"quantiles": [2, 1]}), "must not fall"),
+        (put("calibration", "out_of_genre", value=strange), "must not fall"),
         (put("measured", "slice_accuracy", value=1.01), "measured.slice_accuracy"),
         (put("measured", "track_accuracy", value=-0.1), "measured.track_accuracy"),
         (put("measured", "track_accuracy", value=float("nan")), "measured.track_accuracy"),

@@ -11,10 +11,11 @@ from backbeat.calibration import (
     choose_threshold,
     expected_calibration_error,
     fit,
+    fit_out_of_genre,
     fit_temperature,
-    free_energy,
     reliability,
     risk_coverage,
+    strangeness,
     with_temperature,
 )
 from backbeat.evaluation import Predictions, vote_by_track
@@ -109,16 +110,43 @@ def test_a_threshold_holds_on_the_songs_it_was_chosen_on(seed, most):
         assert chosen.error <= most
 
 
-def test_energy_by_hand_and_without_overflow():
-    assert free_energy(np.zeros((1, 4))) == pytest.approx([-np.log(4)])
-    assert free_energy(np.array([[1e4, 0.0]])) == pytest.approx([-1e4])
-    sure, unsure = free_energy(np.array([[9.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
-    assert sure < unsure
+def ring(n=200, k=3, seed=0):
+    random = np.random.default_rng(seed)
+    return random.normal(0, 1, (n, k)) * [1.0, 10.0, 0.1][:k] + [5.0, 0.0, -2.0][:k]
+
+
+def test_what_lies_far_from_known_songs_is_strange():
+    fitted = fit_out_of_genre(ring(), ring(seed=1))
+    familiar, far, between = strangeness(
+        np.array([[5.0, 0, -2], [5.0, 0, 4], [5.0, 20, -2]]), fitted
+    )
+    assert familiar < between < far
+    assert fitted.score(familiar) < 0.5
+    assert fitted.score(far) == 1.0
+    # Each output counts by its own spread: 60 of its deviations are strange, 2 are not.
+    assert far > 20 > 4 > between
+
+
+def test_five_nearest_by_hand():
+    known = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [100.0]])
+    fitted = fit_out_of_genre(known, known)
+    value = strangeness(np.array([[0.0]]), fitted)[0]
+    assert value == pytest.approx(2.0 / known.std(), rel=3e-3)
+    one = fit_out_of_genre(known[:1], known)
+    assert strangeness(np.array([[0.0]]), one)[0] == 0
+
+
+def test_few_of_many_songs_travel_with_the_bundle():
+    fitted = fit_out_of_genre(ring(n=5_000), ring(seed=1))
+    assert len(fitted.known) == 1_000
+    share = np.mean([fitted.score(s) > 0.95 for s in strangeness(ring(seed=2), fitted)])
+    assert share == pytest.approx(0.05, abs=0.04)
 
 
 def test_strangeness_is_told_as_a_share_of_familiar_songs():
-    known = OutOfGenre(quantiles=(-4.0, -2.0, 0.0))
-    assert [known.score(value) for value in (-9.0, -4.0, -3.0, -1.0, 0.0, 9.0)] == [
+    parts = {"mean": (0.0,), "deviation": (1.0,), "known": ((0.0,),)}
+    known = OutOfGenre(**parts, quantiles=(1.0, 3.0, 5.0))
+    assert [known.score(value) for value in (0.0, 1.0, 2.0, 4.0, 5.0, 9.0)] == [
         0.0,
         0.0,
         0.25,
@@ -127,7 +155,9 @@ def test_strangeness_is_told_as_a_share_of_familiar_songs():
         1.0,
     ]
     with pytest.raises(ValidationError, match="must not fall"):
-        OutOfGenre(quantiles=(1.0, 0.0))
+        OutOfGenre(**parts, quantiles=(1.0, 0.0))
+    with pytest.raises(ValidationError, match="as many numbers"):
+        OutOfGenre(**(parts | {"known": ((0.0, 1.0),)}), quantiles=(0.0, 1.0))
 
 
 def test_all_is_fitted_at_the_level_of_songs():
@@ -143,7 +173,7 @@ def test_all_is_fitted_at_the_level_of_songs():
         rows,
         ("a", "b", "c"),
     )
-    fitted = fit(predictions, logits, max_error=0.1)
+    fitted = fit(predictions, logits, random.normal(0, 2, (40, k)), max_error=0.1)
     assert fitted.songs == songs
     votes = vote_by_track(predictions)
     assert fitted.temperature == pytest.approx(
@@ -152,9 +182,7 @@ def test_all_is_fitted_at_the_level_of_songs():
     assert fitted.slice_temperature == pytest.approx(fit_temperature(rows, truth), abs=1e-5)
     assert fitted.slice_temperature != pytest.approx(fitted.temperature, rel=0.2)
     assert fitted.unsure.error <= 0.1
-    energies = free_energy(logits).reshape(songs, slices).mean(axis=1)
-    assert fitted.out_of_genre.quantiles[0] == pytest.approx(energies.min(), abs=1e-5)
-    assert fitted.out_of_genre.quantiles[-1] == pytest.approx(energies.max(), abs=1e-5)
-    assert np.mean([fitted.out_of_genre.score(e) > 0.95 for e in energies]) == pytest.approx(
-        0.05, abs=0.02
-    )
+    means = logits.reshape(songs, slices, k).mean(axis=1)
+    distances = strangeness(means, fitted.out_of_genre)
+    assert fitted.out_of_genre.quantiles[0] == pytest.approx(distances.min(), abs=1e-4)
+    assert fitted.out_of_genre.quantiles[-1] == pytest.approx(distances.max(), abs=1e-4)

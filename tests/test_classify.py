@@ -12,7 +12,6 @@ from backbeat.calibration import (
     Calibration,
     OutOfGenre,
     Unsure,
-    free_energy,
     with_temperature,
 )
 from backbeat.classify import Answer, Failure, classify_all, find_songs, load
@@ -271,15 +270,22 @@ def test_the_length_of_a_song_does_not_matter_to_its_windows(tmp_path, three_min
     assert replace(long, timeline=()).seconds == 180.0
 
 
+def known_songs(quantiles):
+    """One known song at (1, 2)."""
+    return OutOfGenre(
+        mean=(0.0, 0.0), deviation=(1.0, 1.0), known=((1.0, 2.0),), quantiles=quantiles
+    )
+
+
 @pytest.mark.parametrize(
     ("threshold", "quantiles", "verdict"),
     [
         (0.0, None, "sure"),
         (1.0, None, "unsure"),
-        (0.0, (-100.0, -50.0), "out of genre"),
-        (1.0, (-100.0, -50.0), "out of genre"),
-        (0.0, (50.0, 100.0), "sure"),
-        (1.0, (50.0, 100.0), "unsure"),
+        (0.0, (0.0, 1e-9), "out of genre"),
+        (1.0, (0.0, 1e-9), "out of genre"),
+        (0.0, (500.0, 1000.0), "sure"),
+        (1.0, (500.0, 1000.0), "unsure"),
     ],
 )
 def test_an_answer_is_withheld_below_the_threshold_and_of_strange_music(
@@ -289,26 +295,28 @@ def test_an_answer_is_withheld_below_the_threshold_and_of_strange_music(
         temperature=2.0,
         songs=50,
         unsure=Unsure(threshold=threshold, max_error=0.2, coverage=0.5, error=0.1),
-        out_of_genre=quantiles and OutOfGenre(quantiles=quantiles),
+        out_of_genre=quantiles and known_songs(quantiles),
     )
     plain = load(make_bundle(tmp_path / "plain")).classify(three_minutes)
     assert (plain.verdict, plain.label, plain.strangeness) == ("not calibrated", plain.genre, None)
     answer = load(make_bundle(tmp_path / "b", calibration=calibration)).classify(three_minutes)
     assert answer.verdict == verdict
     assert answer.label == (answer.genre if verdict == "sure" else verdict)
-    assert answer.strangeness == (quantiles and (1.0 if quantiles[0] < 0 else 0.0))
+    assert answer.strangeness == (quantiles and (1.0 if quantiles[0] == 0 else 0.0))
     # Softened, the order of the genres unchanged.
     assert [genre for genre, _ in answer.ranking] == [genre for genre, _ in plain.ranking]
     odds = [ranking[0][1] / ranking[1][1] for ranking in (plain.ranking, answer.ranking)]
     assert odds[1] == pytest.approx(odds[0] ** 0.5)
 
 
-def test_strangeness_is_of_the_mean_energy_of_the_slices(tmp_path):
+def test_strangeness_is_of_the_mean_of_the_slices(tmp_path):
     samples = noise(29)
     path = song(tmp_path / "a.wav", samples)
-    calibration = Calibration(songs=5, out_of_genre=OutOfGenre(quantiles=(-20.0, 20.0)))
-    classifier = load(make_bundle(tmp_path / "b", calibration=calibration))
+    known = known_songs((0.0, 50.0))
+    classifier = load(
+        make_bundle(tmp_path / "b", calibration=Calibration(songs=5, out_of_genre=known))
+    )
     front = classifier.bundle.description.frontend
     logits = classifier.network.outputs(front.extract(audio.read(path, sample_rate=RATE))).logits
-    wanted = (float(free_energy(logits).mean()) + 20) / 40
+    wanted = np.linalg.norm(logits.mean(axis=0) - [1.0, 2.0]) / 50
     assert classifier.classify(path).strangeness == pytest.approx(wanted, abs=1e-4)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from backbeat import figures
+from backbeat.calibration import reliability, risk_coverage
+from backbeat.certainty import Certainty
+from backbeat.comparison import Contender, Trial, compare
 from backbeat.evaluation import LEAKING, Predictions, evaluate
 from backbeat.figures.scores import text_colour
 from backbeat.figures.style import minutes
@@ -43,6 +46,26 @@ def texts(figure):
     return {part.get_text() for part in found if part.get_text()}
 
 
+def measured_certainty():
+    random = np.random.default_rng(0)
+    confidence = random.random(300)
+    right = random.random(300) < confidence
+    measured = reliability(confidence, right)
+    curve = risk_coverage(confidence, right)
+    return Certainty((1.5,), 60, measured, measured, curve, 0.2, 0.4, 0.18, 120)
+
+
+def compared():
+    songs = tuple(f"song {number}" for number in range(200))
+    shares = {"cnn": 120, "mlp": 110, "chance": 20}
+    return compare(
+        [
+            Contender(name, (Trial("a", songs, np.arange(200) < n, songs, 0.4),))
+            for name, n in shares.items()
+        ]
+    )
+
+
 def all_figures():
     wave, levels, mfcc = sound()
     return {
@@ -51,6 +74,8 @@ def all_figures():
         "recall_bars": figures.recall_bars([0.5, 1.0, np.nan], GENRES),
         "run_metrics": figures.run_metrics(HISTORY, metrics(), title="mlp_27"),
         "timeline": figures.timeline([0, 3, 6], [[0.1, 0.2, 0.7]] * 3, GENRES),
+        "certainty": figures.certainty(measured_certainty()),
+        "comparison": figures.comparison(compared()),
         "waveplot": figures.waveplot(wave, RATE),
         "spectrogram": figures.spectrogram(levels, RATE, seconds=2),
         "mfcc_map": figures.mfcc_map(mfcc, seconds=2),

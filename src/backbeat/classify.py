@@ -23,7 +23,7 @@ import numpy.typing as npt
 from backbeat import audio
 from backbeat import frontend as frontends
 from backbeat.bundle import Bundle, read_bundle
-from backbeat.calibration import Calibration, free_energy, with_temperature
+from backbeat.calibration import Calibration, strangeness, with_temperature
 from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
@@ -175,18 +175,18 @@ class Classifier:
         calibration = self.bundle.description.calibration
         song = with_temperature(vote(given.probabilities), calibration.temperature)
         slices = with_temperature(given.probabilities, calibration.slice_temperature)
-        strangeness = None
-        if calibration.out_of_genre:
-            energy = float(free_energy(given.logits).mean())
-            strangeness = calibration.out_of_genre.score(energy)
+        strange = None
+        if known := calibration.out_of_genre:
+            logits = given.logits.mean(axis=0, dtype=np.float64)[np.newaxis]
+            strange = known.score(float(strangeness(logits, known)[0]))
         order = np.argsort(-song, kind="stable")
         best = slices.argmax(axis=1)
         return Answer(
             path=path,
             seconds=round(seconds, 3),
             ranking=tuple((self.genres[genre], float(song[genre])) for genre in order),
-            verdict=_verdict(calibration, float(song.max()), strangeness),
-            strangeness=strangeness,
+            verdict=_verdict(calibration, float(song.max()), strange),
+            strangeness=strange,
             agreement=float(np.mean(best == order[0])),
             timeline=tuple(
                 Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
@@ -195,11 +195,11 @@ class Classifier:
         )
 
 
-def _verdict(calibration: Calibration, confidence: float, strangeness: float | None) -> Verdict:
+def _verdict(calibration: Calibration, confidence: float, strange: float | None) -> Verdict:
     out_of_genre, unsure = calibration.out_of_genre, calibration.unsure
     if not calibration.fitted:
         return "not calibrated"
-    if out_of_genre and strangeness is not None and strangeness > out_of_genre.threshold:
+    if out_of_genre and strange is not None and strange > out_of_genre.threshold:
         return "out of genre"
     if unsure and confidence < unsure.threshold:
         return "unsure"

@@ -114,6 +114,10 @@ class Features:
     table: TrackTable
     array: "ZarrArray"
 
+    def track_seconds(self) -> npt.NDArray[np.float64]:
+        """Give the length of each track of `examples`, in seconds, shape (tracks,)."""
+        return self.table.seconds[self.table.slices > 0]
+
     def examples(self, kind: InputKind) -> Examples:
         """Load the slices of all tracks that were not left out.
 

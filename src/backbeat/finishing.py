@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import atomic, bundle, calibration, checkpoint, evaluation
+from backbeat.calibration.strangeness import MOST_KNOWN
 from backbeat.features import Examples, Features
 from backbeat.history import Epoch, write_history
 from backbeat.network import export_onnx, open_network
-from backbeat.splits import Split
+from backbeat.splits import TRAIN, Split
 from backbeat.zoo.spec import Spec
 
 
@@ -67,7 +68,18 @@ def _calibrate(
         # Other slices of the very songs were in training: validation would flatter.
         return calibration.Calibration()
     validation = evaluation.read_predictions(out / "validation.csv")
-    return calibration.fit(validation, logits, max_error=max_error)
+    known = _training_songs(network, split, examples)
+    return calibration.fit(validation, logits, known, max_error=max_error)
+
+
+def _training_songs(network: bytes, split: Split, examples: Examples) -> npt.NDArray[np.float64]:
+    """Give the network's outputs before the softmax for songs of the training part."""
+    tracks = np.unique(examples.track[split.rows("train")])
+    chosen = tracks[np.linspace(0, len(tracks) - 1, min(len(tracks), MOST_KNOWN)).astype(int)]
+    rows = np.flatnonzero(np.isin(examples.track, chosen) & (split.part == TRAIN))
+    given = open_network(network, threads=0).in_batches(examples.x[rows])
+    names = np.array([examples.names[track] for track in examples.track[rows]], dtype=str)
+    return evaluation.mean_by_track(names, given.logits)
 
 
 def _write_answers(

@@ -15,17 +15,21 @@ too (there validation would flatter), nor where there is no validation part.
 - *unsure* [2]_: answers below a threshold of confidence are withheld. Of the answers that are given
   (the *coverage*), the share that is wrong is the *risk*. The threshold is the lowest at which the
   validation songs' risk is at most a stated share.
-- *out of genre*: how strange a song is to the network, by its free energy [3]_: minus the logarithm
-  of the sum of the exponentials of the network's last layer before the softmax, averaged over the
-  song's slices. Told as the share of validation songs that are less strange; above 0.95 a song is
-  said to be perhaps none of the genres, which is wrong of one validation song in twenty.
+- *out of genre* [3]_: how strange a song is to the network: the mean distance from the five nearest
+  training songs, in the space of the last layer before the softmax (averaged over a song's slices,
+  each genre's output brought to variance 1). Told as the share of validation songs that are less
+  strange; above 0.95 a song is said to be perhaps none of the genres, which is wrong of one
+  validation song in twenty. Other scores were tried, the free energy of the outputs [4]_ among
+  them: see ``docs/evaluation.md``.
 
 References
 ----------
 .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks",
    ICML 2017.
 .. [2] Y. Geifman and R. El-Yaniv, "Selective classification for deep neural networks", NIPS 2017.
-.. [3] W. Liu, X. Wang, J. Owens and Y. Li, "Energy-based out-of-distribution detection",
+.. [3] Y. Sun, Y. Ming, X. Zhu and Y. Li, "Out-of-distribution detection with deep nearest
+   neighbors", ICML 2022.
+.. [4] W. Liu, X. Wang, J. Owens and Y. Li, "Energy-based out-of-distribution detection",
    NeurIPS 2020.
 """
 
@@ -37,7 +41,7 @@ from backbeat.calibration.reliability import (
     reliability,
 )
 from backbeat.calibration.selective import RiskCoverage, choose_threshold, risk_coverage
-from backbeat.calibration.strangeness import free_energy
+from backbeat.calibration.strangeness import fit_out_of_genre, strangeness
 from backbeat.calibration.temperature import fit_temperature, with_temperature
 
 __all__ = [
@@ -49,9 +53,10 @@ __all__ = [
     "choose_threshold",
     "expected_calibration_error",
     "fit",
+    "fit_out_of_genre",
     "fit_temperature",
-    "free_energy",
     "reliability",
     "risk_coverage",
+    "strangeness",
     "with_temperature",
 ]

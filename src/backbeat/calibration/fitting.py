@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from backbeat.calibration.parameters import Calibration
 from backbeat.calibration.selective import choose_threshold
-from backbeat.calibration.strangeness import fit_out_of_genre, free_energy
+from backbeat.calibration.strangeness import fit_out_of_genre
 from backbeat.calibration.temperature import fit_temperature, with_temperature
 from backbeat.evaluation import Predictions, mean_by_track, vote_by_track
 
@@ -14,7 +14,11 @@ MAX_ERROR = 0.2
 
 
 def fit(
-    validation: Predictions, logits: npt.NDArray[np.floating], *, max_error: float = MAX_ERROR
+    validation: Predictions,
+    logits: npt.NDArray[np.floating],
+    known: npt.NDArray[np.floating],
+    *,
+    max_error: float = MAX_ERROR,
 ) -> Calibration:
     """Fit temperatures, the threshold of "unsure" and the out-of-genre score.
 
@@ -24,6 +28,8 @@ def fit(
         Of the validation part, a row a slice.
     logits : ndarray of float, shape (n, k)
         The network's outputs before the softmax for the same slices.
+    known : ndarray of float, shape (m, k)
+        The same for songs of the training part, averaged over each song's slices.
     max_error : float
         The share of the given answers that may be wrong.
 
@@ -39,5 +45,5 @@ def fit(
         slice_temperature=round(fit_temperature(validation.probabilities, validation.truth), 6),
         songs=len(songs),
         unsure=choose_threshold(calibrated.max(axis=1), songs.answers == songs.truth, max_error),
-        out_of_genre=fit_out_of_genre(mean_by_track(validation.tracks, free_energy(logits))),
+        out_of_genre=fit_out_of_genre(known, mean_by_track(validation.tracks, logits)),
     )

@@ -32,23 +32,32 @@ class Unsure(_Strict):
 
 
 class OutOfGenre(_Strict):
-    """How strange music is told from familiar music.
+    """How strange music is told from familiar music; see `strangeness`.
 
     Attributes
     ----------
+    mean, deviation : tuple of float, length k
+        Of the training songs, by genre.
+    known : tuple of tuple of float
+        Training songs, standardised, k numbers each.
     quantiles : tuple of float
-        Strangeness (`free_energy`) of the validation songs: least, ..., greatest, at even steps.
+        Strangeness of the validation songs: least, ..., greatest, at even steps.
     threshold : float
         The share of less strange validation songs above which a song may be none of the genres.
     """
 
+    mean: tuple[float, ...]
+    deviation: tuple[PositiveFloat, ...]
+    known: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1, max_length=10_000)]
     quantiles: Annotated[tuple[float, ...], Field(min_length=2, max_length=1_001)]
     threshold: Share = 0.95
 
     @model_validator(mode="after")
-    def _rising(self) -> Self:
+    def _consistent(self) -> Self:
         if any(np.diff(self.quantiles) < 0):
             raise ValueError("quantiles must not fall")
+        if {len(self.mean), len(self.deviation), *map(len, self.known)} != {len(self.mean)}:
+            raise ValueError("mean, deviation and known songs must be of as many numbers")
         return self
 
     def score(self, strangeness: float) -> float:

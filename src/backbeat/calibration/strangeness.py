@@ -1,37 +1,74 @@
-"""How strange music is to a network."""
+"""How strange music is to a network: its distance from the songs that the network knows."""
 
 import numpy as np
 import numpy.typing as npt
 
 from backbeat.calibration.parameters import OutOfGenre
 
+NEIGHBOURS = 5
+MOST_KNOWN = 1_000
+"""Training songs that are kept at most: enough to be near, few enough to travel with the bundle."""
+
 _QUANTILES = 101
+_LEAST_DEVIATION = 1e-6
+
+Floats = npt.NDArray[np.float64]
 
 
-def free_energy(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Give minus the logarithm of the sum of exponentials; more is stranger.
+def strangeness(songs: npt.NDArray[np.floating], known: OutOfGenre) -> Floats:
+    """Give each song's mean distance from the nearest known songs; more is stranger.
 
     Parameters
     ----------
-    logits : ndarray of float, shape (n, k)
-        A row a slice, before the softmax.
+    songs : ndarray of float, shape (n, k)
+        The network's outputs before the softmax, averaged over the slices of each song.
+    known : OutOfGenre
 
     Returns
     -------
     ndarray of float64, shape (n,)
+        In standard deviations of the known songs.
     """
-    exact = np.asarray(logits, np.float64)
-    greatest = exact.max(axis=1)
-    return np.asarray(-greatest - np.log(np.exp(exact - greatest[:, np.newaxis]).sum(axis=1)))
+    mean, deviation = np.array(known.mean), np.array(known.deviation)
+    return _distances((np.asarray(songs, np.float64) - mean) / deviation, np.array(known.known))
 
 
-def fit_out_of_genre(strangeness: npt.NDArray[np.floating]) -> OutOfGenre:
-    """Learn how strange familiar songs are.
+def fit_out_of_genre(
+    training: npt.NDArray[np.floating], validation: npt.NDArray[np.floating]
+) -> OutOfGenre:
+    """Learn where known songs lie, and how far from them new songs of known genres fall.
 
     Parameters
     ----------
-    strangeness : ndarray of float, shape (n,)
-        Of validation songs.
+    training, validation : ndarray of float, shapes (n, k) and (m, k)
+        As `songs` of `strangeness`. Of training songs `MOST_KNOWN` are kept, evenly.
+
+    Returns
+    -------
+    OutOfGenre
     """
-    quantiles = np.quantile(strangeness, np.linspace(0, 1, _QUANTILES))
-    return OutOfGenre(quantiles=tuple(round(float(q), 6) for q in quantiles))
+    kept = np.linspace(0, len(training) - 1, min(len(training), MOST_KNOWN)).astype(int)
+    chosen = np.asarray(training, np.float64)[kept]
+    mean = chosen.mean(axis=0)
+    deviation = np.maximum(chosen.std(axis=0), _LEAST_DEVIATION)
+    # Rounded before anything is measured by them, as they travel in the bundle.
+    mean, deviation = np.round(mean, 4), np.maximum(np.round(deviation, 4), _LEAST_DEVIATION)
+    known = np.round((chosen - mean) / deviation, 3)
+    distances = _distances((np.asarray(validation, np.float64) - mean) / deviation, known)
+    quantiles = np.quantile(distances, np.linspace(0, 1, _QUANTILES))
+    return OutOfGenre(
+        mean=tuple(mean.tolist()),
+        deviation=tuple(deviation.tolist()),
+        known=tuple(map(tuple, known.tolist())),
+        quantiles=tuple(np.round(quantiles, 6).tolist()),
+    )
+
+
+def _distances(songs: Floats, known: Floats) -> Floats:
+    """Give the mean Euclidean distance of each song from its nearest known ones."""
+    found = np.empty(len(songs))
+    for row, song in enumerate(songs):  # a song at a time, so that memory stays small
+        all_distances = np.sqrt(np.square(known - song).sum(axis=1))
+        nearest = min(NEIGHBOURS, len(known))
+        found[row] = np.partition(all_distances, nearest - 1)[:nearest].mean()
+    return found

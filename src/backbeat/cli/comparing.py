@@ -1,11 +1,172 @@
 """The verbs of honest evaluation: audit, compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import say, table
+from backbeat.cli.console import progress, say, table
+from backbeat.cli.options import Folds, SplitName, Workers
+
+if TYPE_CHECKING:
+    from backbeat.audit import Audit
+    from backbeat.features import Features
+    from backbeat.jobs import Progress
+    from backbeat.worth import Worth
+
+
+def audit(
+    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    split: SplitName,
+    folds: Folds = None,
+    test_share: Annotated[float, typer.Option(help="Share to test on.")] = 0.3,
+    valid_share: Annotated[
+        float | None, typer.Option(help="Share of the rest to choose by, as for train.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and the training.")] = 0,
+    near: Annotated[
+        bool, typer.Option("--near/--no-near", help="Look for near duplicates too.")
+    ] = True,
+    model: Annotated[
+        str | None, typer.Option(help="Train this on the split and on a clean one, too.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the model's own number.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="With --model: a folder for the two runs.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    workers: Workers = None,
+) -> None:
+    """Say how much a split leaks: what of its test part is in its training part too.
+
+    Songs, artists, albums, exact copies and near duplicates (the same recording, found by ear
+    whatever its level, start and coding). --split file:theirs.csv audits a split made elsewhere.
+    With --model it also says what the leak is worth: the same model on both splits, side by side.
+    """
+    import json
+
+    from backbeat import splits
+    from backbeat.audit import audit_splits
+    from backbeat.errors import BackbeatError
+    from backbeat.features import open_features
+
+    splits.check_protocol(split)
+    if (model is None) != (out is None):
+        raise BackbeatError("--model and -o go together: the model, and where its two runs go")
+    opened = open_features(features)
+    examples = opened.examples("mfcc")
+    options: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
+    if splits.is_crossvalidation(split, folds):
+        made = splits.make_folds(examples, split, folds, **options)
+    else:
+        made = (splits.make_split(examples, split, test_share=test_share, **options),)
+    found = audit_splits(examples, made, _near_duplicates(opened) if near else ())
+    worth = None
+    if model and out:
+        worth = _worth(opened, model, split, out, epochs, workers, test_share=test_share, **options)
+    if as_json:
+        told = {"audit": found.to_json(), "worth": worth and _worth_json(worth)}
+        say(json.dumps(told, indent=1, ensure_ascii=False))
+        return
+    _print_audit(found, near)
+    if worth:
+        _print_worth(worth)
+
+
+def _near_duplicates(opened: "Features") -> "tuple[Any, ...]":
+    from backbeat.duplicates import find_near_duplicates
+
+    examples = opened.examples("mfcc")
+    with progress("looking for near duplicates", "blocks") as told:
+        return find_near_duplicates(
+            examples, opened.frontend, seconds=opened.track_seconds(), on_progress=told
+        )
+
+
+def _worth(
+    opened: "Features",
+    model: str,
+    split: str,
+    out: Path,
+    epochs: int | None,
+    workers: int | None,
+    **options: Any,
+) -> "Worth":
+    from backbeat import zoo
+    from backbeat.engine import open_executor
+    from backbeat.worth import measure_worth
+
+    spec = zoo.find(model).with_epochs(epochs)
+    with open_executor(workers) as executor, progress(spec.name, "") as bar:
+
+        def told(now: "Progress") -> None:
+            bar(now.done, now.total, f"{spec.name}: {now.finished} of {now.jobs} runs")
+
+        return measure_worth(
+            opened, spec, split, out, executor=executor, on_progress=told, **options
+        )
+
+
+def _worth_json(worth: "Worth") -> dict[str, Any]:
+    from backbeat.scoring import evaluation_json
+
+    return {
+        "points": worth.points,
+        "as_split": evaluation_json(worth.leaking),
+        "clean": evaluation_json(worth.clean),
+    }
+
+
+def _print_audit(found: "Audit", near: bool) -> None:
+    from backbeat.audio import display_name
+
+    rows = [
+        (
+            leak.kind,
+            f"{leak.share:.1%}",
+            f"{leak.in_validation / max(1, leak.slices):.1%}",
+            f"{leak.known / max(1, leak.slices):.0%}",
+        )
+        for leak in found.leaks
+        if near or leak.kind != "near duplicate"
+    ]
+    folds = f", {found.folds} folds" if found.folds else ""
+    title = f"Split {found.protocol}{folds}: test slices of which ... is in training"
+    table(title, ("the same", "in training", "in validation", "known of"), rows)
+    say(f"\n{found.tracks:,} tracks in the split, {found.left_out:,} left out")
+    for pair in found.crossings:
+        names = f"{display_name(pair.tested)} (test) and {display_name(pair.trained)} (heard)"
+        where = f", {pair.offset:+.1f} s" if pair.offset else ""
+        say(f"{pair.kind}: {names}, correlation {pair.correlation:.2f}{where}")
+    if found.leaking:
+        say("This split leaks: figures measured on it are too high.")
+    else:
+        say("Nothing of what is known leaks.")
+
+
+def _print_worth(worth: "Worth") -> None:
+    from backbeat.headlines import span
+
+    rows = [
+        (
+            name,
+            evaluated.protocol,
+            f"{evaluated.metrics.slice_accuracy:.1%}",
+            f"{evaluated.metrics.track_accuracy:.1%}",
+            span(evaluated.interval),
+            evaluated.metrics.n_tracks,
+        )
+        for name, evaluated in (("as split", worth.leaking), ("clean", worth.clean))
+    ]
+    say("")
+    table(
+        f"What it is worth to {worth.clean.model}",
+        ("run", "split", "slices right", "songs right", "95 % interval", "songs"),
+        rows,
+    )
+    say(
+        f"\nOn the split as it is, {100 * worth.points:+.1f} points of songs against the clean one."
+    )
 
 
 def compare(

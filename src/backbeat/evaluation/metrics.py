@@ -58,15 +58,17 @@ def mean_by_track(
     Parameters
     ----------
     tracks : ndarray of str, shape (n,)
-    values : ndarray of float, shape (n,)
+    values : ndarray of float, shape (n, k)
 
     Returns
     -------
-    ndarray of float64, shape (t,)
-        A value a track, in order of appearance, as `vote_by_track` has them.
+    ndarray of float64, shape (t, k)
+        A row a track, in order of appearance, as `vote_by_track` has them.
     """
-    _, track_of_row = track_rows(tracks)
-    return np.asarray(np.bincount(track_of_row, weights=values) / np.bincount(track_of_row))
+    first, track_of_row = track_rows(tracks)
+    sums = np.zeros((len(first), values.shape[1]))
+    np.add.at(sums, track_of_row, values)
+    return np.asarray(sums / np.bincount(track_of_row)[:, np.newaxis])
 
 
 def log_probabilities(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

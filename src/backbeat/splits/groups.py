@@ -67,11 +67,26 @@ def joined(*columns: Sequence[str]) -> npt.NDArray[np.int64]:
         for row, value in enumerate(column)
         if value
     ]
-    nodes = n + len(numbers)
-    ends = np.array(edges, np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), (nodes, nodes))
+    return connected(n + len(numbers), np.array(edges, np.int64).reshape(-1, 2))[:n]
+
+
+def connected(nodes: int, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Find the connected components of a graph, and number them.
+
+    Parameters
+    ----------
+    nodes : int
+    edges : ndarray of int64, shape (m, 2)
+
+    Returns
+    -------
+    ndarray of int64, shape (nodes,)
+        From 0, in the order of each component's first node.
+    """
+    weights = np.ones(len(edges), np.int8)
+    graph = coo_array((weights, (edges[:, 0], edges[:, 1])), (nodes, nodes))
     _, component = connected_components(graph, directed=False)
-    _, first, group = np.unique(component[:n], return_index=True, return_inverse=True)
+    _, first, number = np.unique(component, return_index=True, return_inverse=True)
     rank = np.empty_like(first)
     rank[np.argsort(first)] = np.arange(len(first))
-    return np.asarray(rank[group], np.int64)
+    return np.asarray(rank[number], np.int64)

@@ -224,11 +224,11 @@ def _with_validation(
     examples: Examples, part: Parts, share: float, rng: np.random.Generator, protocol: str
 ) -> Parts:
     """Turn a share of the training part into a validation part, drawn as the protocol draws."""
-    if not share:
+    rows = np.flatnonzero(part == TRAIN)
+    if not share or not len(rows):
         return part
     shares = np.array([1 - share, share])
     part = part.copy()
-    rows = np.flatnonzero(part == TRAIN)
     if protocol == "slices":
         part[rows] = draw_slices(len(rows), shares[::-1], rng) ^ 1
         return part
