@@ -9,7 +9,7 @@ fall of the music decides alone. Silence counts for nothing.
 All pairs of windows are screened at 0.31 s a frame by their normalised cross-correlation over all
 offsets [1]_, by FFT. The few that are alike are compared at 0.0775 s, the spacing of a map's
 columns, where the stretch that is most alike is found as the maximal sum of consecutive numbers
-[2]_: a recording is found inside other material too. 4,000 windows take 14 s of one core.
+[2]_: a recording is found inside other material too. 4,000 windows take 14 to 20 s of one core.
 
 `THRESHOLD` lies between what copies and what different songs were measured to score. The least
 score of the copies of 50 excerpts of GTZAN, 5 a genre:
@@ -23,15 +23,16 @@ MP3 of 128 or 64 kbit/s, Opus of 64    0.94     0.94
 MP3 of 32 kbit/s                       0.66     0.67
 first 0.7 s cut                        0.94     0.87
 first 3.3 s cut, MP3 of 64 kbit/s      0.88     0.76
-after 8 s of other music               0.85     0.73
+after 8 s of other music               0.86     0.73
 15 s of it in the midst of other       0.68     0.64
-6 s in common                          0.75     0.68
+6 s in common                          0.74     0.68
 =====================================  ====  =======
 
-(Log-mel maps know a column of every 0.0775 s only, and another one after a cut.) Of the 204,000
-pairs of 639 maps of different tracks of GTZAN, without its known duplicates, the highest score was
-0.49; of 8 million, when played slower and backwards too, 0.645; of the 180,000 pairs of 600 songs
-of the built-in collection, which share their instruments, 0.62. High are loops of one tempo.
+(A log-mel map has a column of every 0.0775 s only, and another one after a cut.) Of the 204,000
+pairs of 639 maps of GTZAN without its known duplicates the highest score was 0.49; of 8 million
+pairs of different songs among these maps and the same played slower or backwards, 0.645; of the
+180,000 pairs of 600 songs of the built-in collection, which share their instruments, 0.62. Highest
+are loops of one tempo.
 
 References
 ----------
@@ -72,7 +73,6 @@ _DOUBT_SECONDS = 1.0
 _ALIKE = 0.5  # correlation from which frames are taken into the most alike stretch
 _SILENT = 0.1  # dB: silence has a flat spectrum, since front-ends have a floor
 _LEAST_DEVIATION = 0.1  # dB: below it a coefficient moves by rounding
-_WEAKEST = 0.2  # of the median strength: softer passages are raised no further
 _STRONGEST = 2.0  # of the strength around a frame: one click is no recording
 _WINDOWS_IN_MEMORY = 2048  # at the fine step, of 20 kB each: most are never needed
 _WINDOWS_IN_A_BLOCK = 32  # so that a block's correlations stay in the processor's cache
@@ -210,8 +210,7 @@ def _series(window: _Window, frontend: FrontEnd, step: float) -> Array:
     sound = np.square(values).sum(axis=1, keepdims=True) > values.shape[1] * _SILENT**2
     share = weights @ sound.astype(np.float32)
     mean = (weights @ (values * sound)) / np.maximum(share, 1e-6)
-    # What is left of a frame that is mostly silent is the edge of a sound, the same in any song.
-    return _normalised(mean, share > 0.5, step)
+    return _normalised(mean, share > 0, step)
 
 
 @functools.lru_cache(maxsize=256)
@@ -222,16 +221,10 @@ def _resampling(frontend: FrontEnd, shape: tuple[int, int], seconds: float, step
     each of sum 1, empty past the window's end.
     """
     slices, frames = shape
-    kept = np.full(slices * frames, True)
     if isinstance(frontend, Mfcc):
         centres = np.arange(frames) * frontend.hop_length
         starts = np.arange(slices)[:, None] * frontend.slice_samples
         times = (starts + centres).ravel() / frontend.sample_rate
-        # Frames that reach over an end of their slice hold zeros, at the same places in any song.
-        # A quarter of a frame is next to nothing, at its end.
-        before, after = frontend.n_fft // 2, frontend.n_fft // 4
-        whole = (centres >= before) & (centres + after <= frontend.slice_samples)
-        kept = np.tile(whole, slices) if whole.any() else kept
     else:
         # The columns of a map are picked at this spacing; see `frontend.logmel`.
         n_frames = 1 + int(seconds * frontend.sample_rate) // frontend.hop_length
@@ -239,7 +232,7 @@ def _resampling(frontend: FrontEnd, shape: tuple[int, int], seconds: float, step
         times = (np.arange(slices * frames) + 0.5) * spacing / frontend.sample_rate
     longest = (frontend.window_samples + frontend.slack_samples) / frontend.sample_rate
     grid = np.arange(math.ceil(longest / step)) * step
-    triangles = np.maximum(0, 1 - np.abs(grid[:, None] - times) / (_REACH * step)) * kept
+    triangles = np.maximum(0, 1 - np.abs(grid[:, None] - times) / (_REACH * step))
     weights = triangles / np.maximum(triangles.sum(axis=1, keepdims=True), 1e-6)
     return scipy.sparse.csr_array(weights.astype(np.float32))
 
@@ -264,8 +257,7 @@ def _normalised(values: Array, sound: npt.NDArray[np.bool_], step: float) -> Arr
     deviation = np.sqrt(np.square(centred).sum(axis=0) / taken.sum())
     scaled = centred / np.maximum(deviation, _LEAST_DEVIATION)
     strength = np.sqrt(around(np.square(scaled).mean(axis=1, keepdims=True)) / weight)
-    weakest = max(_WEAKEST * float(np.median(strength[sound])), 1e-3)
-    even = scaled / np.maximum(strength, weakest)
+    even = scaled / np.maximum(strength, 1e-3)
     size = np.sqrt(np.square(even).mean(axis=1, keepdims=True))
     limited: Array = even / np.maximum(1, size / _STRONGEST)
     return limited
