@@ -248,7 +248,8 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
         history=history,
         figures=shown,
         leaks=leaks,
-        opening=first_lines(evaluated),
+        # What leaks by slices is said in a warning of its own above.
+        opening=[line for line in first_lines(evaluated) if not line.startswith("LEAKING")],
         interval=evaluated.interval,
         certainty=certainty_lines(evaluated),
     )

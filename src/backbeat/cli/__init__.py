@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from backbeat import __version__
-from backbeat.cli import collections, comparing, models, paper, songs, tuning
+from backbeat.cli import collections, comparing, labels, models, paper, songs, tuning
 from backbeat.errors import BackbeatError
 
 _STOPPED = 130  # the exit status of what Ctrl-C ends
@@ -45,6 +45,7 @@ app.command()(models.train)
 app.command()(models.evaluate)
 app.command()(comparing.audit)
 app.command()(comparing.compare)
+app.command()(labels.suspects)
 app.command()(paper.reproduce)
 app.command()(tuning.tune)
 app.command()(songs.classify)

@@ -1,0 +1,93 @@
+"""The verb about labels: suspects."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backbeat.cli.console import progress, say, table, warn
+
+_ROWS = 30
+_MANY = 0.2
+
+
+class Grouping(StrEnum):
+    """What stays in one fold."""
+
+    tracks = "tracks"
+    artists = "artists"
+
+
+def suspects(
+    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="CSV", help="Write the list to a file.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="The most suspects to list (default: all).")
+    ] = None,
+    by: Annotated[
+        Grouping,
+        typer.Option(help="tracks: finds single wrong labels; artists: whole albums of them."),
+    ] = Grouping.tracks,
+    folds: Annotated[
+        int, typer.Option(min=2, help="Each part of the songs is judged by all others.")
+    ] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List songs whose labels are probably wrong, the worst first, each with its reason.
+
+    Each song is judged by classifiers that have not heard it; exact copies with different labels
+    are always named.
+    """
+    import json
+    from dataclasses import asdict
+
+    from backbeat.audio import display_name
+    from backbeat.features import open_features
+    from backbeat.suspects import find_suspects, write_suspects
+
+    with progress("describing songs", "") as told:
+        found = find_suspects(
+            open_features(features), by=by.value, folds=folds, seed=seed, on_progress=told
+        )
+    listed = found.suspects[:top]
+    if out:
+        write_suspects(out, listed)
+    if found.unjudged:
+        what = "songs" if by is Grouping.tracks else "artists"
+        small = ", ".join(f"{genre} ({songs:,})" for genre, songs in found.unjudged.items())
+        warn(f"not judged, with fewer than {folds} different {what}: {display_name(small)} songs")
+    if as_json:
+        content = {
+            "tracks": found.tracks,
+            "suspects": len(found.suspects),
+            "agreement": round(found.agreement, 6),
+            "unjudged": found.unjudged,
+            "listed": [asdict(suspect) for suspect in listed],
+        }
+        # Escapes keep a name of undecodable bytes.
+        say(json.dumps(content, indent=1))
+        return
+    # Of a long list the beginning, unless a number was asked for.
+    shown = listed if top else listed[:_ROWS]
+    if shown:
+        rows = [(display_name(s.name), s.genre, display_name(s.reason)) for s in shown]
+        table("Suspicious labels, the worst first", ("track", "label", "why"), rows)
+        say("")
+    if len(shown) < len(found.suspects):
+        rest = "" if top else "; the file holds all" if out else "; -o writes all to a file"
+        say(f"The first {len(shown):,} of {len(found.suspects):,}{rest}.")
+    say(
+        f"{len(found.suspects):,} of {found.tracks:,} songs look mislabelled; "
+        f"{found.agreement:.0%} sound like their labels most."
+    )
+    if len(found.suspects) > _MANY * found.tracks:
+        warn(
+            "these genres are hard to tell apart by these features, so that many right labels are "
+            "suspected; trust the first of the list"
+        )
+    if out:
+        say(f"List: {out}")
