@@ -1,4 +1,5 @@
-# make demo: the whole way on the built-in collection; make test: lint, types, tests.
+# make demo: the whole way on the built-in collection; make test: lint, types, tests;
+# make train-default FEATURES=...: the bundle that comes with backbeat, from log-mel maps of GTZAN.
 # Both make what they need first: a virtual environment in .venv with the versions of constraints.txt.
 
 PYTHON ?= python3
@@ -6,7 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types unit clean
+FEATURES ?= gtzan.features
+
+.PHONY: demo test lint types unit train-default clean
 
 demo: $(VENV)/.train
 	$(BIN)/backbeat demo --out demo
@@ -36,6 +39,9 @@ $(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
 	@touch $@
+
+train-default: $(VENV)/.train
+	$(BIN)/python tools/train_default.py $(FEATURES) --out src/backbeat/models/gtzan.backbeat
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache

@@ -79,7 +79,7 @@ class Description(_Strict):
     model: str
     genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     frontend: Annotated[FrontEnd, Field(discriminator="name")]
-    input: Literal["mfcc", "logmel"]
+    input: Literal["mfcc", "logmel", "musicnn"]
     normalisation: Literal["none", "window"]
     """"window": each log-mel map brought to mean 0 and variance 1."""
     calibration: Calibration = Calibration()
@@ -88,14 +88,18 @@ class Description(_Strict):
     trained_on_tracks: Count
     spec: dict[str, Any]
     network_sha256: str
+    heard: tuple[str, ...] = ()
+    """Tracks that it was trained on, where no ``split.json`` beside it tells them."""
+    notes: str = ""
+    """More for its card: licences, limits."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Description":
         if len(set(self.genres)) != len(self.genres):
             raise ValueError("genres stand twice")
         if (self.normalisation == "window") != (self.input == "logmel"):
-            raise ValueError("log-mel maps are normalised a window, MFCCs are not")
-        if self.input == "logmel" and self.frontend.name != "logmel":
+            raise ValueError("log-mel maps are normalised a window, other inputs are not")
+        if self.input != "mfcc" and self.frontend.name != "logmel":
             raise ValueError("a network that takes log-mel maps needs the front-end logmel")
         if not set(self.genres) >= set(self.measured.recall):
             raise ValueError("recall of a genre that is not in genres")

@@ -46,7 +46,7 @@ Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slic
 It knows no genre but these. Genres overlap and labels differ between people. It was measured on
 songs of the collection that it was trained on, and may do worse on music of other times, places or
 recordings.
-"""
+{description.notes}"""
 
 
 def _how_sure(calibration: Calibration) -> str:

@@ -14,7 +14,7 @@ from backbeat import atomic
 from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Features
-from backbeat.jobs import Job, Progress, run_jobs
+from backbeat.jobs import Job, Progress, load_examples, run_jobs
 from backbeat.splits import Split, make_folds
 from backbeat.zoo import Spec
 
@@ -70,7 +70,7 @@ def cross_validate(
     """
     # Made here too, so that a mistake is told before anything is begun.
     made = make_folds(
-        features.examples(spec.input), protocol, folds, seed=seed, valid_share=valid_share
+        load_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share
     )
     _claim(out, _settings(features, spec, made, seed), resume)
     jobs = [

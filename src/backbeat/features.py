@@ -35,7 +35,7 @@ VERSION = 1
 TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
 
 Array = npt.NDArray[np.float32]
-InputKind = Literal["mfcc", "logmel"]
+InputKind = Literal["mfcc", "logmel", "musicnn", "maps"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Features:
 
         Parameters
         ----------
-        kind : {"mfcc", "logmel"}
+        kind : {"mfcc", "logmel", "musicnn", "maps"}
             What the network takes; see `frontend.as_input`.
 
         Returns

@@ -1,5 +1,6 @@
 """Finishing a run: from a trained network to its answers, scores, calibration and bundle."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from backbeat import atomic, bundle, calibration, checkpoint, evaluation
 from backbeat.calibration.strangeness import MOST_KNOWN
 from backbeat.features import Examples, Features
 from backbeat.history import Epoch, write_history
-from backbeat.network import export_onnx, open_network
+from backbeat.network import Outputs, export_onnx, open_network
 from backbeat.splits import TRAIN, Split
 from backbeat.zoo.spec import Spec
+
+Answering = Callable[[npt.NDArray[np.float32]], Outputs]
 
 
 def finish_run(
@@ -39,7 +42,9 @@ def finish_run(
         network.save(temporary)
     rows = split.rows("test")
     network_bytes = export_onnx(network, examples.x[rows[:32]])
-    _write_answers(out / "predictions.csv", network_bytes, examples, rows)
+    # By the exported network, as users of the bundle will be answered.
+    answer = open_network(network_bytes, threads=0).in_batches
+    write_answers(out / "predictions.csv", answer, examples, rows)
     # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
     metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
     atomic.write_text(out / "metrics.json", metrics.to_json())
@@ -50,43 +55,65 @@ def finish_run(
         split=split,
         metrics=metrics,
         tracks=len(examples.names),
-        calibration=_calibrate(network_bytes, split, examples, out, max_error),
+        calibration=calibrate(answer, split, examples, out, max_error),
     )
     bundle.write_bundle(out / "model.backbeat", made, network_bytes)
     (out / checkpoint.NAME).unlink(missing_ok=True)
 
 
-def _calibrate(
-    network: bytes, split: Split, examples: Examples, out: Path, max_error: float
+def calibrate(
+    answer: Answering, split: Split, examples: Examples, out: Path, max_error: float
 ) -> calibration.Calibration:
-    """Fit the calibration on the validation part, where there is an honest one."""
+    """Fit the calibration on the validation part, where there is an honest one.
+
+    Parameters
+    ----------
+    answer : callable
+        From slices (n, frames, bands) to `network.Outputs`.
+    split, examples, out, max_error
+        As for `finish_run`; ``validation.csv`` is left in `out`.
+    """
     rows = split.rows("valid")
     if not len(rows):
         return calibration.Calibration()
-    logits = _write_answers(out / "validation.csv", network, examples, rows)
+    logits = write_answers(out / "validation.csv", answer, examples, rows)
     if split.divides_tracks:
         # Other slices of the very songs were in training: validation would flatter.
         return calibration.Calibration()
     validation = evaluation.read_predictions(out / "validation.csv")
-    known = _training_songs(network, split, examples)
+    known = _training_songs(answer, split, examples)
     return calibration.fit(validation, logits, known, max_error=max_error)
 
 
-def _training_songs(network: bytes, split: Split, examples: Examples) -> npt.NDArray[np.float64]:
+def _training_songs(answer: Answering, split: Split, examples: Examples) -> npt.NDArray[np.float64]:
     """Give the network's outputs before the softmax for songs of the training part."""
     tracks = np.unique(examples.track[split.rows("train")])
     chosen = tracks[np.linspace(0, len(tracks) - 1, min(len(tracks), MOST_KNOWN)).astype(int)]
     rows = np.flatnonzero(np.isin(examples.track, chosen) & (split.part == TRAIN))
-    given = open_network(network, threads=0).in_batches(examples.x[rows])
+    given = answer(examples.x[rows])
     names = np.array([examples.names[track] for track in examples.track[rows]], dtype=str)
     return evaluation.mean_by_track(names, given.logits)
 
 
-def _write_answers(
-    path: Path, network: bytes, examples: Examples, rows: npt.NDArray[np.intp]
+def write_answers(
+    path: Path, answer: Answering, examples: Examples, rows: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.float32]:
-    """Answer slices with the exported network, as users of the bundle will; give its logits."""
-    given = open_network(network, threads=0).in_batches(examples.x[rows])
+    """Answer slices and write the predictions.
+
+    Parameters
+    ----------
+    path : Path
+    answer : callable
+        From slices (n, frames, bands) to `network.Outputs`.
+    examples : Examples
+    rows : ndarray of int, shape (m,)
+
+    Returns
+    -------
+    ndarray of float32, shape (m, genres)
+        The logits.
+    """
+    given = answer(examples.x[rows])
     predictions = evaluation.Predictions(
         tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
         slices=examples.slice[rows],

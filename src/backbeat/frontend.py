@@ -313,13 +313,15 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
         Slices as extracted (or stored) with `parameters`.
     parameters : FrontEnd
         The front-end that made them.
-    kind : {"mfcc", "logmel"}
-        What the network was designed for: MFCC slices, or standardised log-mel maps.
+    kind : {"mfcc", "logmel", "musicnn", "maps"}
+        What the network was designed for: MFCC slices, standardised log-mel maps, or the patches of
+        MusiCNN; "maps" leaves log-mel maps as they are.
 
     Returns
     -------
     ndarray of float32, shape (m, frames', bands')
-        ``m`` is ten times ``n`` where log-mel maps are seen as MFCC slices, otherwise ``n``.
+        ``m`` is ten times ``n`` where log-mel maps are seen as MFCC slices or patches, otherwise
+        ``n``.
 
     Raises
     ------
@@ -336,7 +338,12 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
     if kind == "mfcc":
         cut = mfcc_slices(slices)
         return cut.reshape(-1, *cut.shape[2:])
-    return standardise(slices)
+    if kind == "musicnn":
+        from backbeat.musicnn.maps import maps_to_patches
+
+        patches = maps_to_patches(slices, parameters=parameters)
+        return patches.reshape(-1, *patches.shape[2:])
+    return slices if kind == "maps" else standardise(slices)
 
 
 def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:

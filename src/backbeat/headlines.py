@@ -32,7 +32,8 @@ def first_lines(evaluated: "Evaluation") -> tuple[str, ...]:
     """
     metrics, interval = evaluated.metrics, evaluated.interval
     name = evaluated.protocol.partition(",")[0].partition(":")[0]
-    lines = [f"Protocol: {evaluated.protocol} ({_MEANING.get(name, 'a split')})."]
+    meaning = f" ({_MEANING[name]})" if name in _MEANING else ""
+    lines = [f"Protocol: {evaluated.protocol}{meaning}."]
     if evaluated.leak:
         lines.append(f"{evaluated.leak[0].upper()}{evaluated.leak[1:]}; new songs fare worse.")
     elif evaluated.facts.get("Evaluated on"):

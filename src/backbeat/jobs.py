@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from backbeat import splits, training
+from backbeat import splits, training, transfer
 from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features, InputKind, open_features
 from backbeat.zoo import Spec
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-_COST = {"mlp": 1, "cnn": 3}  # an epoch's, roughly: for the time left and the order of work
+_COST = {
+    "mlp": 1,
+    "cnn": 3,
+    "transfer": 10,
+}  # an epoch's, roughly: for the time left and the order of work
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,17 @@ def train_job(job: Job) -> str | None:
     """Train one model (in a worker); give the reason if it fails."""
     try:
         features, examples = _load(job.features, job.spec.input)
+        if job.spec.family == transfer.NAME:
+            transfer.train_transfer(
+                features,
+                split_for(job, examples),
+                examples,
+                Path(job.run),
+                seed=job.seed,
+                max_error=job.max_error,
+                resume=True,
+            )
+            return None
         training.train(
             features,
             job.spec,
@@ -162,7 +177,12 @@ def split_for(job: Job, examples: Examples) -> splits.Split:
 def _load(path: str, kind: InputKind) -> tuple[Features, Examples]:
     """Load the features once a worker."""
     features = open_features(Path(path))
-    return features, features.examples(kind)
+    return features, load_examples(features, kind)
+
+
+def load_examples(features: Features, kind: InputKind) -> Examples:
+    """Load what a network of this kind trains on: for "musicnn", its features of each patch."""
+    return transfer.embed(features) if kind == "musicnn" else features.examples(kind)
 
 
 def _is_finished(job: Job) -> bool:

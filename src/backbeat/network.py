@@ -4,6 +4,7 @@ It takes slices (batch, frames, bands) and gives ``probabilities`` and ``logits`
 after and before the softmax, and ``embedding`` (batch, n), which its last layer sees.
 """
 
+import math
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ import numpy.typing as npt
 from backbeat.errors import BackbeatError, one_line
 
 _EXPORT_TOLERANCE = 1e-4
+# Of the input; between the layers of a convolutional network it becomes a hundred times as many.
+_NUMBERS_AT_ONCE = 2**18
+_LEAST_BATCH = 4
 
 Array = npt.NDArray[np.float32]
 
@@ -114,8 +118,9 @@ class Network:
         """Give all that the network says of slices (n, frames, bands)."""
         return Outputs(*self._run(x, ["probabilities", "logits", "embedding"]))
 
-    def in_batches(self, x: Array, size: int = 1024) -> Outputs:
+    def in_batches(self, x: Array) -> Outputs:
         """Give the same for any number of slices, in bounded memory."""
+        size = max(_LEAST_BATCH, _NUMBERS_AT_ONCE // max(1, math.prod(x.shape[1:])))
         starts = range(0, max(1, len(x)), size)
         return joined_outputs([self.outputs(x[start : start + size]) for start in starts])
 

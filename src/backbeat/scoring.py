@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backbeat import atomic, evaluation
+from backbeat import atomic, evaluation, gtzan
 from backbeat.bundle import read_bundle
 from backbeat.certainty import Certainty, measure_certainty
 from backbeat.comparison import Interval, bootstrap_interval
@@ -133,6 +133,57 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
         folds=tuple(float(own.right.mean()) for own in songs) if len(runs) > 1 else (),
         certainty=measure_certainty([run.description.calibration for run in runs], songs),
         clean=_clean_run(path, first) if leak else None,
+    )
+
+
+def evaluate_bundle(path: Path, on: Path) -> Evaluation:
+    """Score a bundle alone, such as one that comes with backbeat, on a feature store.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.backbeat`` file.
+    on : Path
+        A feature store. Tracks that the bundle says it was trained on are left out, and counted.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    BackbeatError
+        If the bundle is damaged or does not fit the features.
+    """
+    described = read_bundle(path).description
+    features = open_features(on)
+    heard = frozenset(
+        name
+        for name in features.table.name
+        if name in described.heard or (gtzan.track_id(name) or "") in described.heard
+    )
+    predictions, left_out = predict(path, features, leave_out=heard)
+    artists = dict(zip(features.table.name, features.table.artist, strict=True))
+    songs = songs_of(predictions, described.calibration.temperature, artists)
+    return Evaluation(
+        model=described.model,
+        protocol=f"songs of {on.name}",
+        metrics=evaluation.evaluate(predictions),
+        interval=_interval(songs),
+        artists_known=songs.artists_known,
+        leak="",
+        facts={
+            "Model": described.model,
+            "Made by": described.made_by,
+            "Front-end": f"{described.frontend.name}, network input {described.input}",
+            "Evaluated on": f"{on}, {left_out} of its tracks left out as heard in training",
+        },
+        history=(),
+        monitored="validation",
+        training_seconds=0.0,
+        folds=(),
+        certainty=measure_certainty([described.calibration], [songs]),
+        clean=None,
     )
 
 

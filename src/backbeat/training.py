@@ -127,14 +127,40 @@ def train(
     begun = (out / "environment.json").exists()
     network = new_network(spec, examples, seed)
     with logging_to(tensorboard and tensorboard / out.resolve().name, go_on=begun) as on_epoch:
-        # First of all: by this file a run is known again after a kill.
-        described = json.dumps(settings | _machine(), indent=1) + "\n"
-        atomic.write_text(out / "environment.json", described)
+        _describe(out, settings)
         atomic.write_text(out / "spec.yaml", spec.to_yaml())
         write_split(out / "split.json", split)
         history = fit(network, spec, split, examples, out, seed, on_progress, on_epoch)
     finish_run(network, features, spec, split, examples, out, history, max_error)
     return out
+
+
+def begin_run(
+    out: Path,
+    features: Features,
+    spec: Spec,
+    split: Split,
+    *,
+    seed: int,
+    max_error: float,
+    resume: bool,
+) -> None:
+    """Make a run's folder and its ``environment.json``, by which it is known again after a kill.
+
+    Raises
+    ------
+    BackbeatError
+        If `out` is not free, and holds no run with these settings to be resumed.
+    """
+    settings = _settings(features, spec, split, seed, max_error)
+    _claim(out, settings, resume)
+    if not (out / "model.backbeat").exists():
+        _describe(out, settings)
+
+
+def _describe(out: Path, settings: dict[str, Any]) -> None:
+    content = json.dumps(settings | _machine(), indent=1) + "\n"
+    atomic.write_text(out / "environment.json", content)
 
 
 def new_network(spec: Spec, examples: Examples, seed: int) -> Any:

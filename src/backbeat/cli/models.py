@@ -58,7 +58,7 @@ def models(
 
 def train(
     features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
-    model: Annotated[str, typer.Option(help="A model of the zoo, or a YAML spec.")],
+    model: Annotated[str, typer.Option(help="A model of the zoo, a YAML spec, or transfer.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to make.")],
     split: SplitName,
     folds: Folds = None,
@@ -84,12 +84,16 @@ def train(
 
     With --folds, or the published folds, train it on every fold. Ctrl-C keeps the last whole epoch.
     """
-    from backbeat import splits, training, zoo
+    from backbeat import splits, training, transfer, zoo
     from backbeat.features import open_features
+    from backbeat.jobs import load_examples
 
     splits.check_protocol(split)
-    spec = zoo.find(model).with_epochs(epochs)
     opened = open_features(features)
+    spec = transfer.SPEC if model == transfer.NAME else zoo.find(model).with_epochs(epochs)
+    if spec.family == transfer.NAME:
+        with progress("listening with MusiCNN") as listening:
+            transfer.embed(opened, on_progress=listening)
     if splits.is_crossvalidation(split, folds):
         _cross_validate(
             opened,
@@ -105,11 +109,17 @@ def train(
         )
         evaluate(out)
         return
-    examples = opened.examples(spec.input)
+    examples = load_examples(opened, spec.input)
     drawn = splits.make_split(
         examples, split, seed=seed, test_share=test_share, valid_share=valid_share
     )
     _tell_split(drawn, f"{spec.name}: ")
+    if spec.family == transfer.NAME:
+        transfer.train_transfer(
+            opened, drawn, examples, out, seed=seed, max_error=max_error, resume=resume
+        )
+        evaluate(out)
+        return
     with EpochBar(drawn.monitored) as told:
         training.train(
             opened,
@@ -162,7 +172,13 @@ def _tell_split(split: "Split", before: str = "") -> None:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run directory or cross-validation, from train.")],
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="A run directory or cross-validation, from train."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Instead of a run: a bundle, or gtzan; with --on.")
+    ] = None,
     on: Annotated[
         Path | None, typer.Option(help="Another feature store; tracks heard in training left out.")
     ] = None,
@@ -170,19 +186,28 @@ def evaluate(
 ) -> None:
     """Score a run: accuracy with its interval, recall of each genre, confusion, calibration.
 
-    Writes figures and a report page into it.
+    Writes figures and a report page into it (not with --on).
     """
     import json
 
     from backbeat import scoring
+    from backbeat.errors import BackbeatError
+    from backbeat.models import find_bundle
 
-    evaluated = scoring.evaluate_run(run, on=on)
-    report = None if on else scoring.write_evaluation(run, evaluated)
+    if (run is None) == (model is None):
+        raise BackbeatError("name a run, or a bundle with --model")
+    if run is not None:
+        evaluated = scoring.evaluate_run(run, on=on)
+    elif model is not None and on is not None:
+        evaluated = scoring.evaluate_bundle(find_bundle(model), on)
+    else:
+        raise BackbeatError("--model: name the features to evaluate it on with --on")
+    report = None if on or run is None else scoring.write_evaluation(run, evaluated)
     if as_json:
         say(json.dumps(scoring.evaluation_json(evaluated), indent=1, ensure_ascii=False))
         return
     _print_scores(evaluated)
-    if report:
+    if report and run is not None:
         say(f"\nReport: {report}\nFigures: {run / 'figures'}")
         if evaluated.history:
             say(f"Bundle: {run / 'model.backbeat'}")

@@ -21,9 +21,12 @@ class Format(StrEnum):
 def classify(
     paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
     model: Annotated[
-        Path | None,
-        typer.Option(help="A bundle (model.backbeat) or a run directory.", envvar="BACKBEAT_MODEL"),
-    ] = None,
+        str,
+        typer.Option(
+            help="gtzan, which comes with backbeat; a bundle; or a run directory.",
+            envvar="BACKBEAT_MODEL",
+        ),
+    ] = "gtzan",
     top: Annotated[int, typer.Option(min=1, help="How many genres to name.")] = 3,
     output_format: Annotated[
         Format, typer.Option("--format", help="Of the answers.")
@@ -45,13 +48,9 @@ def classify(
     from backbeat import answers
     from backbeat.audio import display_name
     from backbeat.classify import Answer, Failure, classify_all, find_songs, load
-    from backbeat.errors import BackbeatError
+    from backbeat.models import find_bundle
 
-    if model is None:
-        raise BackbeatError(
-            "no model: name a bundle with --model; `backbeat train` leaves one in its run"
-        )
-    classifier = load(model)
+    classifier = load(find_bundle(model))
     songs = list(find_songs(paths))
     failures: list[Failure] = []
     withheld = 0

@@ -47,6 +47,7 @@ from backbeat.splits.split import (
     TRAIN,
     Split,
     read_parts,
+    split_of,
     write_split,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "make_folds",
     "make_split",
     "read_parts",
+    "split_of",
     "track_groups",
     "write_split",
 ]

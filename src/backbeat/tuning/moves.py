@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from backbeat.zoo.spec import (
     Activation,
@@ -111,7 +111,7 @@ def _made(spec: Spec, layers: Sequence[Layer], epochs: int | None = None) -> Spe
     kept = spec.model_dump(include={"input", "optimizer", "learning_rate", "batch_size", "epochs"})
     if epochs is not None:
         kept["epochs"] = epochs
-    return named(spec.family, layers, **kept)
+    return named(cast(Family, spec.family), layers, **kept)
 
 
 def _dense_added(spec: Spec) -> Iterator[Change]:

@@ -93,8 +93,8 @@ class Spec(_Strict):
     Attributes
     ----------
     name : str
-    family : {"mlp", "cnn"}
-    input : {"mfcc", "logmel"}
+    family : {"mlp", "cnn", "transfer"}
+    input : {"mfcc", "logmel", "musicnn"}
         What the network takes.
     layers : tuple of Layer
         Between the input and the softmax output, which has a node a genre and is not listed.
@@ -106,8 +106,8 @@ class Spec(_Strict):
     """
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.-]+$")]
-    family: Literal["mlp", "cnn"]
-    input: Literal["mfcc", "logmel"] = "mfcc"
+    family: Literal["mlp", "cnn", "transfer"]
+    input: Literal["mfcc", "logmel", "musicnn"] = "mfcc"
     layers: Annotated[
         tuple[Annotated[Layer, Field(discriminator="kind")], ...], Field(min_length=1)
     ]

@@ -1,0 +1,115 @@
+"""MusiCNN's features of each patch of a feature store, computed once and kept in the store."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import atomic
+from backbeat.errors import BackbeatError
+from backbeat.features import Examples, Features
+from backbeat.frontend import LogMel, as_input
+from backbeat.musicnn.runtime import Musicnn, Outputs, open_musicnn
+
+PARTS = ("embedding", "mean_pool", "max_pool")
+"""The outputs of MusiCNN that a head sees, in this order: 200, 753 and 753 numbers."""
+
+_KEPT = "musicnn.npz"
+
+Array = npt.NDArray[np.float32]
+
+
+def network_path() -> Path:
+    """Give the path of the MusiCNN that comes with backbeat."""
+    return Path(str(resources.files("backbeat.musicnn") / "data" / "msd_musicnn.onnx"))
+
+
+def features_of(outputs: Outputs) -> Array:
+    """Put the outputs that a head sees side by side, shape (n, 1706)."""
+    return np.concatenate([getattr(outputs, part) for part in PARTS], axis=1)
+
+
+def embed(features: Features, *, on_progress: Callable[[int, int], None] | None = None) -> Examples:
+    """Describe each patch of 3 s of a store by MusiCNN's features.
+
+    Parameters
+    ----------
+    features : Features
+        Log-mel maps.
+    on_progress : callable, optional
+        Called with (tracks done, tracks). Nothing is kept of an embedding that was stopped.
+
+    Returns
+    -------
+    embedded : backbeat.features.Examples
+        With ``x`` of shape (n, 1, 1706): 10 patches a map.
+
+    Raises
+    ------
+    BackbeatError
+        If the store holds MFCCs, or cannot be read or written.
+    """
+    if not isinstance(features.frontend, LogMel):
+        raise BackbeatError(
+            f"{features.path}: holds MFCCs, and --model transfer needs log-mel maps: prepare the "
+            "collection again with --frontend logmel"
+        )
+    maps = features.examples("maps")
+    network = network_path()
+    key = _key(maps, network.read_bytes())
+    path = features.path / _KEPT
+    found = _read(path, key)
+    if found is None:
+        found = _embed(maps, features.frontend, open_musicnn(network), on_progress)
+        content = io.BytesIO()
+        np.savez(content, key=key, features=found)
+        atomic.write_bytes(path, content.getvalue())
+    patches = len(found) // len(maps.x)
+    counts = np.bincount(maps.track) * patches
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    return replace(
+        maps,
+        x=found[:, np.newaxis],
+        y=np.repeat(maps.y, patches),
+        track=np.repeat(maps.track, patches),
+        slice=np.arange(len(found)) - first,
+    )
+
+
+def _embed(
+    maps: Examples,
+    frontend: LogMel,
+    musicnn: Musicnn,
+    on_progress: Callable[[int, int], None] | None,
+) -> Array:
+    rows = []
+    for number, decibels in enumerate(maps.x):
+        if on_progress:
+            on_progress(number, len(maps.x))
+        rows.append(features_of(musicnn(as_input(decibels[np.newaxis], frontend, "musicnn"))))
+    if on_progress:
+        on_progress(len(maps.x), len(maps.x))
+    return np.concatenate(rows)
+
+
+def _key(maps: Examples, network: bytes) -> str:
+    """Name what an embedding was made from, so that it is made again where that has changed."""
+    content = hashlib.sha256(network)
+    content.update(np.ascontiguousarray(maps.x).data)
+    return content.hexdigest()
+
+
+def _read(path: Path, key: str) -> Array | None:
+    """Read what was kept; None where there is nothing, or it is of something else."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                return None
+            return np.asarray(file["features"], np.float32)
+    except Exception:  # noqa: BLE001 - zipfile and NumPy raise many kinds; it is made again
+        return None

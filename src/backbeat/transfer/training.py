@@ -1,0 +1,117 @@
+"""Training a head, and leaving a run like that of any other model."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import atomic, bundle, evaluation
+from backbeat.calibration.fitting import MAX_ERROR
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import mean_by_track
+from backbeat.evaluation.predictions import track_rows
+from backbeat.features import Examples, Features
+from backbeat.finishing import calibrate, write_answers
+from backbeat.history import Epoch, write_history
+from backbeat.splits import Split, write_split
+from backbeat.training import begin_run
+from backbeat.transfer.head import Head, fit_head, joined_network
+from backbeat.zoo.spec import Flatten, Spec
+
+NAME = "transfer"
+SPEC = Spec(name=NAME, family="transfer", input="musicnn", layers=(Flatten(),), epochs=1)
+
+
+def train_transfer(
+    features: Features,
+    split: Split,
+    examples: Examples,
+    out: Path,
+    *,
+    seed: int = 0,
+    max_error: float = MAX_ERROR,
+    resume: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train a head on MusiCNN's features and leave a finished run in `out`.
+
+    Parameters
+    ----------
+    features : Features
+    split : Split
+        Of `examples`.
+    examples : Examples
+        From `embed`.
+    out : Path
+    seed, max_error, resume
+        As for `training.train`; nothing is left to chance here but the split.
+    on_progress : callable, optional
+        Called with (steps done, steps).
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    BackbeatError
+        As `training.train`.
+    """
+    if not split.names["test"]:
+        raise BackbeatError(
+            f"{features.path}: holds no song of the test part of --split {split.protocol}"
+        )
+    begin_run(out, features, SPEC, split, seed=seed, max_error=max_error, resume=resume)
+    if (out / "model.backbeat").exists():
+        return out
+    start = time.perf_counter()
+    head = fit_head(*_songs(examples, split, "train"), len(examples.genres))
+    seconds = round(time.perf_counter() - start, 3)
+    if on_progress:
+        on_progress(1, 2)
+    atomic.write_text(out / "spec.yaml", SPEC.to_yaml())
+    write_split(out / "split.json", split)
+    write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
+    write_answers(out / "predictions.csv", head.outputs, examples, split.rows("test"))
+    metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
+    atomic.write_text(out / "metrics.json", metrics.to_json())
+    described = bundle.describe(
+        spec=SPEC,
+        frontend=features.frontend,
+        genres=examples.genres,
+        split=split,
+        metrics=metrics,
+        tracks=len(examples.names),
+        calibration=calibrate(head.outputs, split, examples, out, max_error),
+    )
+    bundle.write_bundle(out / "model.backbeat", described, joined_network(head))
+    if on_progress:
+        on_progress(2, 2)
+    return out
+
+
+def _songs(
+    examples: Examples, split: Split, part: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Give the mean features and the genre of each song of a part."""
+    rows = split.rows(part)
+    names = np.array([examples.names[track] for track in examples.track[rows]], dtype=str)
+    first, _ = track_rows(names)
+    means = mean_by_track(names, examples.x[rows].reshape(len(rows), -1))
+    return means, examples.y[rows][first]
+
+
+def _epoch(head: Head, examples: Examples, split: Split, seconds: float) -> Epoch:
+    """Tell loss and accuracy of songs, as an epoch of which there is only one."""
+    scores = {}
+    for part in ("train", split.monitored):
+        songs, labels = _songs(examples, split, part)
+        given = head.outputs(songs.astype(np.float32)[:, np.newaxis]).probabilities
+        of_truth = np.maximum(given[np.arange(len(labels)), labels], 1e-12)
+        right = given.argmax(axis=1) == labels
+        scores[part] = float(-np.log(of_truth).mean()), float(right.mean())
+    (loss, accuracy), (val_loss, val_accuracy) = scores["train"], scores[split.monitored]
+    return Epoch(1, loss, accuracy, val_loss, val_accuracy, seconds)

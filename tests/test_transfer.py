@@ -1,0 +1,144 @@
+"""A head on MusiCNN's features: the joined network says what the head says, and runs are runs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from backbeat.bundle import read_bundle
+from backbeat.errors import BackbeatError
+from backbeat.features import open_features
+from backbeat.frontend import LogMel, as_input
+from backbeat.importing import import_features
+from backbeat.network import open_network
+from backbeat.splits import make_split
+from backbeat.transfer import Head, embed, fit_head, joined_network, train_transfer
+
+GENRES = ("high", "low")
+
+
+def maps(tracks=12, seed=0):
+    """Stored maps of songs whose energy lies high or low."""
+    random = np.random.default_rng(seed)
+    x = random.integers(0, 120, (tracks, 128, 387))
+    for track in range(tracks):
+        where = slice(70, 110) if track % 2 == 0 else slice(5, 45)
+        x[track, where] += random.integers(60, 130, (40, 1))
+        # Beats, at a tempo of the song's own.
+        x[track, where, :: int(random.integers(5, 9))] += 20
+    return np.clip(x, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("maps")
+    np.savez(
+        folder / "m.npz",
+        X=maps(),
+        names=np.array([f"song {n:02d}" for n in range(12)]),
+        y=np.arange(12) % 2,
+        genres=np.array(GENRES),
+        artists=np.array([f"artist {n // 2}" for n in range(12)]),
+    )
+    import_features(folder / "m.npz", folder / "lm", frontend="logmel")
+    return open_features(folder / "lm")
+
+
+def test_features_are_computed_once_and_kept(store):
+    told = []
+    first = embed(store, on_progress=lambda done, total: told.append((done, total)))
+    assert first.x.shape == (120, 1, 1706)
+    assert told[-1] == (12, 12)
+    kept = store.path / "musicnn.npz"
+    written = kept.stat().st_mtime_ns
+    again = embed(open_features(store.path), on_progress=lambda *_: pytest.fail("heard again"))
+    assert np.array_equal(again.x, first.x)
+    assert first.slice.tolist() == list(range(10)) * 12
+    assert first.track.tolist() == np.repeat(np.arange(12), 10).tolist()
+    # What is damaged is made again.
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert np.array_equal(embed(store).x, first.x)
+    assert kept.stat().st_mtime_ns != written
+
+
+def test_the_joined_network_says_what_the_head_says(store):
+    examples = embed(store)
+    songs = examples.x.reshape(12, 10, -1).mean(axis=1)
+    head = fit_head(songs, np.arange(12) % 2, 2)
+    network = open_network(joined_network(head))
+    patches = as_input(store.examples("maps").x[3:5], LogMel(), "musicnn")
+    assert patches.shape == (20, 187, 96)
+    given, wanted = network.in_batches(patches), head.outputs(examples.x[30:50])
+    assert np.abs(given.logits - wanted.logits).max() < 1e-3
+    assert np.abs(given.probabilities - wanted.probabilities).max() < 1e-4
+    assert np.abs(given.embedding - wanted.embedding).max() < 1e-3
+
+
+@pytest.mark.parametrize("genres", [2, 3])
+def test_a_head_is_a_logistic_regression_on_standardised_features(genres):
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % genres
+    songs = random.normal(0, 1, (60, 5)) * [1, 10, 100, 1, 0] + 3
+    songs[:, 0] += labels
+    head = fit_head(songs, labels, genres)
+    assert head.weights.shape == (5, genres)
+    assert not head.weights[4].any()  # what never varies says nothing
+    given = head.outputs(songs.astype(np.float32)[:, None]).probabilities
+    assert given.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    from sklearn.linear_model import LogisticRegression
+
+    standard = (songs - songs.mean(axis=0)) / np.maximum(songs.std(axis=0), 1e-6)
+    model = LogisticRegression(C=0.01, max_iter=1000).fit(standard, labels)
+    assert given == pytest.approx(model.predict_proba(standard), abs=1e-4)
+
+
+def test_a_song_s_vote_is_the_heads_answer_to_its_mean():
+    from backbeat.evaluation import vote
+
+    random = np.random.default_rng(1)
+    head = Head(
+        random.normal(size=(7, 3)).astype(np.float32), random.normal(size=3).astype(np.float32)
+    )
+    patches = random.normal(size=(10, 1, 7)).astype(np.float32)
+    song = head.outputs(patches.mean(axis=0, keepdims=True)).probabilities[0]
+    assert vote(head.outputs(patches).probabilities) == pytest.approx(song, abs=1e-5)
+
+
+def test_a_run_is_a_run(store, tmp_path, cli):
+    examples = embed(store)
+    split = make_split(examples, "artists", seed=1, valid_share=0.3)
+    out = train_transfer(store, split, examples, tmp_path / "run", seed=1)
+    described = read_bundle(out).description
+    assert (described.model, described.input, described.genres) == ("transfer", "musicnn", GENRES)
+    assert described.calibration.fitted
+    status, told, _ = cli("evaluate", out, "--json")
+    assert status == 0
+    assert json.loads(told)["accuracy_track"] == 1.0
+    before = (out / "model.backbeat").read_bytes()
+    train_transfer(store, split, examples, out, seed=1, resume=True)
+    assert (out / "model.backbeat").read_bytes() == before
+    with pytest.raises(BackbeatError, match="holds a run already"):
+        train_transfer(store, split, examples, out, seed=1)
+    # The bundle answers maps as the run's predictions have it.
+    status, told, _ = cli(
+        "evaluate", "--model", out / "model.backbeat", "--on", store.path, "--json"
+    )
+    assert status == 0
+    assert json.loads(told)["n_tracks"] == 12
+
+
+def test_the_verb_trains_and_cross_validates(store, tmp_path, cli):
+    arguments = ("train", store.path, "--model", "transfer", "--split", "artists")
+    status, told, err = cli(*arguments, "--valid-share", 0.3, "-o", tmp_path / "one")
+    assert status == 0, err
+    assert (tmp_path / "one" / "report.html").exists()
+    status, told, err = cli(*arguments, "--folds", 2, "-w", 1, "-o", tmp_path / "two")
+    assert status == 0, err
+    assert "artists, 2 folds" in told
+
+
+def test_mfccs_are_refused_with_the_remedy(tmp_path):
+    from made_features import made_store
+
+    with pytest.raises(BackbeatError, match="prepare the collection again with --frontend logmel"):
+        embed(made_store(tmp_path))
