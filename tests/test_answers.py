@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from backbeat import audio
@@ -79,7 +80,7 @@ def test_csv(cli, bundle, songs):
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "csv")
     answers = rows(out)
     columns = "path,answer,genre,probability,agreement,seconds,strangeness,genre_2,probability_2"
-    assert out.splitlines()[0] == columns + ",genre_3,probability_3,error"
+    assert out.splitlines()[0] == columns + ",genre_3,probability_3,tags,error"
     for answer, path in zip(answers, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
         assert answer["path"] == str(path)
         assert (answer["answer"], answer["strangeness"]) == (answer["genre"], "")
@@ -229,3 +230,32 @@ def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
     for told in map(json.loads, out.splitlines()):
         assert (told["answer"], told["verdict"]) == ("unsure", "unsure")
         assert told["genre"] in GENRES
+
+
+def test_tags_stand_beside_the_genre(cli, bundle, songs):
+    from backbeat.musicnn.tags import MSD
+
+    arguments = ("classify", songs / "a.wav", "--model", bundle, "--tags", "--format")
+    told = json.loads(cli(*arguments, "jsonl")[1])
+    assert {one["tag"] for one in told["tags"]} == set(MSD)
+    fits = [one["fit"] for one in told["tags"]]
+    assert fits == sorted(fits, reverse=True)
+    assert 0 <= fits[-1] <= fits[0] <= 1
+    best = told["tags"][0]
+    [row] = rows(cli(*arguments, "csv")[1])
+    assert row["tags"].startswith(f"{best['tag']} {best['fit']:.2f}; ")
+    assert row["tags"].count("; ") == 4
+    assert f"tags: {best['tag']} " in cli(*arguments, "table")[1]
+    assert "tags" not in json.loads(cli(*arguments[:4], "--format", "jsonl")[1])
+
+
+def test_tags_of_a_long_song_are_the_mean_over_its_half_minutes(tmp_path):
+    from backbeat.tagging import load_tagger
+
+    tagger = load_tagger()
+    write(tmp_path / "one.wav", music(30.0, seed=1))
+    write(tmp_path / "two.wav", np.concatenate([music(30.0, seed=1)] * 2))
+    write(tmp_path / "short.wav", music(0.5, seed=1))
+    one, two = dict(tagger.tag(tmp_path / "one.wav")), dict(tagger.tag(tmp_path / "two.wav"))
+    assert max(abs(one[tag] - two[tag]) for tag in one) < 0.02
+    assert tagger.tag(tmp_path / "short.wav") == ()

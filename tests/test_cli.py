@@ -180,7 +180,16 @@ MISTAKES = {
         "--epochs 0: must be at least 1",
     ),
     "evaluate, no run": (("evaluate", "{folder}"), "not a run; `backbeat train` makes one"),
-    "classify, no model": (("classify", "{songs}"), "no model: name a bundle with --model"),
+    "evaluate, nothing": (("evaluate",), "name a run, or a bundle with --model"),
+    "evaluate, both": (("evaluate", "{folder}", "--model", "gtzan"), "name a run, or a bundle"),
+    "evaluate, on nothing": (
+        ("evaluate", "--model", "gtzan"),
+        "name the features to evaluate it on",
+    ),
+    "train, transfer of nothing": (
+        ("train", "{folder}/gone", "--model", "transfer", *TRAIN),
+        "gone: no such feature store; make one with `backbeat prepare`",
+    ),
     "classify, missing": (
         ("classify", "{songs}", "--model", "{folder}/gone.backbeat"),
         "gone.backbeat: No such file or directory; name a bundle with --model",

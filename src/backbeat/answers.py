@@ -13,6 +13,8 @@ from backbeat.audio import display_name
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
 
+_TAGS = 5  # how many tags are told of the fifty, but in JSON lines
+
 
 class Writer(Protocol):
     """Writes answers and failures as they come."""
@@ -45,6 +47,9 @@ class TableWriter:
         agree = f"{answer.agreement:>4.0%} of it agrees"
         columns = [named, f"{others:<36}" if others else "", agree, display_name(answer.path)]
         print("  ".join(column for column in columns if column), file=self.file, flush=True)
+        if answer.tags:
+            best = ", ".join(f"{tag} {fit:.0%}" for tag, fit in answer.tags[:_TAGS])
+            print(f"    tags: {best}", file=self.file, flush=True)
         if self.timeline:
             for moment in answer.timeline:
                 span = f"{_clock(moment.start)} - {_clock(moment.end)}"
@@ -79,6 +84,7 @@ class CsvWriter:
                 "seconds",
                 "strangeness",
                 *others,
+                "tags",
                 "error",
             ]
         self.writer.writerow(self.columns)
@@ -102,7 +108,9 @@ class CsvWriter:
                 f"{answer.seconds:.3f}",
                 "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
             ]
-            self.writer.writerow([answer.path, answer.label, answer.genre, *facts, *others, ""])
+            self.writer.writerow(
+                [answer.path, answer.label, answer.genre, *facts, *others, _joined(answer.tags), ""]
+            )
         self.file.flush()
 
     def failure(self, failure: Failure) -> None:
@@ -151,6 +159,8 @@ class JsonlWriter:
                 for genre, probability in answer.ranking[: self.top]
             ],
         }
+        if answer.tags:
+            content["tags"] = [{"tag": tag, "fit": round(fit, 6)} for tag, fit in answer.tags]
         if self.timeline:
             content["timeline"] = [
                 {
@@ -191,6 +201,11 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         yield file
+
+
+def _joined(tags: tuple[tuple[str, float], ...]) -> str:
+    """Give the best tags in one cell, such as ``rock 0.61; guitar 0.30``."""
+    return "; ".join(f"{tag} {fit:.2f}" for tag, fit in tags[:_TAGS])
 
 
 def _clock(seconds: float) -> str:

@@ -13,9 +13,9 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.network import Network, Outputs, joined_outputs
+
+if TYPE_CHECKING:
+    from backbeat.tagging import Tagger
 
 _SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
 _FILES_AHEAD = 2  # per thread: enough to keep all busy, few enough to keep memory flat
@@ -66,6 +69,8 @@ class Answer:
         Share of the song's slices whose own answer is the song's.
     timeline : tuple of Moment
         The answer to each slice that is not silent.
+    tags : tuple of (str, float)
+        MusiCNN's tags, the best first; empty unless asked for.
     """
 
     path: Path
@@ -75,6 +80,7 @@ class Answer:
     strangeness: float | None
     agreement: float
     timeline: tuple[Moment, ...]
+    tags: tuple[tuple[str, float], ...] = ()
 
     @property
     def genre(self) -> str:
@@ -107,6 +113,7 @@ class Classifier:
 
     bundle: Bundle
     network: Network
+    tagger: "Tagger | None" = None
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -161,7 +168,8 @@ class Classifier:
             raise audio.AudioError(path, f"too short: this model needs {least:.1f} s")
         if not rows:
             raise audio.AudioError(path, "silent: there is nothing to hear")
-        return self._answer(path, samples / front.sample_rate, joined_outputs(rows), spans)
+        answer = self._answer(path, samples / front.sample_rate, joined_outputs(rows), spans)
+        return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
 
     def _slice_seconds(self, window: int, slices: int) -> float:
         front = self.bundle.description.frontend
@@ -225,13 +233,15 @@ def _counted(
         yield block
 
 
-def load(path: Path) -> Classifier:
+def load(path: Path, *, tags: bool = False) -> Classifier:
     """Load a bundle for classifying.
 
     Parameters
     ----------
     path : Path
         A ``.backbeat`` file or a run directory.
+    tags : bool
+        Whether MusiCNN's tags are wanted too; songs are then decoded twice.
 
     Raises
     ------
@@ -239,7 +249,12 @@ def load(path: Path) -> Classifier:
         If it is no bundle, or damaged.
     """
     bundle = read_bundle(path)
-    return Classifier(bundle, bundle.open())
+    tagger = None
+    if tags:
+        from backbeat.tagging import load_tagger
+
+        tagger = load_tagger()
+    return Classifier(bundle, bundle.open(), tagger)
 
 
 def classify_all(

@@ -40,11 +40,36 @@ def finish_run(
     write_history(out / "history.csv", history)
     with atomic.replacing(out / "model.keras") as temporary:
         network.save(temporary)
-    rows = split.rows("test")
-    network_bytes = export_onnx(network, examples.x[rows[:32]])
+    network_bytes = export_onnx(network, examples.x[split.rows("test")[:32]])
     # By the exported network, as users of the bundle will be answered.
     answer = open_network(network_bytes, threads=0).in_batches
-    write_answers(out / "predictions.csv", answer, examples, rows)
+    write_results(out, answer, network_bytes, features, spec, split, examples, max_error)
+    (out / checkpoint.NAME).unlink(missing_ok=True)
+
+
+def write_results(
+    out: Path,
+    answer: Answering,
+    network: bytes,
+    features: Features,
+    spec: Spec,
+    split: Split,
+    examples: Examples,
+    max_error: float,
+) -> None:
+    """Answer the test part, score it, calibrate, and write the bundle, which comes last.
+
+    Parameters
+    ----------
+    out : Path
+    answer : callable
+        From slices (n, frames, bands) of `examples` to `network.Outputs`.
+    network : bytes
+        ONNX, for the bundle.
+    features, spec, split, examples, max_error
+        As for `training.train`.
+    """
+    write_answers(out / "predictions.csv", answer, examples, split.rows("test"))
     # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
     metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
     atomic.write_text(out / "metrics.json", metrics.to_json())
@@ -57,8 +82,7 @@ def finish_run(
         tracks=len(examples.names),
         calibration=calibrate(answer, split, examples, out, max_error),
     )
-    bundle.write_bundle(out / "model.backbeat", made, network_bytes)
-    (out / checkpoint.NAME).unlink(missing_ok=True)
+    bundle.write_bundle(out / "model.backbeat", made, network)
 
 
 def calibrate(

@@ -190,3 +190,44 @@ def _read_environment(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
     return dict(there)
+
+
+def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
+    """Say how runs were made, for a table."""
+    first = runs[0]
+    described, made = first.description, first.environment
+    unit = "slices" if first.divides_tracks else "tracks"
+    trained_on = [len(run.split["parts"]["train"]) for run in runs]
+    packages = (f"{name} {version}" for name, version in made["packages"].items())
+    seconds = sum(epoch.seconds for run in runs for epoch in run.history)
+    hashes = ", ".join(run.description.split.hash for run in runs)
+    return {
+        "Model": described.model,
+        "Split": f"{protocol_of(runs)}, seed {described.split.seed}, hash {hashes}",
+        "Trained on": f"{_range(trained_on)} {unit}",
+        "Front-end": f"{described.frontend.name}, network input {described.input}",
+        "Epochs": str(len(first.history)),
+        "Processing time": _duration(seconds),
+        "Seed": str(made["seed"]),
+        "Machine": f"{made['processors']} processors, {made['platform']}",
+        "Software": f"backbeat {made['backbeat']}, {', '.join(packages)}",
+    }
+
+
+def protocol_of(runs: tuple[Run, ...]) -> str:
+    """Name the split of runs, with the folds."""
+    split = runs[0].split
+    if len(runs) > 1:
+        return f"{split['protocol']}, {len(runs)} folds"
+    if split.get("folds") and ":" not in split["protocol"]:
+        return f"{split['protocol']}, fold {split['fold']} of {split['folds']}"
+    return str(split["protocol"])
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.2f} min" if seconds >= 60 else f"{seconds:.1f} s"

@@ -15,7 +15,15 @@ from backbeat.evaluation import Metrics, Predictions
 from backbeat.features import Features, open_features
 from backbeat.headlines import certainty_lines, first_lines
 from backbeat.history import Epoch
-from backbeat.runs import Run, Songs, joined_songs, read_runs, songs_of
+from backbeat.runs import (
+    Run,
+    Songs,
+    facts_of,
+    joined_songs,
+    protocol_of,
+    read_runs,
+    songs_of,
+)
 from backbeat.splits import LEAKS
 
 
@@ -104,7 +112,7 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
     """
     runs = read_runs(path)
     first = runs[0]
-    facts = _facts(runs)
+    facts = facts_of(runs)
     leak = first.leak
     if on is None:
         answers = [run.predictions for run in runs]
@@ -121,7 +129,7 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
     pooled = joined_songs(songs)
     return Evaluation(
         model=first.description.model,
-        protocol=_protocol(runs),
+        protocol=protocol_of(runs),
         metrics=evaluation.evaluate(_joined(answers)),
         interval=_interval(pooled),
         artists_known=pooled.artists_known,
@@ -314,43 +322,6 @@ def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
     return {name: [getattr(epoch, name) for epoch in history] for name in names}
 
 
-def _facts(runs: tuple[Run, ...]) -> dict[str, str]:
-    """Say how runs were made, for a table."""
-    first = runs[0]
-    described, made = first.description, first.environment
-    unit = "slices" if first.divides_tracks else "tracks"
-    trained_on = [len(run.split["parts"]["train"]) for run in runs]
-    packages = (f"{name} {version}" for name, version in made["packages"].items())
-    seconds = sum(epoch.seconds for run in runs for epoch in run.history)
-    hashes = ", ".join(run.description.split.hash for run in runs)
-    return {
-        "Model": described.model,
-        "Split": f"{_protocol(runs)}, seed {described.split.seed}, hash {hashes}",
-        "Trained on": f"{_range(trained_on)} {unit}",
-        "Front-end": f"{described.frontend.name}, network input {described.input}",
-        "Epochs": str(len(first.history)),
-        "Processing time": _duration(seconds),
-        "Seed": str(made["seed"]),
-        "Machine": f"{made['processors']} processors, {made['platform']}",
-        "Software": f"backbeat {made['backbeat']}, {', '.join(packages)}",
-    }
-
-
-def _protocol(runs: tuple[Run, ...]) -> str:
-    """Name the split of runs, with the folds."""
-    split = runs[0].split
-    if len(runs) > 1:
-        return f"{split['protocol']}, {len(runs)} folds"
-    if split.get("folds") and ":" not in split["protocol"]:
-        return f"{split['protocol']}, fold {split['fold']} of {split['folds']}"
-    return str(split["protocol"])
-
-
-def _range(numbers: list[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
 def _interval(songs: Songs) -> Interval:
     return bootstrap_interval(songs.right.astype(float), songs.groups)
 
@@ -389,13 +360,9 @@ def _clean_run(path: Path, leaking: Run) -> CleanRun | None:
         if same:
             songs = joined_songs([run.songs() for run in runs])
             return CleanRun(
-                beside, _protocol(runs), float(songs.right.mean()), _interval(songs), len(songs)
+                beside, protocol_of(runs), float(songs.right.mean()), _interval(songs), len(songs)
             )
     return None
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.2f} min" if seconds >= 60 else f"{seconds:.1f} s"
 
 
 def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:

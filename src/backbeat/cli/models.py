@@ -89,8 +89,8 @@ def train(
     from backbeat.jobs import load_examples
 
     splits.check_protocol(split)
-    opened = open_features(features)
     spec = transfer.SPEC if model == transfer.NAME else zoo.find(model).with_epochs(epochs)
+    opened = open_features(features)
     if spec.family == transfer.NAME:
         with progress("listening with MusiCNN") as listening:
             transfer.embed(opened, on_progress=listening)

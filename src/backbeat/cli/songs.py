@@ -35,6 +35,9 @@ def classify(
     timeline: Annotated[
         bool, typer.Option("--timeline", help="The genre through each song, slice by slice.")
     ] = False,
+    tags: Annotated[
+        bool, typer.Option("--tags", help="MusiCNN's tags too: other genres, instruments, moods.")
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Songs at once (default: one a processor).")
     ] = None,
@@ -50,7 +53,7 @@ def classify(
     from backbeat.classify import Answer, Failure, classify_all, find_songs, load
     from backbeat.models import find_bundle
 
-    classifier = load(find_bundle(model))
+    classifier = load(find_bundle(model), tags=tags)
     songs = list(find_songs(paths))
     failures: list[Failure] = []
     withheld = 0

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import atomic, bundle, evaluation
+from backbeat import atomic
 from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import mean_by_track
 from backbeat.evaluation.predictions import track_rows
 from backbeat.features import Examples, Features
-from backbeat.finishing import calibrate, write_answers
+from backbeat.finishing import write_results
 from backbeat.history import Epoch, write_history
 from backbeat.splits import Split, write_split
 from backbeat.training import begin_run
@@ -75,19 +75,8 @@ def train_transfer(
     atomic.write_text(out / "spec.yaml", SPEC.to_yaml())
     write_split(out / "split.json", split)
     write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
-    write_answers(out / "predictions.csv", head.outputs, examples, split.rows("test"))
-    metrics = evaluation.evaluate(evaluation.read_predictions(out / "predictions.csv"))
-    atomic.write_text(out / "metrics.json", metrics.to_json())
-    described = bundle.describe(
-        spec=SPEC,
-        frontend=features.frontend,
-        genres=examples.genres,
-        split=split,
-        metrics=metrics,
-        tracks=len(examples.names),
-        calibration=calibrate(head.outputs, split, examples, out, max_error),
-    )
-    bundle.write_bundle(out / "model.backbeat", described, joined_network(head))
+    network = joined_network(head)
+    write_results(out, head.outputs, network, features, SPEC, split, examples, max_error)
     if on_progress:
         on_progress(2, 2)
     return out
