@@ -63,6 +63,13 @@ def test_another_model_beside_is_not_the_clean_run(leaking, store, tmp_path):
     assert evaluate_run(copy).clean is None
 
 
+def test_the_same_model_of_other_songs_is_not_the_clean_run(leaking, tmp_path):
+    copy = shutil.copytree(leaking, tmp_path / "leaking")
+    other = made_store(tmp_path, names=np.array([f"other {row}" for row in range(30)]))
+    made_run(other, tmp_path / "clean", spec=small_spec())
+    assert evaluate_run(copy).clean is None
+
+
 def test_songs_that_were_not_in_the_collection_are_told_apart(run, tmp_path):
     x, _ = made_mfcc(seed=5)
     other = made_store(tmp_path, X=x, names=np.array([f"new {row}" for row in range(30)]))

@@ -14,7 +14,7 @@ from backbeat.crossvalidation import fold_runs, is_crossvalidation
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.history import Epoch, read_history
-from backbeat.splits import LEAKS, read_parts
+from backbeat.splits import LEAKS, PARTS, read_parts
 from backbeat.splits.groups import known_artist
 
 
@@ -55,7 +55,14 @@ class Run:
 
     def heard(self) -> frozenset[str]:
         """Give the tracks of which any slice was in the training or validation part."""
-        names = [name for part in ("train", "valid") for name in self.split["parts"][part]]
+        return self._tracks("train", "valid")
+
+    def tracks(self) -> frozenset[str]:
+        """Give all tracks of its split."""
+        return self._tracks(*PARTS)
+
+    def _tracks(self, *parts: str) -> frozenset[str]:
+        names = [name for part in parts for name in self.split["parts"][part]]
         if self.divides_tracks:
             return frozenset(name.rpartition("#")[0] for name in names)
         return frozenset(names)

@@ -354,6 +354,8 @@ def _clean_run(path: Path, leaking: Run) -> CleanRun | None:
             run.description.model == leaking.description.model
             and run.description.frontend == leaking.description.frontend
             and run.description.genres == leaking.description.genres
+            # Of the same collection, of which a published split leaves some out.
+            and (run.tracks() <= leaking.tracks() or run.tracks() >= leaking.tracks())
             and not run.leak
             for run in runs
         )
