@@ -63,11 +63,17 @@ def test_it_is_the_default_and_answers_without_tensorflow(cli, songs):
     assert {one["genre"] for one in told} <= set(gtzan.GENRES)
 
 
-@pytest.mark.parametrize("kind", ["white", "sine"])
+@pytest.mark.parametrize("kind", ["white", "pink", "sine"])
 def test_what_is_no_music_is_withheld(tmp_path, kind):
     rate, random = 22_050, np.random.default_rng(0)
     t = np.arange(20 * rate) / rate
-    samples = {"white": random.normal(0, 0.1, len(t)), "sine": 0.3 * np.sin(2764.6 * t)}[kind]
+    pink = np.fft.rfft(random.normal(0, 1, len(t)))
+    pink[1:] /= np.sqrt(np.arange(1, len(pink)))
+    samples = {
+        "white": random.normal(0, 0.1, len(t)),
+        "pink": np.fft.irfft(pink, len(t)) * 3,
+        "sine": 0.3 * np.sin(2764.6 * t),
+    }[kind]
     write(tmp_path / "a.wav", samples.astype(np.float32))
     answer = load(find_bundle(DEFAULT)).classify(tmp_path / "a.wav")
     assert answer.verdict in ("unsure", "out of genre")

@@ -78,11 +78,14 @@ def test_the_joined_network_says_what_the_head_says(store):
 def test_a_head_is_a_logistic_regression_on_standardised_features(genres):
     random = np.random.default_rng(0)
     labels = np.arange(60) % genres
-    songs = random.normal(0, 1, (60, 5)) * [1, 10, 100, 1, 0] + 3
-    songs[:, 0] += labels
+    songs = np.full((60, 1706), 3.0)
+    songs[:, 300:304] += random.normal(0, 1, (60, 4)) * [1, 10, 100, 1]
+    songs[:, 300] += labels
     head = fit_head(songs, labels, genres)
-    assert head.weights.shape == (5, genres)
-    assert not head.weights[4].any()  # what never varies says nothing
+    assert head.weights.shape == (1706, genres)
+    # What never varies says nothing.
+    assert np.flatnonzero(head.weights.any(axis=1)).tolist() == [300, 301, 302, 303]
+    assert head.heard.tolist() == [100, 101, 102, 103]
     given = head.outputs(songs.astype(np.float32)[:, None]).probabilities
     assert given.sum(axis=1) == pytest.approx(1, abs=1e-5)
     from sklearn.linear_model import LogisticRegression
@@ -97,9 +100,10 @@ def test_a_song_s_vote_is_the_heads_answer_to_its_mean():
 
     random = np.random.default_rng(1)
     head = Head(
-        random.normal(size=(7, 3)).astype(np.float32), random.normal(size=3).astype(np.float32)
+        random.normal(0, 0.1, (1706, 3)).astype(np.float32),
+        random.normal(size=3).astype(np.float32),
     )
-    patches = random.normal(size=(10, 1, 7)).astype(np.float32)
+    patches = random.normal(size=(10, 1, 1706)).astype(np.float32)
     song = head.outputs(patches.mean(axis=0, keepdims=True)).probabilities[0]
     assert vote(head.outputs(patches).probabilities) == pytest.approx(song, abs=1e-5)
 

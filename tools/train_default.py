@@ -70,7 +70,7 @@ def make(path: Path, out: Path) -> None:
     fold = draw_groups(labels, groups, np.full(FOLDS, 1 / FOLDS), rng)
     genres = len(examples.genres)
     heads = [fit_head(songs[fold != k], labels[fold != k], genres) for k in range(FOLDS)]
-    predictions, logits = answers(examples, heads, fold)
+    predictions = answers(examples, heads, fold)
     metrics = evaluation.evaluate(predictions)
     artists = dict(zip(examples.names, examples.artists, strict=True))
     told = songs_of(predictions, 1.0, artists)
@@ -88,6 +88,7 @@ def make(path: Path, out: Path) -> None:
         valid_share=0.0,
         leak="",
     )
+    head = fit_head(songs, labels, genres)
     described = bundle.describe(
         spec=SPEC,
         frontend=features.frontend,
@@ -95,7 +96,7 @@ def make(path: Path, out: Path) -> None:
         split=split,
         metrics=metrics,
         tracks=len(examples.names),
-        calibration=calibrated(predictions, logits, fold),
+        calibration=calibrated(predictions, examples, head, fold),
     ).model_copy(
         update={
             "model": "gtzan",
@@ -109,7 +110,6 @@ def make(path: Path, out: Path) -> None:
             ),
         }
     )
-    head = fit_head(songs, labels, genres)
     bundle.write_bundle(out, described, joined_network(head))
     print(f"{out}: {out.stat().st_size / 2**20:.2f} MiB; {described.calibration.unsure}")
 
@@ -140,35 +140,30 @@ def development_songs(examples: Examples) -> Examples:
     )
 
 
-def answers(
-    examples: Examples, heads: list[Head], fold: np.ndarray
-) -> tuple[Predictions, np.ndarray]:
+def answers(examples: Examples, heads: list[Head], fold: np.ndarray) -> Predictions:
     """Answer each patch by the head that never heard its song's artist."""
     probabilities = np.zeros((len(examples.y), len(examples.genres)))
-    logits = np.zeros_like(probabilities)
     for number, head in enumerate(heads):
         rows = np.flatnonzero(fold[examples.track] == number)
-        given = head.outputs(examples.x[rows])
-        logits[rows] = given.logits
-        probabilities[rows] = given.probabilities
+        probabilities[rows] = head.outputs(examples.x[rows]).probabilities
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    made = Predictions(
+    return Predictions(
         tracks_of(examples), examples.slice, examples.y, probabilities, examples.genres
     )
-    return made, logits
 
 
 def calibrated(
-    predictions: Predictions, logits: np.ndarray, fold: np.ndarray
+    predictions: Predictions, examples: Examples, head: Head, fold: np.ndarray
 ) -> calibration.Calibration:
     """Fit the calibration on songs that were answered by heads that never heard their artists.
 
     The known songs of the out-of-genre score are those of all folds but the first, whose songs are
     new to them.
     """
-    songs = mean_by_track(predictions.tracks, logits)
-    fitted = calibration.fit(predictions, logits, songs, max_error=MAX_ERROR)
-    strange = calibration.fit_out_of_genre(songs[fold != 0], songs[fold == 0])
+    heard = head.outputs(examples.x).embedding
+    songs = mean_by_track(predictions.tracks, heard)
+    fitted = calibration.fit(predictions, heard, songs, space="embedding", max_error=MAX_ERROR)
+    strange = calibration.fit_out_of_genre(songs[fold != 0], songs[fold == 0], space="embedding")
     return fitted.model_copy(update={"out_of_genre": strange})
 
 

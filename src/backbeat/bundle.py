@@ -206,12 +206,13 @@ def write_bundle(path: Path, description: Description, network: bytes) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in (
-            ("bundle.json", (described.model_dump_json(indent=1) + "\n").encode()),
+            ("bundle.json", (described.model_dump_json() + "\n").encode()),
             ("CARD.md", card(described).encode()),
             ("network.onnx", network),
         ):
             # A fixed date, so that equal content makes equal files.
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     atomic.write_bytes(path, content.getvalue())
 
 

@@ -185,8 +185,9 @@ class Classifier:
         slices = with_temperature(given.probabilities, calibration.slice_temperature)
         strange = None
         if known := calibration.out_of_genre:
-            logits = given.logits.mean(axis=0, dtype=np.float64)[np.newaxis]
-            strange = known.score(float(strangeness(logits, known)[0]))
+            vectors: npt.NDArray[np.float32] = getattr(given, known.space)
+            song_vector = vectors.mean(axis=0, dtype=np.float64)[np.newaxis]
+            strange = known.score(float(strangeness(song_vector, known)[0]))
         order = np.argsort(-song, kind="stable")
         best = slices.argmax(axis=1)
         return Answer(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from backbeat.network import Outputs, export_onnx, open_network
 from backbeat.splits import TRAIN, Split
 from backbeat.zoo.spec import Spec
 
+Space = Literal["logits", "embedding"]
 Answering = Callable[[npt.NDArray[np.float32]], Outputs]
 
 
@@ -56,6 +57,8 @@ def write_results(
     split: Split,
     examples: Examples,
     max_error: float,
+    *,
+    space: Space = "logits",
 ) -> None:
     """Answer the test part, score it, calibrate, and write the bundle, which comes last.
 
@@ -68,6 +71,8 @@ def write_results(
         ONNX, for the bundle.
     features, spec, split, examples, max_error
         As for `training.train`.
+    space : {"logits", "embedding"}
+        By which output of the network strange songs are told.
     """
     write_answers(out / "predictions.csv", answer, examples, split.rows("test"))
     # As they were written, rounding and all, so that `evaluate` finds the same to the last digit.
@@ -80,13 +85,19 @@ def write_results(
         split=split,
         metrics=metrics,
         tracks=len(examples.names),
-        calibration=calibrate(answer, split, examples, out, max_error),
+        calibration=calibrate(answer, split, examples, out, max_error, space=space),
     )
     bundle.write_bundle(out / "model.backbeat", made, network)
 
 
 def calibrate(
-    answer: Answering, split: Split, examples: Examples, out: Path, max_error: float
+    answer: Answering,
+    split: Split,
+    examples: Examples,
+    out: Path,
+    max_error: float,
+    *,
+    space: Space = "logits",
 ) -> calibration.Calibration:
     """Fit the calibration on the validation part, where there is an honest one.
 
@@ -100,28 +111,31 @@ def calibrate(
     rows = split.rows("valid")
     if not len(rows):
         return calibration.Calibration()
-    logits = write_answers(out / "validation.csv", answer, examples, rows)
+    given = write_answers(out / "validation.csv", answer, examples, rows)
     if split.divides_tracks:
         # Other slices of the very songs were in training: validation would flatter.
         return calibration.Calibration()
     validation = evaluation.read_predictions(out / "validation.csv")
-    known = _training_songs(answer, split, examples)
-    return calibration.fit(validation, logits, known, max_error=max_error)
+    known = _training_songs(answer, split, examples, space)
+    vectors = getattr(given, space)
+    return calibration.fit(validation, vectors, known, space=space, max_error=max_error)
 
 
-def _training_songs(answer: Answering, split: Split, examples: Examples) -> npt.NDArray[np.float64]:
+def _training_songs(
+    answer: Answering, split: Split, examples: Examples, space: Space
+) -> npt.NDArray[np.float64]:
     """Give the network's outputs before the softmax for songs of the training part."""
     tracks = np.unique(examples.track[split.rows("train")])
     chosen = tracks[np.linspace(0, len(tracks) - 1, min(len(tracks), MOST_KNOWN)).astype(int)]
     rows = np.flatnonzero(np.isin(examples.track, chosen) & (split.part == TRAIN))
     given = answer(examples.x[rows])
     names = np.array([examples.names[track] for track in examples.track[rows]], dtype=str)
-    return evaluation.mean_by_track(names, given.logits)
+    return evaluation.mean_by_track(names, getattr(given, space))
 
 
 def write_answers(
     path: Path, answer: Answering, examples: Examples, rows: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
+) -> Outputs:
     """Answer slices and write the predictions.
 
     Parameters
@@ -134,8 +148,8 @@ def write_answers(
 
     Returns
     -------
-    ndarray of float32, shape (m, genres)
-        The logits.
+    Outputs
+        All that was given for the m slices.
     """
     given = answer(examples.x[rows])
     predictions = evaluation.Predictions(
@@ -146,7 +160,7 @@ def write_answers(
         genres=examples.genres,
     )
     evaluation.write_predictions(path, predictions)
-    return given.logits
+    return given
 
 
 def _normalised(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -16,11 +16,11 @@ too (there validation would flatter), nor where there is no validation part.
   (the *coverage*), the share that is wrong is the *risk*. The threshold is the lowest at which the
   validation songs' risk is at most a stated share.
 - *out of genre* [3]_: how strange a song is to the network: the mean distance from the five nearest
-  training songs, in the space of the last layer before the softmax (averaged over a song's slices,
-  each genre's output brought to variance 1). Told as the share of validation songs that are less
-  strange; above 0.95 a song is said to be perhaps none of the genres, which is wrong of one
-  validation song in twenty. Other scores were tried, the free energy of the outputs [4]_ among
-  them: see ``docs/evaluation.md``.
+  training songs, in the space of the last layer before the softmax (or, where most of the network
+  was trained on other music, of its embedding), averaged over a song's slices, each number brought
+  to variance 1. Told as the share of validation songs that are less strange; above 0.95 a song is
+  said to be perhaps none of the genres, which is wrong of one validation song in twenty. Other
+  scores were tried, the free energy of the outputs [4]_ among them: see ``docs/evaluation.md``.
 
 References
 ----------

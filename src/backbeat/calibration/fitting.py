@@ -1,5 +1,7 @@
 """Fitting all of a model's calibration on its validation songs."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,9 +17,10 @@ MAX_ERROR = 0.2
 
 def fit(
     validation: Predictions,
-    logits: npt.NDArray[np.floating],
+    vectors: npt.NDArray[np.floating],
     known: npt.NDArray[np.floating],
     *,
+    space: Literal["logits", "embedding"] = "logits",
     max_error: float = MAX_ERROR,
 ) -> Calibration:
     """Fit temperatures, the threshold of "unsure" and the out-of-genre score.
@@ -26,10 +29,12 @@ def fit(
     ----------
     validation : Predictions
         Of the validation part, a row a slice.
-    logits : ndarray of float, shape (n, k)
-        The network's outputs before the softmax for the same slices.
-    known : ndarray of float, shape (m, k)
+    vectors : ndarray of float, shape (n, d)
+        What the network gives for the same slices in the space that strange songs are told by.
+    known : ndarray of float, shape (m, d)
         The same for songs of the training part, averaged over each song's slices.
+    space : {"logits", "embedding"}
+        Which output of the network `vectors` and `known` are.
     max_error : float
         The share of the given answers that may be wrong.
 
@@ -45,5 +50,7 @@ def fit(
         slice_temperature=round(fit_temperature(validation.probabilities, validation.truth), 6),
         songs=len(songs),
         unsure=choose_threshold(calibrated.max(axis=1), songs.answers == songs.truth, max_error),
-        out_of_genre=fit_out_of_genre(known, mean_by_track(validation.tracks, logits)),
+        out_of_genre=fit_out_of_genre(
+            known, mean_by_track(validation.tracks, vectors), space=space
+        ),
     )

@@ -1,6 +1,6 @@
 """What a bundle holds of its calibration."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
@@ -36,8 +36,10 @@ class OutOfGenre(_Strict):
 
     Attributes
     ----------
+    space : {"logits", "embedding"}
+        Which output of the network songs are compared by.
     mean, deviation : tuple of float, length k
-        Of the training songs, by genre.
+        Of the training songs.
     known : tuple of tuple of float
         Training songs, standardised, k numbers each.
     quantiles : tuple of float
@@ -46,6 +48,7 @@ class OutOfGenre(_Strict):
         The share of less strange validation songs above which a song may be none of the genres.
     """
 
+    space: Literal["logits", "embedding"] = "logits"
     mean: tuple[float, ...]
     deviation: tuple[PositiveFloat, ...]
     known: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1, max_length=10_000)]

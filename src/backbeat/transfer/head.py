@@ -13,7 +13,8 @@ from backbeat.transfer.embedding import PARTS, network_path
 STRENGTH = 0.01
 """Inverse of the regularisation, on standardised features; chosen on artist-disjoint folds."""
 
-_EMBEDDING = 200
+# Where the mean-pooled features lie among those that a head sees.
+_POOLED = slice(200, 953)
 
 Array = npt.NDArray[np.float32]
 
@@ -25,6 +26,14 @@ class Head:
     weights: Array
     bias: Array
 
+    @property
+    def heard(self) -> npt.NDArray[np.int64]:
+        """The mean-pooled features that vary, places among the 753: a bundle's embedding.
+
+        By them noise, tones and speech are told from music (``docs/transfer.md``).
+        """
+        return np.flatnonzero(np.abs(self.weights[_POOLED]).sum(axis=1))
+
     def logits(self, x: npt.NDArray[np.floating]) -> Array:
         """Give the logits, shape (n, k), of features (n, d)."""
         return np.asarray(x @ self.weights + self.bias, np.float32)
@@ -34,7 +43,8 @@ class Head:
         flat = x.reshape(len(x), -1)
         logits = self.logits(flat)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return Outputs(powers / powers.sum(axis=1, keepdims=True), logits, flat[:, :_EMBEDDING])
+        embedding = flat[:, _POOLED][:, self.heard]
+        return Outputs(powers / powers.sum(axis=1, keepdims=True), logits, embedding)
 
 
 def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], genres: int) -> Head:
@@ -82,10 +92,16 @@ def joined_network(head: Head) -> bytes:
     model: Any = onnx.load_from_string(network_path().read_bytes())
     graph = model.graph
     genres = len(head.bias)
+    # A bundle's embedding is another than MusiCNN's, which is called by its place.
+    for node in graph.node:
+        node.input[:] = ["penultimate" if name == "embedding" else name for name in node.input]
+        node.output[:] = ["penultimate" if name == "embedding" else name for name in node.output]
+    seen = ["penultimate" if part == "embedding" else part for part in PARTS]
     graph.node.extend(
         [
-            helper.make_node("Concat", list(PARTS), ["heard"], axis=1),
-            helper.make_node("Gemm", ["heard", "head_weights", "head_bias"], ["logits"]),
+            helper.make_node("Concat", seen, ["seen"], axis=1),
+            helper.make_node("Gather", ["mean_pool", "heard"], ["embedding"], axis=1),
+            helper.make_node("Gemm", ["seen", "head_weights", "head_bias"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ]
     )
@@ -93,14 +109,14 @@ def joined_network(head: Head) -> bytes:
         [
             numpy_helper.from_array(head.weights, "head_weights"),
             numpy_helper.from_array(head.bias, "head_bias"),
+            numpy_helper.from_array(head.heard, "heard"),
         ]
     )
-    kept = [output for output in graph.output if output.name == "embedding"]
-    told = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", genres])
-        for name in ("probabilities", "logits")
-    ]
+    sizes = {"probabilities": genres, "logits": genres, "embedding": len(head.heard)}
     del graph.output[:]
-    graph.output.extend([*told, *kept])
+    graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
+        for name, size in sizes.items()
+    )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

@@ -76,7 +76,17 @@ def train_transfer(
     write_split(out / "split.json", split)
     write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
     network = joined_network(head)
-    write_results(out, head.outputs, network, features, SPEC, split, examples, max_error)
+    write_results(
+        out,
+        head.outputs,
+        network,
+        features,
+        SPEC,
+        split,
+        examples,
+        max_error,
+        space="embedding",
+    )
     if on_progress:
         on_progress(2, 2)
     return out
