@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backbeat import atomic, evaluation, gtzan
-from backbeat.bundle import read_bundle
+from backbeat.bundle import Description, read_bundle
 from backbeat.certainty import Certainty, measure_certainty
 from backbeat.comparison import Interval, bootstrap_interval
 from backbeat.errors import BackbeatError, needing
@@ -125,7 +125,7 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
         facts["Evaluated on"] = f"{on}, {left_out} of its tracks left out as heard in training"
         leak = ""
         answers = [predictions]
-        songs = [_songs_on(features, first, predictions)]
+        songs = [_songs_on(features, first.description, predictions)]
     pooled = joined_songs(songs)
     return Evaluation(
         model=first.description.model,
@@ -171,8 +171,7 @@ def evaluate_bundle(path: Path, on: Path) -> Evaluation:
         if name in described.heard or (gtzan.track_id(name) or "") in described.heard
     )
     predictions, left_out = predict(path, features, leave_out=heard)
-    artists = dict(zip(features.table.name, features.table.artist, strict=True))
-    songs = songs_of(predictions, described.calibration.temperature, artists)
+    songs = _songs_on(features, described, predictions)
     return Evaluation(
         model=described.model,
         protocol=f"songs of {on.name}",
@@ -326,9 +325,9 @@ def _interval(songs: Songs) -> Interval:
     return bootstrap_interval(songs.right.astype(float), songs.groups)
 
 
-def _songs_on(features: Features, run: Run, predictions: Predictions) -> Songs:
+def _songs_on(features: Features, described: Description, predictions: Predictions) -> Songs:
     artists = dict(zip(features.table.name, features.table.artist, strict=True))
-    return songs_of(predictions, run.description.calibration.temperature, artists)
+    return songs_of(predictions, described.calibration.temperature, artists)
 
 
 def _joined(parts: list[Predictions]) -> Predictions:

@@ -10,7 +10,8 @@ from backbeat.cli.options import Folds, SplitName, Workers
 
 if TYPE_CHECKING:
     from backbeat.audit import Audit
-    from backbeat.features import Features
+    from backbeat.duplicates import NearDuplicate
+    from backbeat.features import Examples, Features
     from backbeat.jobs import Progress
     from backbeat.worth import Worth
 
@@ -60,7 +61,7 @@ def audit(
         made = splits.make_folds(examples, split, folds, **options)
     else:
         made = (splits.make_split(examples, split, test_share=test_share, **options),)
-    found = audit_splits(examples, made, _near_duplicates(opened) if near else ())
+    found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else ())
     worth = None
     if model and out:
         worth = _worth(opened, model, split, out, epochs, workers, test_share=test_share, **options)
@@ -73,10 +74,9 @@ def audit(
         _print_worth(worth)
 
 
-def _near_duplicates(opened: "Features") -> "tuple[Any, ...]":
+def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDuplicate, ...]":
     from backbeat.duplicates import find_near_duplicates
 
-    examples = opened.examples("mfcc")
     with progress("looking for near duplicates", "blocks") as told:
         return find_near_duplicates(
             examples, opened.frontend, seconds=opened.track_seconds(), on_progress=told
