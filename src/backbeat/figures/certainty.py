@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backbeat.figures.style import BLUE, FAINT, INK, LIGHT_BLUE, ORANGE, new_figure, styled
+from backbeat.figures.style import BLUE, FAINT, LIGHT_BLUE, ORANGE, new_figure, styled
 
 if TYPE_CHECKING:
     from backbeat.calibration import Reliability
@@ -54,36 +54,29 @@ def _reliability(axes: Axes, measured: "Reliability", title: str) -> None:
 def _risk(axes: Axes, measured: "Certainty") -> None:
     curve = measured.curve
     axes.step(100 * curve.coverage, 100 * curve.risk, where="post", color=BLUE)
-    axes.axhline(100 * measured.max_error, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f'aim of "unsure": {measured.max_error:.0%}',
-        (100, 100 * measured.max_error),
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
+    axes.axhline(
+        100 * measured.max_error,
         color=FAINT,
+        linewidth=1,
+        linestyle=(0, (4, 3)),
+        label=f'aim of "unsure": {measured.max_error:.0%}',
     )
     if measured.answered:
-        point = (100 * measured.coverage, 100 * measured.error)
-        axes.scatter(*point, s=50, color=ORANGE, zorder=3)
-        label = f"{measured.coverage:.0%} answered,\n{measured.error:.0%} of them wrong"
-        right = measured.coverage < 0.55
-        axes.annotate(
-            label,
-            point,
-            xytext=(10 if right else -10, -10),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="top",
-            fontsize=9,
-            color=INK,
+        axes.scatter(
+            100 * measured.coverage,
+            100 * measured.error,
+            s=50,
+            color=ORANGE,
+            zorder=3,
+            label=f"{measured.coverage:.0%} answered, {measured.error:.0%} of them wrong",
         )
     highest = max(100 * float(curve.risk.max()), 100 * measured.max_error)
     axes.set_title("Wrong answers, the surest first")
     axes.set_xlabel("songs answered (%)")
     axes.set_ylabel("of these wrong (%)")
     axes.set_xlim(0, 101)
-    axes.set_ylim(min(-2.0, -0.28 * highest), max(1.12 * highest, 10))
+    # The curve rises to the right, and above it there is room for the legend.
+    axes.set_ylim(-0.03 * highest, max(1.35 * highest, 10))
     axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 100])
+    axes.legend(loc="upper left")
     axes.grid()
