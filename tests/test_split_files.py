@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backbeat.errors import BackbeatError
@@ -170,6 +170,7 @@ def test_any_bytes_are_a_split_or_one_line(tmp_path_factory, content):
 
 
 @settings(max_examples=60, deadline=None)
+@example(["./", "0", "1", "00"])  # a name that is nothing but a prefix
 @given(st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=4, max_size=9))
 def test_any_names_are_found_again(tmp_path_factory, names):
     from hypothesis import assume

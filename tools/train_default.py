@@ -169,7 +169,7 @@ def calibrated(
 
 def tracks_of(examples: Examples) -> np.ndarray:
     """Name the track of each patch."""
-    return np.array([examples.names[track] for track in examples.track], dtype=str)
+    return examples.track_names(np.arange(len(examples.track)))
 
 
 def tell(done: int, total: int) -> None:

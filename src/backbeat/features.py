@@ -96,6 +96,10 @@ class Examples:
     digests: tuple[str, ...]
     genres: tuple[str, ...]
 
+    def track_names(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.str_]:
+        """Name the track of each of some slices, shape (len(rows),)."""
+        return np.array([self.names[track] for track in self.track[rows]], dtype=str)
+
     @property
     def track_genres(self) -> npt.NDArray[np.int64]:
         """Genre of each track, shape (len(names),)."""

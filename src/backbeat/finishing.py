@@ -129,7 +129,7 @@ def _training_songs(
     chosen = tracks[np.linspace(0, len(tracks) - 1, min(len(tracks), MOST_KNOWN)).astype(int)]
     rows = np.flatnonzero(np.isin(examples.track, chosen) & (split.part == TRAIN))
     given = answer(examples.x[rows])
-    names = np.array([examples.names[track] for track in examples.track[rows]], dtype=str)
+    names = examples.track_names(rows)
     return evaluation.mean_by_track(names, getattr(given, space))
 
 
@@ -153,7 +153,7 @@ def write_answers(
     """
     given = answer(examples.x[rows])
     predictions = evaluation.Predictions(
-        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
+        tracks=examples.track_names(rows),
         slices=examples.slice[rows],
         truth=examples.y[rows],
         probabilities=_normalised(given.probabilities),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from backbeat import splits, training, transfer
+from backbeat import splits, training, transfer, zoo
 from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features, InputKind, open_features
@@ -180,9 +180,24 @@ def _load(path: str, kind: InputKind) -> tuple[Features, Examples]:
     return features, load_examples(features, kind)
 
 
-def load_examples(features: Features, kind: InputKind) -> Examples:
-    """Load what a network of this kind trains on: for "musicnn", its features of each patch."""
-    return transfer.embed(features) if kind == "musicnn" else features.examples(kind)
+def find_spec(model: str) -> Spec:
+    """Give the spec of a model of the zoo, of a YAML file, or of ``transfer``."""
+    return transfer.SPEC if model == transfer.NAME else zoo.find(model)
+
+
+def load_examples(
+    features: Features,
+    kind: InputKind,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Examples:
+    """Load what a network of this kind trains on: for "musicnn", its features of each patch.
+
+    `on_progress` is called with (tracks done, tracks) where these have to be computed.
+    """
+    if kind == "musicnn":
+        return transfer.embed(features, on_progress=on_progress)
+    return features.examples(kind)
 
 
 def _is_finished(job: Job) -> bool:

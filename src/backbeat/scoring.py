@@ -239,7 +239,7 @@ def predict(
     given = bundle.open().in_batches(examples.x[rows])
     probabilities = given.probabilities.astype(np.float64)
     predictions = Predictions(
-        tracks=np.array([examples.names[track] for track in examples.track[rows]], dtype=str),
+        tracks=examples.track_names(rows),
         slices=examples.slice[rows],
         truth=renumbered[examples.y[rows]],
         probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),

@@ -92,11 +92,11 @@ def _worth(
     workers: int | None,
     **options: Any,
 ) -> "Worth":
-    from backbeat import zoo
     from backbeat.engine import open_executor
+    from backbeat.jobs import find_spec
     from backbeat.worth import measure_worth
 
-    spec = zoo.find(model).with_epochs(epochs)
+    spec = find_spec(model).with_epochs(epochs)
     with open_executor(workers) as executor, progress(spec.name, "") as bar:
 
         def told(now: "Progress") -> None:

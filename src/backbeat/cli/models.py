@@ -84,16 +84,16 @@ def train(
 
     With --folds, or the published folds, train it on every fold. Ctrl-C keeps the last whole epoch.
     """
-    from backbeat import splits, training, transfer, zoo
+    from backbeat import splits, training, transfer
     from backbeat.features import open_features
-    from backbeat.jobs import load_examples
+    from backbeat.jobs import find_spec, load_examples
 
     splits.check_protocol(split)
-    spec = transfer.SPEC if model == transfer.NAME else zoo.find(model).with_epochs(epochs)
+    spec = find_spec(model).with_epochs(epochs)
     opened = open_features(features)
-    if spec.family == transfer.NAME:
-        with progress("listening with MusiCNN") as listening:
-            transfer.embed(opened, on_progress=listening)
+    # Before any worker begins, so that none has to listen for itself.
+    with progress("listening with MusiCNN", shown=spec.family == transfer.NAME) as listening:
+        examples = load_examples(opened, spec.input, on_progress=listening)
     if splits.is_crossvalidation(split, folds):
         _cross_validate(
             opened,
@@ -109,7 +109,6 @@ def train(
         )
         evaluate(out)
         return
-    examples = load_examples(opened, spec.input)
     drawn = splits.make_split(
         examples, split, seed=seed, test_share=test_share, valid_share=valid_share
     )

@@ -17,7 +17,7 @@ import numpy as np
 from backbeat import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples
-from backbeat.splits.split import LEFT_OUT, PARTS, Parts, read_parts
+from backbeat.splits.split import LEAKS, LEFT_OUT, PARTS, Parts, read_parts
 
 _PART_NAMES = {
     "train": "train",
@@ -101,6 +101,7 @@ def file_parts(path: Path, examples: Examples) -> tuple[Parts, int]:
 
 
 def _finder(names: tuple[str, ...]) -> Callable[[str], int | None]:
+    exact = {name: row for row, name in enumerate(names)}
     tables = []
     for way in _WAYS:
         keys = [way(_plain(name)) for name in names]
@@ -108,6 +109,8 @@ def _finder(names: tuple[str, ...]) -> Callable[[str], int | None]:
         tables.append({key: row for row, key in enumerate(keys) if key and counts[key] == 1})
 
     def find(path: str) -> int | None:
+        if path in exact:
+            return exact[path]
         plain = _plain(path)
         for way, table in zip(_WAYS, tables, strict=True):
             if (found := table.get(way(plain))) is not None:
@@ -133,7 +136,7 @@ _Row = tuple[str, str, int | None, str]
 
 def _read_json(path: Path) -> list[_Row]:
     content = read_parts(path)
-    divided = content["leak"].startswith("LEAKING")
+    divided = content["leak"] == LEAKS["slices"]
     rows: list[_Row] = []
     for part in PARTS:
         for name in content["parts"][part]:

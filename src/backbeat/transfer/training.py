@@ -1,7 +1,6 @@
 """Training a head, and leaving a run like that of any other model."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ def train_transfer(
     seed: int = 0,
     max_error: float = MAX_ERROR,
     resume: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train a head on MusiCNN's features and leave a finished run in `out`.
 
@@ -47,8 +45,6 @@ def train_transfer(
     out : Path
     seed, max_error, resume
         As for `training.train`; nothing is left to chance here but the split.
-    on_progress : callable, optional
-        Called with (steps done, steps).
 
     Returns
     -------
@@ -70,8 +66,6 @@ def train_transfer(
     start = time.perf_counter()
     head = fit_head(*_songs(examples, split, "train"), len(examples.genres))
     seconds = round(time.perf_counter() - start, 3)
-    if on_progress:
-        on_progress(1, 2)
     atomic.write_text(out / "spec.yaml", SPEC.to_yaml())
     write_split(out / "split.json", split)
     write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
@@ -87,8 +81,6 @@ def train_transfer(
         max_error,
         space="embedding",
     )
-    if on_progress:
-        on_progress(2, 2)
     return out
 
 
@@ -97,7 +89,7 @@ def _songs(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Give the mean features and the genre of each song of a part."""
     rows = split.rows(part)
-    names = np.array([examples.names[track] for track in examples.track[rows]], dtype=str)
+    names = examples.track_names(rows)
     first, _ = track_rows(names)
     means = mean_by_track(names, examples.x[rows].reshape(len(rows), -1))
     return means, examples.y[rows][first]
