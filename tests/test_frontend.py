@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from backbeat import frontend
 from backbeat.errors import BackbeatError
-from backbeat.frontend import LogMel, Mfcc
+from backbeat.frontend import LogMel, Mfcc, Musicnn
 from sounds import GTZAN, need_gtzan
 
 RATE = 22_050
@@ -230,6 +230,44 @@ def test_as_input_fits_what_a_network_takes():
     assert np.array_equal(seen[10:], frontend.mfcc_slices(maps[0] * 0.5))
     with pytest.raises(BackbeatError, match="--frontend logmel"):
         frontend.as_input(slices, Mfcc(), "logmel")
+    features = np.zeros((10, 1, 1706), np.float32)
+    assert frontend.as_input(features, Musicnn(), "musicnn") is features
+    with pytest.raises(BackbeatError, match="which only --model transfer takes"):
+        frontend.as_input(features, Musicnn(), "mfcc")
+
+
+def test_maps_are_cut_in_pieces_after_they_are_standardised():
+    maps = np.concatenate([LogMel().extract(made_up(name)) for name in ("half", "noise")])
+    standard = frontend.standardise(maps)
+    thirds = frontend.as_input(maps, LogMel(), "logmel_10s")
+    assert thirds.shape == (6, 129, 128)
+    assert np.array_equal(thirds.reshape(2, 387, 128), standard)
+    slices = frontend.as_input(maps, LogMel(), "logmel_3s")
+    assert slices.shape == (20, 37, 128)
+    assert np.array_equal(slices.reshape(2, 370, 128), standard[:, :370])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "patches"), [(2, 1), (3, 1), (10, 3), (28.9, 9), (29, 10), (30, 10), (31, 10)]
+)
+def test_musicnns_patches_are_spread_over_the_window(seconds, patches):
+    from backbeat.musicnn import frontend as musicnn
+
+    samples = np.random.default_rng(0).normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
+    given = Musicnn(output="patches").extract(samples)
+    assert given.shape == (patches, 187, 96)
+    spectrogram = musicnn.spectrogram(samples)
+    if seconds > 3:
+        assert np.array_equal(given[0], spectrogram[:187])
+        assert np.array_equal(given[-1], spectrogram[-187:] if patches > 1 else spectrogram[:187])
+    else:
+        assert np.array_equal(given[0, : len(spectrogram)], spectrogram[:187])
+    features = Musicnn().extract(samples)
+    assert features.shape == (patches, 1, 1706)
+    assert np.isfinite(features).all()
+    if patches == 10:
+        assert Musicnn().shape == features.shape
+        assert Musicnn(output="patches").shape == given.shape
 
 
 @pytest.mark.parametrize("parameters", [Mfcc(), Mfcc(seconds=5.8, slices=2), LogMel()])
@@ -243,10 +281,16 @@ def test_input_shape_is_that_of_as_input(parameters, kind):
 
 
 def test_parameters_travel():
-    for parameters in (Mfcc(), LogMel(), Mfcc(seconds=2.9, slices=1), LogMel(columns=100)):
+    for parameters in (
+        Mfcc(),
+        LogMel(),
+        Mfcc(seconds=2.9, slices=1),
+        LogMel(columns=100),
+        Musicnn(output="patches"),
+    ):
         there = json.loads(json.dumps(parameters.model_dump()))
         assert frontend.from_dict(there) == parameters
-    assert [frontend.by_name(name).name for name in frontend.NAMES] == ["mfcc", "logmel"]
+    assert [frontend.by_name(name).name for name in frontend.NAMES] == ["mfcc", "logmel", "musicnn"]
     assert frontend.by_name("mfcc") == Mfcc()
 
 

@@ -3,16 +3,24 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
+import soundfile
+from onnx import numpy_helper
 
+from backbeat import atomic, classify
 from backbeat.bundle import read_bundle
+from backbeat.calibration import with_temperature
 from backbeat.errors import BackbeatError
+from backbeat.evaluation import vote
 from backbeat.features import open_features
-from backbeat.frontend import LogMel, as_input
+from backbeat.frontend import LogMel, Musicnn, as_input
 from backbeat.importing import import_features
+from backbeat.musicnn.runtime import features_of, network_path, open_musicnn
 from backbeat.network import open_network
+from backbeat.scoring import predict
 from backbeat.splits import make_split
-from backbeat.transfer import Head, embed, fit_head, joined_network, train_transfer
+from backbeat.transfer import Head, embed, fit_head, head_of, joined_network, train_transfer
 
 GENRES = ("high", "low")
 
@@ -96,8 +104,6 @@ def test_a_head_is_a_logistic_regression_on_standardised_features(genres):
 
 
 def test_a_song_s_vote_is_the_heads_answer_to_its_mean():
-    from backbeat.evaluation import vote
-
     random = np.random.default_rng(1)
     head = Head(
         random.normal(0, 0.1, (1706, 3)).astype(np.float32),
@@ -144,5 +150,107 @@ def test_the_verb_trains_and_cross_validates(store, tmp_path, cli):
 def test_mfccs_are_refused_with_the_remedy(tmp_path):
     from made_features import made_store
 
-    with pytest.raises(BackbeatError, match="prepare the collection again with --frontend logmel"):
+    with pytest.raises(BackbeatError, match="prepare the collection again with --frontend musicnn"):
         embed(made_store(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
+    """A store of the front-end musicnn: 12 songs, six a genre, each artist with two of one genre.
+
+    Each genre has its own chord and beat.
+    """
+    from backbeat.collection import read_collection
+    from backbeat.prepare import prepare
+    from sounds import write
+
+    folder = tmp_path_factory.mktemp("heard")
+    lines = ["path,genre,artist"]
+    time = np.arange(29 * 16_000) / 16_000
+    for number in range(12):
+        random = np.random.default_rng(number)
+        genre = GENRES[number % 2]
+        pitch, beat = ((2_000, 4) if genre == "high" else (110, 1)) * random.uniform(0.9, 1.1, 2)
+        tone = 0.3 * np.sin(2 * np.pi * pitch * time) * (np.sin(2 * np.pi * beat * time) > 0)
+        samples = tone + random.normal(0, 0.01, len(time))
+        write(folder / f"{number:02d}.flac", samples.astype(np.float32)[:, None], rate=16_000)
+        lines.append(f"{number:02d}.flac,{genre},artist {number % 2 + 2 * (number // 4)}")
+    (folder / "songs.csv").write_text("\n".join(lines) + "\n")
+    prepare(read_collection(folder / "songs.csv"), folder / "store", frontend=Musicnn(), windows=1)
+    return folder
+
+
+def test_a_store_at_full_resolution_needs_no_more_hearing(heard):
+    store = open_features(heard / "store")
+    assert store.array.shape == (12, 10, 1, 1706)
+    embedded = embed(store, on_progress=lambda *_: pytest.fail("heard again"))
+    assert embedded.x.shape == (120, 1, 1706)
+    samples, _ = soundfile.read(heard / "03.flac", dtype="float32")
+    (row,) = np.flatnonzero(np.array(embedded.names) == "03.flac")
+    patches = open_musicnn(network_path())(Musicnn(output="patches").extract(samples))
+    assert np.abs(embedded.x[embedded.track == row, 0] - features_of(patches)).max() < 1e-4
+
+
+def test_a_model_of_such_a_store_answers_stores_and_songs_alike(heard, tmp_path, cli):
+    run = tmp_path / "run"
+    status, _, err = cli(
+        *("train", heard / "store", "--model", "transfer", "--split", "artists"),
+        *("--valid-share", 0.3, "-o", run),
+    )
+    assert status == 0, err
+    described = read_bundle(run).description
+    assert (described.frontend, described.input) == (Musicnn(output="patches"), "musicnn")
+    status, told, err = cli("evaluate", run, "--on", heard / "store", "--json")
+    assert status == 0, err
+    assert json.loads(told)["accuracy_track"] == 1.0
+    status, told, err = cli("classify", heard / "04.flac", heard / "05.flac", "--model", run)
+    assert status == 0, err
+    # Each song's answer is what the store's features give.
+    store = open_features(heard / "store")
+    answered, _ = predict(run, store, leave_out=frozenset(set(embed(store).names) - {"05.flac"}))
+    answer = classify.load(run).classify(heard / "05.flac")
+    share = with_temperature(vote(answered.probabilities), described.calibration.temperature)
+    assert dict(answer.ranking)["low"] == pytest.approx(share[1], abs=1e-4)
+
+
+def test_stores_at_full_resolution_can_be_audited_and_searched(heard, cli):
+    status, told, err = cli("audit", heard / "store", "--split", "tracks")
+    assert status == 0, err
+    assert "near duplicates are not looked for" in told + err
+    status, _, err = cli("suspects", heard / "store", "--folds", 2)
+    assert status == 0, err
+    status, _, err = cli(
+        *("train", heard / "store", "--model", "res_3s", "--split", "tracks", "-o", heard / "no")
+    )
+    assert status == 1
+    assert "only --model transfer takes" in err
+
+
+def test_a_head_is_found_in_its_network_alone(store, bundle):
+    examples = embed(store)
+    songs = examples.x.reshape(12, 10, -1).mean(axis=1)
+    head = fit_head(songs, np.arange(12) % 2, 2)
+    network = joined_network(head)
+    found = head_of(network)
+    assert np.array_equal(found.weights, head.weights)
+    assert np.array_equal(found.bias, head.bias)
+    assert head_of(read_bundle(bundle).network) is None
+    # The same head on a MusiCNN that is another by a bit.
+    changed = onnx.load_from_string(network)
+    kernel = next(t for t in changed.graph.initializer if t.name not in ("head_weights", "heard"))
+    values = numpy_helper.to_array(kernel).copy()
+    values.flat[0] += 1
+    kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
+    assert head_of(changed.SerializeToString()) is None
+
+
+def test_an_embedding_that_cannot_be_kept_is_given_all_the_same(store, monkeypatch):
+    kept = store.path / "musicnn.npz"
+    kept.unlink(missing_ok=True)
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(atomic, "write_bytes", full)
+    assert embed(store).x.shape == (120, 1, 1706)
+    assert not kept.exists()

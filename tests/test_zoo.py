@@ -82,6 +82,15 @@ def test_a_spec_goes_to_yaml_and_back(name, tmp_path):
         (content(name="../evil"), "name: "),
         (content(name=""), "name: "),
         (content(paper={"table": [1]}), "paper.table: unknown key; did you mean tables?"),
+        (content(recipe={"decay": 1}), "recipe.decay: unknown key; known are augmentation,"),
+        (content(recipe={"weight_decay": 0.1}), "recipe.weight_decay needs optimizer: adamw"),
+        (content(recipe={"schedule": "sawtooth"}), "recipe.schedule: "),
+        (content(recipe={"augmentation": {"mask": 1}}), "mask: unknown key; did you mean masks?"),
+        (content(recipe={"augmentation": {"masks": 1}}), "needs an input of log-mel maps"),
+        (
+            content(input="logmel", recipe={"augmentation": {"crop": 9}}),
+            "recipe.augmentation.crop needs a layer of kind: statistics",
+        ),
         ([content()], "a spec is a mapping"),
         (None, "a spec is a mapping"),
         ("cnn", "a spec is a mapping"),
@@ -203,7 +212,7 @@ def test_epochs_can_be_changed():
 
 
 COUNTED = {"Conv2D", "MaxPooling2D", "BatchNormalization", "Dropout", "Dense"}
-CHEAP = {"mfcc": (37, 13), "logmel": (387, 128)}
+CHEAP = {"mfcc": (37, 13), "logmel_10s": (129, 128), "logmel_3s": (37, 128)}
 # Table 4 counts one layer more than the equal networks beside it.
 MISCOUNTED = {"cnn_01.7": 14}
 
@@ -211,9 +220,11 @@ MISCOUNTED = {"cnn_01.7": 14}
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_of_the_zoo_is_what_the_paper_counts(name):
     spec = find(name)
-    frames, bands = (125, 13) if spec.input == "mfcc" else (387, 128)
+    frames, bands = (125, 13) if spec.input == "mfcc" else CHEAP[spec.input]
     network = build(spec, (frames, bands), 10)
-    assert network.input_shape == (None, frames, bands)
+    cropped = spec.recipe and spec.recipe.augmentation.crop
+    assert network.input_shape == (None, None if cropped else frames, bands)
+    assert network.count_params() == zoo.count_weights(spec, (frames, bands), 10)
     assert network.output_shape == (None, 10)
     compile_network(network, spec)
     assert type(network.optimizer).__name__.lower() == spec.optimizer
@@ -267,6 +278,17 @@ def test_a_network_that_is_too_deep_for_its_input_is_refused():
     ) as caught:
         build(spec, (37, 13), 3)
     assert "\n" not in str(caught.value)
+
+
+def test_a_residual_that_pools_more_than_is_left_is_refused():
+    layers = [{"kind": "residual", "filters": 2, "pool": 9}, {"kind": "statistics"}]
+    spec = parse(content(layers=layers), "deep.yaml")
+    assert build(spec, (37, 13), 3).output_shape == (None, 3)
+    for shape in ((37, 8), (8, 13)):
+        with pytest.raises(BackbeatError, match=r"layer 1 \(residual\)"):
+            zoo.count_weights(spec, shape, 3)
+        with pytest.raises(BackbeatError, match=r"layer 1 \(residual\)"):
+            build(spec, shape, 3)
 
 
 def test_a_network_without_flatten_is_refused():

@@ -11,7 +11,7 @@ from backbeat.duplicates import find_near_duplicates
 from backbeat.engine import open_executor
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features, open_features
-from backbeat.frontend import LogMel, Mfcc
+from backbeat.frontend import LogMel, Mfcc, Musicnn
 from backbeat.importing import import_features
 from backbeat.jam import generate as generate_jam
 from backbeat.prepare import prepare
@@ -29,6 +29,7 @@ __all__ = [
     "Features",
     "LogMel",
     "Mfcc",
+    "Musicnn",
     "audit_splits",
     "check_collection",
     "classify_all",

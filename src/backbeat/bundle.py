@@ -30,15 +30,19 @@ from backbeat.calibration import Calibration
 from backbeat.card import card
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
-from backbeat.frontend import FrontEnd
+from backbeat.frontend import FrontEnd, Musicnn
 from backbeat.frontend import input_shape as shape_for
 from backbeat.network import Network, open_network
 from backbeat.splits import Split
 from backbeat.zoo import Spec
+from backbeat.zoo.spec import Input
 
 VERSION: Literal[2] = 2
 # Each part, with its most bytes: far above any here, and far below filling a memory.
 _PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 2**20, "CARD.md": 2**20}
+
+# By which front-ends a network's input can be made, where logmel is not the only one.
+_FRONTENDS = {"mfcc": ("mfcc", "logmel"), "musicnn": ("logmel", "musicnn")}
 
 Array = npt.NDArray[np.float32]
 
@@ -79,7 +83,7 @@ class Description(_Strict):
     model: str
     genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     frontend: Annotated[FrontEnd, Field(discriminator="name")]
-    input: Literal["mfcc", "logmel", "musicnn"]
+    input: Input
     normalisation: Literal["none", "window"]
     """"window": each log-mel map brought to mean 0 and variance 1."""
     calibration: Calibration = Calibration()
@@ -97,10 +101,13 @@ class Description(_Strict):
     def _consistent(self) -> "Description":
         if len(set(self.genres)) != len(self.genres):
             raise ValueError("genres stand twice")
-        if (self.normalisation == "window") != (self.input == "logmel"):
+        if (self.normalisation == "window") != self.input.startswith("logmel"):
             raise ValueError("log-mel maps are normalised a window, other inputs are not")
-        if self.input != "mfcc" and self.frontend.name != "logmel":
-            raise ValueError("a network that takes log-mel maps needs the front-end logmel")
+        able = _FRONTENDS.get(self.input, ("logmel",))
+        if self.frontend.name not in able:
+            raise ValueError(f"{self.input} needs the front-end {' or '.join(able)}")
+        if isinstance(self.frontend, Musicnn) and self.frontend.output != "patches":
+            raise ValueError("the network of a bundle takes the patches of the front-end musicnn")
         if not set(self.genres) >= set(self.measured.recall):
             raise ValueError("recall of a genre that is not in genres")
         return self
@@ -177,7 +184,7 @@ def describe(
         genres=genres,
         frontend=frontend,
         input=spec.input,
-        normalisation="window" if spec.input == "logmel" else "none",
+        normalisation="window" if spec.input.startswith("logmel") else "none",
         calibration=calibration,
         split=SplitFacts(
             protocol=split.protocol, seed=split.seed, hash=split.hash, leak=split.leak

@@ -54,7 +54,7 @@ import scipy.ndimage
 import scipy.sparse
 
 from backbeat.features import Examples
-from backbeat.frontend import FrontEnd, Mfcc, input_shape
+from backbeat.frontend import FrontEnd, LogMel, Mfcc, input_shape
 
 Array = npt.NDArray[np.float32]
 
@@ -225,11 +225,13 @@ def _resampling(frontend: FrontEnd, shape: tuple[int, int], seconds: float, step
         centres = np.arange(frames) * frontend.hop_length
         starts = np.arange(slices)[:, None] * frontend.slice_samples
         times = (starts + centres).ravel() / frontend.sample_rate
-    else:
+    elif isinstance(frontend, LogMel):
         # The columns of a map are picked at this spacing; see `frontend.logmel`.
         n_frames = 1 + int(seconds * frontend.sample_rate) // frontend.hop_length
         spacing = (n_frames - 1.7) / frontend.columns * frontend.hop_length
         times = (np.arange(slices * frames) + 0.5) * spacing / frontend.sample_rate
+    else:
+        raise TypeError(f"{frontend.name}: holds no MFCCs")
     longest = (frontend.window_samples + frontend.slack_samples) / frontend.sample_rate
     grid = np.arange(math.ceil(longest / step)) * step
     triangles = np.maximum(0, 1 - np.abs(grid[:, None] - times) / (_REACH * step))

@@ -35,7 +35,7 @@ VERSION = 1
 TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
 
 Array = npt.NDArray[np.float32]
-InputKind = Literal["mfcc", "logmel", "musicnn", "maps"]
+InputKind = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "maps"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Features:
 
         Parameters
         ----------
-        kind : {"mfcc", "logmel", "musicnn", "maps"}
+        kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "maps"}
             What the network takes; see `frontend.as_input`.
 
         Returns

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 
 from backbeat import atomic, audio
@@ -107,8 +108,8 @@ def prepare(
     executor : Executor, optional
         Where the work is done; see `engine.open_executor`. In this process by default.
     windows : int, optional
-        For `LogMel`: the most windows of 30 s to take of a track, spread over it (default 4).
-        `Mfcc` takes the first 29 s, as the paper does.
+        For `LogMel` and `Musicnn`: the most windows of 30 s to take of a track, spread over it
+        (default 4). `Mfcc` takes the first 29 s, as the paper does.
     drop_duplicates : bool
         Leave out exact copies of another track's samples (the first by name is kept).
     on_progress : callable, optional
@@ -125,7 +126,7 @@ def prepare(
     """
     front = frontend or Mfcc()
     if isinstance(front, Mfcc) and windows not in (None, 1):
-        raise BackbeatError("--windows is for --frontend logmel: mfcc takes the first 29 s only")
+        raise BackbeatError("--windows is not for --frontend mfcc, which takes the first 29 s only")
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
     group = _open_or_create(collection, out, front, windows, drop_duplicates)
     blocks = _blocks(collection, out, front, windows)
@@ -146,7 +147,7 @@ def prepare(
 
 def extract_track(
     track: Track, frontend: FrontEnd, windows: int
-) -> tuple[frontends.Array, Outcome]:
+) -> tuple[npt.NDArray[np.float32], Outcome]:
     """Decode a track once, for its features and its integrity check together.
 
     Parameters
@@ -164,7 +165,7 @@ def extract_track(
     """
     min_seconds = frontend.least_samples / frontend.sample_rate
     nothing = np.zeros((0, *frontend.shape[1:]), np.float32)
-    taken: list[frontends.Array] = []
+    taken: list[npt.NDArray[np.float32]] = []
     try:
         with audio.open_source(track.path) as source:
             inspector = Inspector(track.path, source.info)

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from backbeat import atomic, evaluation, gtzan
-from backbeat.bundle import Description, read_bundle
+from backbeat import atomic, evaluation, gtzan, transfer
+from backbeat.bundle import Bundle, Description, read_bundle
 from backbeat.certainty import Certainty, measure_certainty
 from backbeat.comparison import Interval, bootstrap_interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
-from backbeat.features import Features, open_features
+from backbeat.features import Examples, Features, open_features
+from backbeat.finishing import Answering
 from backbeat.headlines import certainty_lines, first_lines
 from backbeat.history import Epoch
 from backbeat.runs import (
@@ -220,7 +221,7 @@ def predict(
     """
     bundle = read_bundle(run)
     described = bundle.description
-    if features.frontend != described.frontend:
+    if transfer.heard_by(features.frontend) != described.frontend:
         raise BackbeatError(
             f"{features.path}: made with another front-end than {run} was trained on; prepare the "
             f"collection with --frontend {described.frontend.name}"
@@ -230,13 +231,13 @@ def predict(
         raise BackbeatError(
             f"{features.path}: genres that {run} does not know: {', '.join(unknown)}"
         )
-    examples = features.examples(described.input)
+    examples, answer = _answering(bundle, features)
     kept = np.array([name not in leave_out for name in examples.names], bool)
     rows = np.flatnonzero(kept[examples.track])
     if not len(rows):
         raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
     renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
-    given = bundle.open().in_batches(examples.x[rows])
+    given = answer(examples.x[rows])
     probabilities = given.probabilities.astype(np.float64)
     predictions = Predictions(
         tracks=examples.track_names(rows),
@@ -246,6 +247,14 @@ def predict(
         genres=described.genres,
     )
     return predictions, int(np.count_nonzero(~kept))
+
+
+def _answering(bundle: Bundle, features: Features) -> tuple[Examples, Answering]:
+    """Give the examples of a store, and how a bundle answers them."""
+    kind = bundle.description.input
+    if kind == "musicnn" and (head := transfer.head_of(bundle.network)):
+        return transfer.embed(features), head.outputs
+    return features.examples(kind), bundle.open().in_batches
 
 
 def write_evaluation(path: Path, evaluated: Evaluation) -> Path:

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from backbeat import audio
 from backbeat.musicnn import frontend
-from backbeat.musicnn.runtime import Musicnn, open_musicnn
+from backbeat.musicnn.runtime import Musicnn, shipped_musicnn
 from backbeat.musicnn.tags import MSD
-from backbeat.transfer.embedding import network_path
 
 _WINDOW = 30 * frontend.SAMPLE_RATE
 _LEAST = frontend.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch
@@ -56,7 +55,7 @@ class Tagger:
 
 def load_tagger() -> Tagger:
     """Load the MusiCNN that comes with backbeat."""
-    return Tagger(open_musicnn(network_path()))
+    return Tagger(shipped_musicnn())
 
 
 def _windows(path: Path) -> Iterator[npt.NDArray[np.float32]]:

@@ -36,6 +36,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
 from backbeat.finishing import finish_run
 from backbeat.history import Epoch, write_history
+from backbeat.recipes import batches_of, schedule_callbacks
 from backbeat.splits import Split, write_split
 from backbeat.tensorboard import logging_to
 from backbeat.zoo.build import build, compile_network, load_keras
@@ -226,12 +227,10 @@ def fit(
             order = np.random.default_rng([seed, epoch]).permutation(len(x))
             teller = _batch_teller(keras, spec, epoch, len(x), history, on_progress, stopped)
             logs = network.fit(
-                x[order],
-                y[order],
-                batch_size=spec.batch_size,
+                **batches_of(x, y, order, spec, [seed, epoch]),
                 shuffle=False,
                 verbose=0,
-                callbacks=[teller],
+                callbacks=[teller, *schedule_callbacks(network, spec, epoch, len(x))],
             ).history
             val_loss, val_accuracy = network.evaluate(
                 *watched, batch_size=_EVALUATION_BATCH, verbose=0

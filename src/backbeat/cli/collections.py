@@ -15,6 +15,7 @@ class FrontEndName(StrEnum):
 
     mfcc = "mfcc"
     logmel = "logmel"
+    musicnn = "musicnn"
 
 
 def check(

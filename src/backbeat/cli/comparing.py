@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import progress, say, table
+from backbeat.cli.console import progress, say, table, warn
 from backbeat.cli.options import Folds, SplitName, Workers
 
 if TYPE_CHECKING:
@@ -50,12 +50,17 @@ def audit(
     from backbeat.audit import audit_splits
     from backbeat.errors import BackbeatError
     from backbeat.features import open_features
+    from backbeat.frontend import Musicnn
 
     splits.check_protocol(split)
     if (model is None) != (out is None):
         raise BackbeatError("--model and -o go together: the model, and where its two runs go")
     opened = open_features(features)
-    examples = opened.examples("mfcc")
+    only_embedded = isinstance(opened.frontend, Musicnn)
+    examples = opened.examples("musicnn" if only_embedded else "mfcc")
+    if near and only_embedded:
+        warn("near duplicates are not looked for: features of --frontend musicnn cannot tell them")
+        near = False
     options: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
     if splits.is_crossvalidation(split, folds):
         made = splits.make_folds(examples, split, folds, **options)

@@ -240,6 +240,11 @@ def _describe(spec: "Spec") -> str:
         match layer.kind:
             case "conv":
                 sequences.append([f"{layer.kernel}x{layer.kernel}"])
+            case "residual":
+                pooled = f", pool {layer.pool}" if layer.pool > 1 else ""
+                sequences.append([f"residual {layer.filters}{pooled}"])
+            case "statistics":
+                sequences.append(["statistics"])
             case "pool":
                 sequences[-1].append(f"pool {layer.size}")
             case "batch_norm":
@@ -255,5 +260,5 @@ def _describe(spec: "Spec") -> str:
 
 def _activations(spec: "Spec") -> str:
     """Name the activations of a network, the convolutions' first."""
-    kinds = [layer.activation for layer in spec.layers if layer.kind in ("conv", "dense")]
-    return "/".join(dict.fromkeys(kinds))
+    used = [getattr(layer, "activation", "linear") for layer in spec.layers]
+    return "/".join(dict.fromkeys(kind for kind in used if kind != "linear"))

@@ -53,6 +53,26 @@ def spectrogram(samples: Array) -> Array:
     return compress(spectrum.mel_power(frames, SAMPLE_RATE, N_MELS))
 
 
+def spread_patches(spectrogram: Array, count: int) -> Array:
+    """Cut `count` patches that are spread evenly over a spectrogram, overlapping if they must.
+
+    Parameters
+    ----------
+    spectrogram : ndarray of float32, shape (frames, bands)
+        Repeated until it fills a patch if it is shorter.
+    count : int
+
+    Returns
+    -------
+    ndarray of float32, shape (count, 187, bands)
+    """
+    spectrogram = _filled(spectrogram)
+    starts = np.linspace(0, len(spectrogram) - PATCH_FRAMES, count).round().astype(np.intp)
+    index = starts[:, None] + np.arange(PATCH_FRAMES)
+    spread: Array = np.ascontiguousarray(spectrogram[index], np.float32)
+    return spread
+
+
 def patches(spectrogram: Array, *, hop: int = PATCH_FRAMES) -> Array:
     """Cut spectrograms into the patches that the network takes.
 
@@ -73,14 +93,23 @@ def patches(spectrogram: Array, *, hop: int = PATCH_FRAMES) -> Array:
     ValueError
         If there is no frame, or `hop` is not positive.
     """
+    if hop < 1:
+        raise ValueError(f"steps of {hop} frames make no patch")
+    spectrogram = _filled(spectrogram)
     *outer, frames, bands = spectrogram.shape
-    if frames == 0 or hop < 1:
-        raise ValueError(f"{frames} frames in steps of {hop} make no patch")
-    if frames < PATCH_FRAMES:
-        repeats = math.ceil(PATCH_FRAMES / frames)
-        spectrogram = np.tile(spectrogram, (*(1 for _ in outer), repeats, 1))
-        frames = PATCH_FRAMES
     starts = np.arange(0, frames - PATCH_FRAMES + 1, hop)
     index = starts[:, None] + np.arange(PATCH_FRAMES)
     cut: Array = np.ascontiguousarray(spectrogram[..., index, :], np.float32)
     return cut.reshape(*outer, len(starts), PATCH_FRAMES, bands)
+
+
+def _filled(spectrogram: Array) -> Array:
+    """Repeat what is shorter than a patch until it fills one."""
+    *outer, frames, _ = spectrogram.shape
+    if frames == 0:
+        raise ValueError("no frames make no patch")
+    if frames >= PATCH_FRAMES:
+        return spectrogram
+    repeats = math.ceil(PATCH_FRAMES / frames)
+    filled: Array = np.tile(spectrogram, (*(1 for _ in outer), repeats, 1))
+    return filled[..., :PATCH_FRAMES, :]

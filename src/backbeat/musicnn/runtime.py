@@ -1,6 +1,8 @@
 """MusiCNN as ONNX: from patches to tags and features, without TensorFlow."""
 
+import functools
 from dataclasses import dataclass, fields
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,21 @@ class Outputs:
 
 
 OUTPUTS: tuple[str, ...] = tuple(field.name for field in fields(Outputs))
+
+PARTS = ("embedding", "mean_pool", "max_pool")
+"""The outputs that a head on MusiCNN sees, in this order: 200, 753 and 753 numbers."""
+FEATURES = 1706
+"""How many numbers these are."""
+
+
+def features_of(outputs: Outputs) -> Array:
+    """Put the outputs that a head sees side by side, shape (n, 1706)."""
+    return np.concatenate([getattr(outputs, part) for part in PARTS], axis=1)
+
+
+def network_path() -> Path:
+    """Give the path of the MusiCNN that comes with backbeat."""
+    return Path(str(resources.files("backbeat.musicnn") / "data" / "msd_musicnn.onnx"))
 
 
 @dataclass(frozen=True)
@@ -88,3 +105,9 @@ def open_musicnn(path: Path, *, threads: int = 1) -> Musicnn:
     if not set(OUTPUTS) <= {output.name for output in session.get_outputs()}:
         raise BackbeatError(f"{path}: not a MusiCNN that tools/convert_musicnn.py made")
     return Musicnn(session)
+
+
+@functools.cache
+def shipped_musicnn() -> Musicnn:
+    """Open the MusiCNN that comes with backbeat, once a process."""
+    return open_musicnn(network_path())

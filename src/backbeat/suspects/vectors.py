@@ -9,7 +9,7 @@ import numpy.typing as npt
 from backbeat import spectrum
 from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Features
-from backbeat.frontend import FrontEnd, LogMel
+from backbeat.frontend import FrontEnd, Mfcc, Musicnn
 
 Array = npt.NDArray[np.float32]
 
@@ -29,7 +29,8 @@ def song_vectors(
     Of each cepstral coefficient over time: mean, logarithm of the standard deviation, the same of
     the differences between frames, skewness, logarithm of the energy of its modulation at 0.5 to
     1, 1 to 2, 2 to 4 and 4 to 6 Hz; and the correlation of each pair. Of log-mel maps these are 20
-    coefficients, and the same but for the correlations of 64 bands.
+    coefficients, and the same but for the correlations of 64 bands. Of MusiCNN's features it is the
+    mean.
 
     Parameters
     ----------
@@ -78,7 +79,10 @@ def song_vector(slices: Array, frontend: FrontEnd) -> npt.NDArray[np.float64]:
     -------
     ndarray of float64, shape (d,)
     """
-    if not isinstance(frontend, LogMel):
+    if isinstance(frontend, Musicnn):
+        mean: npt.NDArray[np.float64] = slices.mean(axis=(0, 1), dtype=np.float64)
+        return mean
+    if isinstance(frontend, Mfcc):
         rate = frontend.sample_rate / frontend.hop_length
         return np.concatenate([_spread(slices, rate), _correlations(slices)])
     rate = frontend.columns / frontend.seconds

@@ -11,7 +11,17 @@ patches of 3 s, whose vote (the geometric mean of probabilities) is exactly its 
 """
 
 from backbeat.transfer.embedding import embed
-from backbeat.transfer.head import Head, fit_head, joined_network
-from backbeat.transfer.training import NAME, SPEC, train_transfer
+from backbeat.transfer.head import Head, fit_head, head_of, joined_network
+from backbeat.transfer.training import NAME, SPEC, heard_by, train_transfer
 
-__all__ = ["NAME", "SPEC", "Head", "embed", "fit_head", "joined_network", "train_transfer"]
+__all__ = [
+    "NAME",
+    "SPEC",
+    "Head",
+    "embed",
+    "fit_head",
+    "head_of",
+    "heard_by",
+    "joined_network",
+    "train_transfer",
+]

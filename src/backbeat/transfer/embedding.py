@@ -1,37 +1,29 @@
-"""MusiCNN's features of each patch of a feature store, computed once and kept in the store."""
+"""MusiCNN's features of each patch of a feature store, computed once and kept in the store.
 
+A store of the front-end ``musicnn`` holds them already, as MusiCNN heard the audio; of log-mel maps
+they are computed by way of `musicnn.maps`.
+"""
+
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from backbeat import atomic
+from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
 from backbeat.frontend import LogMel, as_input
-from backbeat.musicnn.runtime import Musicnn, Outputs, open_musicnn
-
-PARTS = ("embedding", "mean_pool", "max_pool")
-"""The outputs of MusiCNN that a head sees, in this order: 200, 753 and 753 numbers."""
+from backbeat.musicnn.runtime import Musicnn, features_of, network_path, open_musicnn
 
 _KEPT = "musicnn.npz"
 
 Array = npt.NDArray[np.float32]
-
-
-def network_path() -> Path:
-    """Give the path of the MusiCNN that comes with backbeat."""
-    return Path(str(resources.files("backbeat.musicnn") / "data" / "msd_musicnn.onnx"))
-
-
-def features_of(outputs: Outputs) -> Array:
-    """Put the outputs that a head sees side by side, shape (n, 1706)."""
-    return np.concatenate([getattr(outputs, part) for part in PARTS], axis=1)
 
 
 def embed(features: Features, *, on_progress: Callable[[int, int], None] | None = None) -> Examples:
@@ -40,7 +32,7 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
     Parameters
     ----------
     features : Features
-        Log-mel maps.
+        Of the front-end ``musicnn``, or log-mel maps.
     on_progress : callable, optional
         Called with (tracks done, tracks). Nothing is kept of an embedding that was stopped.
 
@@ -54,10 +46,12 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
     BackbeatError
         If the store holds MFCCs, or cannot be read or written.
     """
+    if isinstance(features.frontend, frontends.Musicnn):
+        return features.examples("musicnn")
     if not isinstance(features.frontend, LogMel):
         raise BackbeatError(
-            f"{features.path}: holds MFCCs, and --model transfer needs log-mel maps: prepare the "
-            "collection again with --frontend logmel"
+            f"{features.path}: holds MFCCs, from which --model transfer cannot learn: prepare the "
+            "collection again with --frontend musicnn"
         )
     maps = features.examples("maps")
     network = network_path()
@@ -68,7 +62,9 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
         found = _embed(maps, features.frontend, open_musicnn(network), on_progress)
         content = io.BytesIO()
         np.savez(content, key=key, features=found)
-        atomic.write_bytes(path, content.getvalue())
+        # What cannot be kept (a store that may only be read) is computed again.
+        with contextlib.suppress(OSError):
+            atomic.write_bytes(path, content.getvalue())
     patches = len(found) // len(maps.x)
     counts = np.bincount(maps.track) * patches
     first = np.repeat(np.cumsum(counts) - counts, counts)

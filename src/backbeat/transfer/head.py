@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import needing
+from backbeat.musicnn.runtime import PARTS, network_path
 from backbeat.network import Outputs
-from backbeat.transfer.embedding import PARTS, network_path
 
 STRENGTH = 0.01
 """Inverse of the regularisation, on standardised features; chosen on artist-disjoint folds."""
@@ -81,6 +81,27 @@ def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], g
         intercept = np.concatenate([-intercept / 2, intercept / 2])
     weights = coefficients.T * scale[:, np.newaxis]
     return Head(weights.astype(np.float32), (intercept - mean @ weights).astype(np.float32))
+
+
+def head_of(network: bytes) -> Head | None:
+    """Give the head of a network that `joined_network` made; None for any other network.
+
+    Its features of a store are then enough for its answers: MusiCNN need not hear the songs again.
+    """
+    with needing("train", "evaluating on features"):
+        import onnx
+        from onnx import numpy_helper
+
+    graph = onnx.load_from_string(network).graph
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    if not {"head_weights", "head_bias"} <= set(found):
+        return None
+    head = Head(
+        np.array(numpy_helper.to_array(found["head_weights"]), np.float32),
+        np.array(numpy_helper.to_array(found["head_bias"]), np.float32),
+    )
+    # On another MusiCNN than the one that comes with backbeat the head would mean something else.
+    return head if joined_network(head) == network else None
 
 
 def joined_network(head: Head) -> bytes:

@@ -1,6 +1,7 @@
 """Training a head, and leaving a run like that of any other model."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from backbeat.evaluation import mean_by_track
 from backbeat.evaluation.predictions import track_rows
 from backbeat.features import Examples, Features
 from backbeat.finishing import write_results
+from backbeat.frontend import FrontEnd, Musicnn
 from backbeat.history import Epoch, write_history
 from backbeat.splits import Split, write_split
 from backbeat.training import begin_run
@@ -69,12 +71,11 @@ def train_transfer(
     atomic.write_text(out / "spec.yaml", SPEC.to_yaml())
     write_split(out / "split.json", split)
     write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
-    network = joined_network(head)
     write_results(
         out,
         head.outputs,
-        network,
-        features,
+        joined_network(head),
+        replace(features, frontend=heard_by(features.frontend)),
         SPEC,
         split,
         examples,
@@ -82,6 +83,13 @@ def train_transfer(
         space="embedding",
     )
     return out
+
+
+def heard_by(frontend: FrontEnd) -> FrontEnd:
+    """Give the front-end of a bundle whose head was trained on what `frontend` extracts."""
+    if isinstance(frontend, Musicnn):
+        return frontend.model_copy(update={"output": "patches"})
+    return frontend
 
 
 def _songs(

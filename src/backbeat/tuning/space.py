@@ -134,5 +134,5 @@ def _in_brief(layer: Layer) -> str:
             return "pool"
         case Normalization():
             return "norm"
-        case Flatten():
-            return "flatten"
+        case _:
+            return layer.kind

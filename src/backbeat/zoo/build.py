@@ -12,6 +12,8 @@ from typing import Any
 
 from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.zoo.spec import (
+    Activated,
+    BandNormalization,
     Convolution,
     Dense,
     Dropout,
@@ -19,8 +21,13 @@ from backbeat.zoo.spec import (
     Layer,
     Normalization,
     Pooling,
+    Recipe,
+    Residual,
     Spec,
+    Statistics,
 )
+
+_LEAST_VARIANCE = 1e-3  # of statistics pooling: the root of less has too steep a slope
 
 
 def load_keras() -> Any:
@@ -71,7 +78,8 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
     Returns
     -------
     keras.Model
-        From (batch, frames, bands) to (batch, genres) probabilities; not compiled.
+        From (batch, frames, bands) to (batch, genres) probabilities; not compiled. One that is
+        trained on pieces of slices takes any number of frames.
 
     Raises
     ------
@@ -79,16 +87,19 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
         If the layers do not fit the input (such as a convolution larger than what is left of it).
     """
     keras = load_keras()
-    inputs = keras.Input(shape=input_shape, name="slice")
+    frames, bands = input_shape
+    cropped = spec.recipe is not None and spec.recipe.augmentation.crop > 0
+    inputs = keras.Input(shape=(None if cropped else frames, bands), name="slice")
     # Convolutions see an image of one channel; the layer does nothing to a network of dense layers.
-    tensor = keras.layers.Reshape((*input_shape, 1))(inputs) if spec.family == "cnn" else inputs
+    image = (-1 if cropped else frames, bands, 1)
+    tensor = keras.layers.Reshape(image)(inputs) if spec.family == "cnn" else inputs
     for number, layer in enumerate(spec.layers, start=1):
         try:
             tensor = _keras_layer(keras, layer)(tensor)
         except ValueError as error:
             raise BackbeatError(
                 f"{spec.name}: layer {number} ({layer.kind}) does not fit an input of "
-                f"{input_shape[0]} x {input_shape[1]}: {one_line(error)}"
+                f"{frames} x {bands}: {one_line(error)}"
             ) from error
     if len(tensor.shape) != 2:
         raise BackbeatError(f"{spec.name}: the layers lack a flatten before the output")
@@ -99,34 +110,80 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
 def compile_network(network: Any, spec: Spec) -> None:
     """Give a network the loss and the optimiser of its spec."""
     keras = load_keras()
+    recipe = spec.recipe or Recipe()
     optimizers = {
         "adam": keras.optimizers.Adam,
         "rmsprop": keras.optimizers.RMSprop,
-        "adamw": keras.optimizers.AdamW,
+        "adamw": functools.partial(keras.optimizers.AdamW, **_decay(spec.recipe)),
         "nadam": keras.optimizers.Nadam,
         "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9),
     }
+    optimizer = optimizers[spec.optimizer](learning_rate=spec.learning_rate)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     network.compile(
-        optimizer=optimizers[spec.optimizer](learning_rate=spec.learning_rate),
-        loss="categorical_crossentropy",
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
         # XLA on a processor makes convolutions many times slower.
         jit_compile=False,
     )
 
 
+def _decay(recipe: Recipe | None) -> dict[str, float]:
+    """Give AdamW's weight decay: Keras's own (0.004) where a spec says nothing."""
+    return {} if recipe is None else {"weight_decay": recipe.weight_decay}
+
+
 def _keras_layer(keras: Any, layer: Layer) -> Any:
+    """Give the function from tensor to tensor that a layer is."""
     layers = keras.layers
     match layer:
         case Convolution():
-            return layers.Conv2D(layer.filters, layer.kernel, activation=layer.activation)
+            return layers.Conv2D(
+                layer.filters,
+                layer.kernel,
+                strides=(1, layer.band_stride),
+                padding=layer.padding,
+                activation=layer.activation,
+            )
         case Pooling():
             return layers.MaxPooling2D(layer.size, strides=layer.stride, padding="same")
         case Normalization():
             return layers.BatchNormalization()
+        case BandNormalization():
+            return layers.BatchNormalization(axis=2)
+        case Activated():
+            return layers.Activation(layer.activation)
+        case Residual():
+            return functools.partial(_residual, keras, layer)
+        case Statistics():
+            return functools.partial(_statistics, keras)
         case Dropout():
             return layers.Dropout(layer.rate)
         case Flatten():
             return layers.Flatten()
         case Dense():
             return layers.Dense(layer.units, activation=layer.activation)
+
+
+def _residual(keras: Any, layer: Residual, image: Any) -> Any:
+    layers = keras.layers
+
+    def convolved(tensor: Any, kernel: int) -> Any:
+        tensor = layers.Conv2D(layer.filters, kernel, padding="same", use_bias=False)(tensor)
+        return layers.BatchNormalization()(tensor)
+
+    inner = layers.Activation("relu")(convolved(image, 3))
+    inner = convolved(inner, 3)
+    around = image if image.shape[-1] == layer.filters else convolved(image, 1)
+    joined = layers.Activation("relu")(layers.Add()([around, inner]))
+    return layers.MaxPooling2D(layer.pool)(joined) if layer.pool > 1 else joined
+
+
+def _statistics(keras: Any, image: Any) -> Any:
+    """Pool (batch, frames, bands, filters) to (batch, 2 filters)."""
+    ops = keras.ops
+    series = ops.mean(image, axis=2) + ops.max(image, axis=2)
+    spread = ops.sqrt(ops.var(series, axis=1) + _LEAST_VARIANCE)
+    return keras.layers.Concatenate()([ops.mean(series, axis=1), spread])

@@ -3,12 +3,26 @@
 import math
 
 from backbeat.errors import BackbeatError
-from backbeat.zoo.spec import Convolution, Dense, Dropout, Flatten, Normalization, Pooling, Spec
+from backbeat.zoo.spec import (
+    Activated,
+    BandNormalization,
+    Convolution,
+    Dense,
+    Dropout,
+    Flatten,
+    Normalization,
+    Pooling,
+    Residual,
+    Spec,
+    Statistics,
+)
 
 MOST_WEIGHTS = 30_000_000
 """Networks with more are not tried: with its optimiser's state one takes half a gigabyte."""
 
 Shape = tuple[int, ...]
+
+_ON_IMAGES = Convolution | Pooling | Residual | BandNormalization | Statistics
 
 
 class UnfitError(BackbeatError):
@@ -34,27 +48,45 @@ def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
     shape: Shape = (*input_shape, 1) if spec.family == "cnn" else input_shape
     weights = 0
     for number, layer in enumerate(spec.layers, start=1):
-        if isinstance(layer, Convolution | Pooling) and len(shape) != 3:
+        if isinstance(layer, _ON_IMAGES) and len(shape) != 3:
             raise UnfitError(f"{spec.name}: layer {number} ({layer.kind}) comes after a flatten")
         match layer:
             case Convolution():
-                if layer.kernel > min(shape[:2]):
+                same = layer.padding == "same"
+                if not same and layer.kernel > min(shape[:2]):
                     raise UnfitError(
                         f"{spec.name}: layer {number} ({layer.kind} {layer.kernel}x{layer.kernel}) "
                         f"does not fit the {shape[0]} x {shape[1]} that is left of the input"
                     )
                 weights += (layer.kernel**2 * shape[2] + 1) * layer.filters
-                shape = (shape[0] - layer.kernel + 1, shape[1] - layer.kernel + 1, layer.filters)
+                lost = 0 if same else layer.kernel - 1
+                bands = -(-(shape[1] - lost) // layer.band_stride)
+                shape = (shape[0] - lost, bands, layer.filters)
             case Pooling():
                 shape = (-(-shape[0] // layer.stride), -(-shape[1] // layer.stride), shape[2])
             case Normalization():
                 weights += 4 * shape[-1]
+            case BandNormalization():
+                weights += 4 * shape[1]
+            case Residual():
+                if layer.pool > min(shape[:2]):
+                    raise UnfitError(
+                        f"{spec.name}: layer {number} ({layer.kind}) pools {layer.pool} x "
+                        f"{layer.pool} of the {shape[0]} x {shape[1]} that is left of the input"
+                    )
+                kernels = 9 * (shape[2] + layer.filters)
+                if shape[2] != layer.filters:
+                    kernels += shape[2] + 4
+                weights += (kernels + 8) * layer.filters
+                shape = (shape[0] // layer.pool, shape[1] // layer.pool, layer.filters)
+            case Statistics():
+                shape = (2 * shape[2],)
             case Flatten():
                 shape = (math.prod(shape),)
             case Dense():
                 weights += (shape[-1] + 1) * layer.units
                 shape = (*shape[:-1], layer.units)
-            case Dropout():
+            case Dropout() | Activated():
                 pass
     if len(shape) != 1:
         raise UnfitError(f"{spec.name}: the layers lack a flatten before the output")

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from backbeat.errors import BackbeatError
 
@@ -16,6 +24,7 @@ _LARGEST_SPEC = 1_000_000  # bytes; a spec is a page, so anything longer is a mi
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "swish", "linear"]
 Optimizer = Literal["adam", "rmsprop", "adamw", "nadam", "sgd"]
+Input = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn"]
 
 
 class _Strict(BaseModel):
@@ -23,12 +32,15 @@ class _Strict(BaseModel):
 
 
 class Convolution(_Strict):
-    """Two-dimensional convolution over frames and bands, stride 1, no padding."""
+    """Two-dimensional convolution over frames and bands, by default without padding."""
 
     kind: Literal["conv"] = "conv"
     filters: PositiveInt = 32
     kernel: PositiveInt = 3
     activation: Activation = "relu"
+    padding: Literal["valid", "same"] = "valid"
+    band_stride: PositiveInt = 1
+    """From one place on the axis of bands to the next; always 1 on that of frames."""
 
 
 class Pooling(_Strict):
@@ -43,6 +55,50 @@ class Normalization(_Strict):
     """Batch normalisation."""
 
     kind: Literal["batch_norm"] = "batch_norm"
+
+
+class BandNormalization(_Strict):
+    """Batch normalisation of each band by itself, before the first convolution."""
+
+    kind: Literal["band_norm"] = "band_norm"
+
+
+class Activated(_Strict):
+    """An activation by itself, as after a normalisation."""
+
+    kind: Literal["activation"] = "activation"
+    activation: Activation = "relu"
+
+
+class Residual(_Strict):
+    """Two 3x3 convolutions, normalised, and a way around them [1]_; then max pooling.
+
+    Where the number of filters changes, the way around is a 1x1 convolution.
+
+    References
+    ----------
+    .. [1] K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
+    """
+
+    kind: Literal["residual"] = "residual"
+    filters: PositiveInt
+    pool: PositiveInt = 2
+    """Size and stride of the pooling; 1 is none."""
+
+
+class Statistics(_Strict):
+    """From an image to numbers that do not depend on its length.
+
+    The mean and the maximum over bands are added; then follow the mean and the standard deviation
+    over frames, as in the x-vectors of speaker recognition [1]_: twice as many as filters.
+
+    References
+    ----------
+    .. [1] D. Snyder et al., "X-Vectors: Robust DNN Embeddings for Speaker Recognition", ICASSP
+       2018.
+    """
+
+    kind: Literal["statistics"] = "statistics"
 
 
 class Dropout(_Strict):
@@ -66,15 +122,61 @@ class Dense(_Strict):
     activation: Activation = "relu"
 
 
-Layer = Convolution | Pooling | Normalization | Dropout | Flatten | Dense
+Layer = (
+    Convolution
+    | Pooling
+    | Normalization
+    | BandNormalization
+    | Activated
+    | Residual
+    | Statistics
+    | Dropout
+    | Flatten
+    | Dense
+)
 _LAYERS: dict[str, type[_Strict]] = {
     "conv": Convolution,
     "pool": Pooling,
     "batch_norm": Normalization,
+    "band_norm": BandNormalization,
+    "activation": Activated,
+    "residual": Residual,
+    "statistics": Statistics,
     "dropout": Dropout,
     "flatten": Flatten,
     "dense": Dense,
 }
+
+
+class Augmentation(_Strict):
+    """How training slices (log-mel, standardised) are changed each time that they are seen.
+
+    See `backbeat.augmentation`. Each is 0 for none.
+    """
+
+    crop: Annotated[int, Field(ge=0)] = 0
+    """Frames of the piece that is cut out at random; 0 is the whole slice."""
+    stretch: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Greatest change of tempo: 0.1 is a tenth faster or slower."""
+    pitch: Annotated[int, Field(ge=0)] = 0
+    """Greatest shift of pitch, in bands up or down."""
+    equalizer: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Standard deviation of a smooth curve over the bands, in standard deviations of the map."""
+    masks: Annotated[int, Field(ge=0, le=10)] = 0
+    """Stripes of bands, and as many of frames, that are set to the mean."""
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Parameter of the beta distribution by which two slices and their genres are mixed."""
+
+
+class Recipe(_Strict):
+    """How a model is trained, where that is more than its optimiser."""
+
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    """"one_cycle" warms up to the learning rate in a quarter of the steps and falls by a cosine."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Of kernels only; needs the optimiser adamw."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augmentation: Augmentation = Augmentation()
 
 
 class PaperResult(_Strict):
@@ -94,20 +196,22 @@ class Spec(_Strict):
     ----------
     name : str
     family : {"mlp", "cnn", "transfer"}
-    input : {"mfcc", "logmel", "musicnn"}
-        What the network takes.
+    input : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn"}
+        What the network takes; see `frontend.as_input`.
     layers : tuple of Layer
         Between the input and the softmax output, which has a node a genre and is not listed.
     optimizer : {"adam", "rmsprop", "adamw", "nadam", "sgd"}
         ``sgd`` has a momentum of 0.9.
     learning_rate : float
     batch_size, epochs : int
+    recipe : Recipe, optional
+        More about its training; none for the paper's models.
     paper : PaperResult, optional
     """
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.-]+$")]
     family: Literal["mlp", "cnn", "transfer"]
-    input: Literal["mfcc", "logmel", "musicnn"] = "mfcc"
+    input: Input = "mfcc"
     layers: Annotated[
         tuple[Annotated[Layer, Field(discriminator="kind")], ...], Field(min_length=1)
     ]
@@ -115,7 +219,22 @@ class Spec(_Strict):
     learning_rate: PositiveFloat = 0.001
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 50
+    recipe: Recipe | None = None
     paper: PaperResult | None = None
+
+    @model_validator(mode="after")
+    def _trainable(self) -> "Spec":
+        if self.recipe is None:
+            return self
+        if self.recipe.weight_decay and self.optimizer != "adamw":
+            raise ValueError("recipe.weight_decay needs optimizer: adamw")
+        if self.recipe.augmentation != Augmentation() and not self.input.startswith("logmel"):
+            raise ValueError("recipe.augmentation needs an input of log-mel maps")
+        if self.recipe.augmentation.crop and not any(
+            isinstance(layer, Statistics) for layer in self.layers
+        ):
+            raise ValueError("recipe.augmentation.crop needs a layer of kind: statistics")
+        return self
 
     def with_epochs(self, epochs: int | None) -> "Spec":
         """Give the spec with another number of epochs, or itself for None.
@@ -201,6 +320,10 @@ def _printable(text: str) -> str:
 def _fields_at(place: list[str]) -> list[str]:
     if place and place[-1] in _LAYERS:
         return list(_LAYERS[place[-1]].model_fields)
-    if place == ["paper"]:
-        return list(PaperResult.model_fields)
-    return list(Spec.model_fields)
+    parts: dict[str, type[_Strict]] = {
+        "paper": PaperResult,
+        "recipe": Recipe,
+        "augmentation": Augmentation,
+    }
+    part = parts.get(place[-1]) if place else None
+    return list((part or Spec).model_fields)

@@ -1,0 +1,39 @@
+"""The front-ends: from samples to MFCC slices, log-mel maps or MusiCNN's patches.
+
+Each is a frozen set of parameters (`Mfcc`, `LogMel`, `Musicnn`) that travels with every feature
+store and every bundle, and pure functions from mono float32 samples to a float32 array.
+
+- `mfccs`, `maps`, `patches`: the three, a module each;
+- `kinds`: by name, and as data;
+- `inputs`: from what they extract to what a network takes;
+- `streaming`: songs of any length in windows.
+
+Conventions of `Mfcc` and `LogMel` are librosa's: frames are centred on multiples of the hop, and
+the signal is padded by half a frame of zeros at both ends; see `spectrum` for the rest. librosa
+itself is the oracle in the tests and is never imported here.
+"""
+
+from backbeat.frontend.inputs import as_input, input_shape, mfcc_slices, standardise
+from backbeat.frontend.kinds import NAMES, FrontEnd, by_name, from_dict
+from backbeat.frontend.maps import LogMel, logmel, picked_frames
+from backbeat.frontend.mfccs import Mfcc, mfcc
+from backbeat.frontend.patches import Musicnn
+from backbeat.frontend.streaming import windows
+
+__all__ = [
+    "NAMES",
+    "FrontEnd",
+    "LogMel",
+    "Mfcc",
+    "Musicnn",
+    "as_input",
+    "by_name",
+    "from_dict",
+    "input_shape",
+    "logmel",
+    "mfcc",
+    "mfcc_slices",
+    "picked_frames",
+    "standardise",
+    "windows",
+]

@@ -1,0 +1,126 @@
+"""From what a front-end extracts to what a network takes."""
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import spectrum
+from backbeat.errors import BackbeatError
+from backbeat.frontend.kinds import FrontEnd
+from backbeat.frontend.mfccs import Mfcc
+from backbeat.frontend.patches import Musicnn
+
+Array = npt.NDArray[np.float32]
+
+
+def standardise(maps: Array) -> Array:
+    """Bring each map to mean 0 and variance 1 over all its cells.
+
+    Parameters
+    ----------
+    maps : ndarray of float32, shape (..., columns, bands)
+
+    Returns
+    -------
+    ndarray of float32, same shape
+        A map without any variation (silence) becomes all zeros.
+    """
+    centred = maps - maps.mean(axis=(-2, -1), keepdims=True, dtype=np.float64).astype(np.float32)
+    deviation = np.sqrt(np.mean(np.square(centred), axis=(-2, -1), keepdims=True, dtype=np.float64))
+    standard: Array = centred / np.maximum(deviation, 1e-6).astype(np.float32)
+    return standard
+
+
+def mfcc_slices(maps: Array, *, slices: int = 10, n_mfcc: int = 13) -> Array:
+    """See log-mel maps as slices of MFCCs, so that the paper's models train on them too.
+
+    Parameters
+    ----------
+    maps : ndarray of float32, shape (..., columns, n_mels)
+        Log-mel maps in dB.
+    slices, n_mfcc : int
+        As for `Mfcc`. Columns left over after equal slices are passed over: 370 of 387 columns
+        make ten slices of 37 frames (2.9 s).
+
+    Returns
+    -------
+    ndarray of float32, shape (..., slices, frames, n_mfcc)
+        ``(..., 10, 37, 13)`` from ``(..., 387, 128)``. Equal to MFCCs up to a constant in
+        coefficient 0, since the maps are relative to their loudest cell.
+    """
+    *outer, columns, _ = maps.shape
+    frames = _slice_columns(columns, slices)
+    coefficients = spectrum.cepstrum(maps[..., : slices * frames, :], n_mfcc)
+    return coefficients.reshape(*outer, slices, frames, n_mfcc)
+
+
+def _slice_columns(columns: int, slices: int = 10) -> int:
+    """Give the columns of a slice: 37 of 387.
+
+    370 of 387 are cut: a slice is a tenth of the first 29 s of the map's 30 s, in whole columns.
+    """
+    return int(columns * 29 / 30) // slices
+
+
+def input_shape(parameters: FrontEnd, kind: str) -> tuple[int, int, int]:
+    """Give the shape that `as_input` makes of one window: (slices, frames, bands)."""
+    return as_input(np.zeros(parameters.shape, np.float32), parameters, kind).shape
+
+
+def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
+    """Bring what a front-end extracts to what a network takes.
+
+    Parameters
+    ----------
+    slices : ndarray of float32, shape (n, frames, bands)
+        Slices as extracted (or stored) with `parameters`.
+    parameters : FrontEnd
+        The front-end that made them.
+    kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "maps"}
+        What the network was designed for: MFCC slices; log-mel maps, standardised, whole or cut in
+        three pieces of 10 s or in the paper's ten slices of 2.9 s; or the patches of MusiCNN.
+        "maps" leaves log-mel maps as they are.
+
+    Returns
+    -------
+    ndarray of float32, shape (m, frames', bands')
+        ``m`` is ten times ``n`` where log-mel maps are seen as slices or patches, three times where
+        they are cut in three, otherwise ``n``.
+
+    Raises
+    ------
+    BackbeatError
+        If the front-end's features no longer hold what is wanted, such as maps of MFCCs.
+    """
+    if isinstance(parameters, Musicnn):
+        if kind != "musicnn":
+            raise BackbeatError(
+                "these features are MusiCNN's, which only --model transfer takes: prepare the "
+                "collection again with --frontend logmel"
+            )
+        return slices
+    if isinstance(parameters, Mfcc):
+        if kind != "mfcc":
+            raise BackbeatError(
+                "this model takes log-mel maps and these features are MFCCs: "
+                "prepare the collection again with --frontend logmel"
+            )
+        return slices
+    if kind == "mfcc":
+        cut = mfcc_slices(slices)
+        return cut.reshape(-1, *cut.shape[2:])
+    if kind == "musicnn":
+        from backbeat.musicnn.maps import maps_to_patches
+
+        patches = maps_to_patches(slices, parameters=parameters)
+        return patches.reshape(-1, *patches.shape[2:])
+    if kind == "maps":
+        return slices
+    whole = standardise(slices)
+    return _pieces(whole, kind) if kind in ("logmel_10s", "logmel_3s") else whole
+
+
+def _pieces(maps: Array, kind: str) -> Array:
+    """Cut maps in equal pieces; columns left over at the end are passed over."""
+    columns, bands = maps.shape[1:]
+    pieces, frames = (3, columns // 3) if kind == "logmel_10s" else (10, _slice_columns(columns))
+    return maps[:, : pieces * frames].reshape(-1, frames, bands)

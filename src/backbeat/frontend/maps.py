@@ -1,0 +1,100 @@
+"""The front-end of the public log-mel maps of GTZAN."""
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from backbeat import spectrum
+from backbeat.frontend.parameters import MelParameters
+
+Array = npt.NDArray[np.float32]
+
+
+class LogMel(MelParameters):
+    """A log-mel map of half a minute: 387 columns picked from its STFT frames, 128 mel bands.
+
+    The layout is that of the public log-mel maps of GTZAN that models here are developed on; only
+    the picked frames are computed (387 FFTs for 30 s instead of 1,293).
+    """
+
+    name: Literal["logmel"] = "logmel"
+    seconds: Annotated[float, Field(gt=1, le=3_600)] = 30.0
+    columns: Annotated[int, Field(gt=0, le=10_000)] = 387
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in a window of a longer song."""
+        return round(self.seconds * self.sample_rate)
+
+    @property
+    def slack_samples(self) -> int:
+        """Samples past a window that still belong to it: a "30 s" clip may last 30.4 s."""
+        return self.sample_rate
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest excerpt that training takes: a "30 s" clip may last 29 s."""
+        return self.window_samples - self.sample_rate
+
+    @property
+    def least_answer_samples(self) -> int:
+        """The shortest song that classifying takes: a tenth of a window, as for `Mfcc`."""
+        return self.window_samples // 10
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What `extract` gives: (1, columns, bands)."""
+        return (1, self.columns, self.n_mels)
+
+    @property
+    def slice_seconds(self) -> float:
+        """Length of one window in seconds."""
+        return self.seconds
+
+    def extract(self, samples: Array) -> Array:
+        """Give the map of `samples` as an array of one slice; see `logmel`."""
+        return logmel(_filled(samples, self.least_samples), self)[None]
+
+
+def logmel(samples: Array, parameters: LogMel | None = None) -> Array:
+    """Compute the log-mel map of a stretch of music.
+
+    Column ``j`` is the STFT frame ``floor((j + 0.5) (T - 1.7) / columns)``, ``T`` being the number
+    of frames of the stretch: picked, not averaged.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        Mono samples at ``parameters.sample_rate``, full scale 1; about half a minute.
+    parameters : LogMel, optional
+        387 columns and 128 bands by default.
+
+    Returns
+    -------
+    ndarray of float32, shape (columns, n_mels)
+        Decibels below the loudest cell of the map, from ``-top_db`` to 0.
+    """
+    p = parameters or LogMel()
+    picked = picked_frames(1 + len(samples) // p.hop_length, p.columns)
+    padded = np.pad(samples.astype(np.float32, copy=False), p.n_fft // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft)[picked * p.hop_length]
+    decibels = spectrum.decibels(spectrum.mel_power(frames, p.sample_rate, p.n_mels))
+    map_db: Array = np.maximum(decibels - decibels.max(), np.float32(-p.top_db))
+    return map_db
+
+
+def picked_frames(n_frames: int, columns: int) -> npt.NDArray[np.intp]:
+    """Give the STFT frame behind each column of a log-mel map, shape (columns,)."""
+    steps = (np.arange(columns) + 0.5) * ((n_frames - 1.7) / columns)
+    frames: npt.NDArray[np.intp] = np.clip(np.floor(steps), 0, n_frames - 1).astype(np.intp)
+    return frames
+
+
+def _filled(samples: Array, least: int) -> Array:
+    """Repeat a song that is shorter than a window until it fills one."""
+    if len(samples) >= least:
+        return samples
+    return np.tile(samples, math.ceil(least / len(samples)))[:least]

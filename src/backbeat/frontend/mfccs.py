@@ -1,0 +1,121 @@
+"""The paper's front-end: MFCC slices.
+
+References
+----------
+.. [1] J. Sears, "I Know It's Only Rock 'N' Roll (But Does TensorFlow?)", 2021, Methods.
+.. [2] S. Davis and P. Mermelstein, "Comparison of parametric representations for monosyllabic word
+   recognition in continuously spoken sentences", IEEE TASSP 28(4), 1980 (MFCC).
+"""
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, PositiveInt, model_validator
+
+from backbeat import spectrum
+from backbeat.frontend.parameters import MOST_NUMBERS, MelParameters
+
+Array = npt.NDArray[np.float32]
+
+
+class Mfcc(MelParameters):
+    """The paper's front-end: the first 29 s in ten slices of 13 MFCCs x 125 frames.
+
+    Each slice is padded and floored by itself, as librosa does when it is called a slice at a time.
+    """
+
+    name: Literal["mfcc"] = "mfcc"
+    seconds: Annotated[float, Field(gt=0, le=3_600)] = 29.0
+    slices: Annotated[int, Field(gt=0, le=1_000)] = 10
+    n_mfcc: PositiveInt = 13
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Mfcc":
+        if self.n_mfcc > self.n_mels:
+            raise ValueError("n_mfcc is more than n_mels")
+        if not self.slice_samples:
+            raise ValueError("seconds hold not one sample a slice")
+        if math.prod(self.shape) > MOST_NUMBERS:
+            raise ValueError(f"a window would hold more than {MOST_NUMBERS:,} numbers")
+        return self
+
+    @property
+    def slice_samples(self) -> int:
+        """Samples in a slice (63,945 with the paper's parameters)."""
+        return round(self.seconds * self.sample_rate) // self.slices
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that one call of `extract` takes at most: all slices of an excerpt."""
+        return self.slice_samples * self.slices
+
+    @property
+    def slack_samples(self) -> int:
+        """Samples past a window that still belong to it: none."""
+        return 0
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest excerpt that training takes: one with all its slices."""
+        return self.window_samples
+
+    @property
+    def least_answer_samples(self) -> int:
+        """The shortest song that classifying takes: one slice."""
+        return self.slice_samples
+
+    @property
+    def frames(self) -> int:
+        """Frames in a slice (125 with the paper's parameters)."""
+        return 1 + self.slice_samples // self.hop_length
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What `extract` gives for a whole window: (slices, frames, coefficients)."""
+        return (self.slices, self.frames, self.n_mfcc)
+
+    @property
+    def slice_seconds(self) -> float:
+        """Length of one slice in seconds (2.9 with the paper's parameters)."""
+        return self.slice_samples / self.sample_rate
+
+    def extract(self, samples: Array) -> Array:
+        """Give the MFCCs of each whole slice of `samples`; see `mfcc`."""
+        return mfcc(samples, self)
+
+
+def mfcc(samples: Array, parameters: Mfcc | None = None) -> Array:
+    """Compute the MFCCs of each whole slice of an excerpt.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        Mono samples at ``parameters.sample_rate``, full scale 1. At most ``parameters.slices``
+        slices are taken; what is left after the last whole slice is passed over.
+    parameters : Mfcc, optional
+        The paper's by default.
+
+    Returns
+    -------
+    ndarray of float32, shape (slices, frames, n_mfcc)
+        Coefficients of the orthonormal DCT-II over the dB values of the mel bands [1]_ [2]_; the
+        floor lies `top_db` below the loudest cell of each slice.
+
+    Raises
+    ------
+    ValueError
+        If there is not one whole slice.
+    """
+    p = parameters or Mfcc()
+    whole = min(len(samples) // p.slice_samples, p.slices)
+    if whole == 0:
+        raise ValueError(f"{len(samples)} samples are less than a slice of {p.slice_samples}")
+    slices = samples[: whole * p.slice_samples].reshape(whole, p.slice_samples)
+    padded = np.pad(slices.astype(np.float32, copy=False), ((0, 0), (p.n_fft // 2, p.n_fft // 2)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft, axis=1)[:, :: p.hop_length]
+    power = spectrum.mel_power(frames[:, : p.frames].reshape(-1, p.n_fft), p.sample_rate, p.n_mels)
+    decibels = spectrum.decibels(power).reshape(whole, p.frames, p.n_mels)
+    floor = decibels.max(axis=(1, 2), keepdims=True) - np.float32(p.top_db)
+    return spectrum.cepstrum(np.maximum(decibels, floor), p.n_mfcc)

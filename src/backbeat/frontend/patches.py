@@ -1,0 +1,95 @@
+"""MusiCNN's front-end at full resolution: patches of 3 s, or what MusiCNN says of them."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+Array = npt.NDArray[np.float32]
+
+_SAMPLE_RATE = 16_000
+_PATCHES = 10  # of half a minute
+
+
+class Musicnn(BaseModel):
+    """Half minutes at 16 kHz as MusiCNN was trained to hear them: 96 mel bands every 16 ms.
+
+    Attributes
+    ----------
+    output : {"features", "patches"}
+        What is extracted: MusiCNN's features of each patch (what a store keeps: 68 kB for half a
+        minute, where its patches would be 720), or the patches themselves (what the network of a
+        bundle takes).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["musicnn"] = "musicnn"
+    output: Literal["features", "patches"] = "features"
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second."""
+        return _SAMPLE_RATE
+
+    @property
+    def seconds(self) -> float:
+        """Length of a window in seconds."""
+        return 30.0
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in a window of a longer song."""
+        return 30 * _SAMPLE_RATE
+
+    @property
+    def slack_samples(self) -> int:
+        """Samples past a window that still belong to it: a "30 s" clip may last 30.4 s."""
+        return _SAMPLE_RATE
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest excerpt that training takes: a "30 s" clip may last 29 s."""
+        return self.window_samples - _SAMPLE_RATE
+
+    @property
+    def least_answer_samples(self) -> int:
+        """The shortest song that classifying takes: a patch."""
+        return self.window_samples // 10
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What `extract` gives of a whole window: (patches, frames, bands or features)."""
+        from backbeat.musicnn import frontend, runtime
+
+        if self.output == "features":
+            return (_PATCHES, 1, runtime.FEATURES)
+        return (_PATCHES, frontend.PATCH_FRAMES, frontend.N_MELS)
+
+    @property
+    def slice_seconds(self) -> float:
+        """Seconds from the beginning of one patch to the next."""
+        return self.seconds / _PATCHES
+
+    def extract(self, samples: Array) -> Array:
+        """Give the patches of `samples`, spread evenly, or MusiCNN's features of each.
+
+        Parameters
+        ----------
+        samples : ndarray of float32, shape (n,)
+            Mono samples at 16 kHz, full scale 1.
+
+        Returns
+        -------
+        ndarray of float32, shape (m, 187, 96) or (m, 1, 1706)
+            Ten of a window, fewer of a song that is shorter than 29 s.
+        """
+        from backbeat.musicnn import frontend, runtime
+
+        whole = len(samples) >= self.least_samples
+        count = _PATCHES if whole else max(1, int(len(samples) / _SAMPLE_RATE / self.slice_seconds))
+        patches = frontend.spread_patches(frontend.spectrogram(samples), count)
+        if self.output == "patches":
+            return patches
+        return runtime.features_of(runtime.shipped_musicnn()(patches))[:, np.newaxis]

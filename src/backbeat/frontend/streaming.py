@@ -1,0 +1,50 @@
+"""A stream of samples, cut into the windows that a front-end takes."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.frontend.kinds import FrontEnd
+from backbeat.frontend.mfccs import Mfcc
+
+Array = npt.NDArray[np.float32]
+
+
+def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
+    """Cut a stream of samples into the windows that `extract` takes, in bounded memory.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (n_i,)
+        Consecutive mono samples at the front-end's rate, in pieces of any length.
+    parameters : FrontEnd
+        Says how long a window is, how much more still belongs to it (a "30 s" clip may last
+        30.4 s), and the least that makes an answer.
+
+    Yields
+    ------
+    ndarray of float32, shape (m,)
+        Windows in order. The last may be shorter: at least a slice of `Mfcc`, or (after another
+        window) a nearly whole window of the others. Only a song that is one short window is given
+        at less than that, down to ``least_answer_samples``; nothing for shorter songs.
+    """
+    most = parameters.window_samples + parameters.slack_samples
+    held: list[Array] = []
+    length = 0
+    given = 0
+    for block in blocks:
+        held.append(block)
+        length += len(block)
+        while length > most:
+            joined = np.concatenate(held)
+            yield joined[: parameters.window_samples]
+            given += 1
+            held = [joined[parameters.window_samples :]]
+            length = len(held[0])
+    least = parameters.least_answer_samples
+    if given and not isinstance(parameters, Mfcc):
+        # A short rest would have to be repeated to fill a map; the song has better windows.
+        least = parameters.least_samples
+    if length >= least:
+        yield np.concatenate(held)
