@@ -1,5 +1,6 @@
 """The head: a logistic regression on MusiCNN's features, alone and joined to it as ONNX."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,14 @@ import numpy.typing as npt
 
 from backbeat.errors import needing
 from backbeat.musicnn.runtime import PARTS, network_path
+from backbeat.musicnn.tags import MSD
 from backbeat.network import Outputs
 
 STRENGTH = 0.01
 """Inverse of the regularisation, on standardised features; chosen on artist-disjoint folds."""
 
-# Where the mean-pooled features lie among those that a head sees.
+# Where these lie among the features that a head sees.
+_PENULTIMATE = slice(0, 200)
 _POOLED = slice(200, 953)
 
 Array = npt.NDArray[np.float32]
@@ -28,10 +31,7 @@ class Head:
 
     @property
     def heard(self) -> npt.NDArray[np.int64]:
-        """The mean-pooled features that vary, places among the 753: a bundle's embedding.
-
-        By them noise, tones and speech are told from music (``docs/transfer.md``).
-        """
+        """The mean-pooled features that vary, places among the 753."""
         return np.flatnonzero(np.abs(self.weights[_POOLED]).sum(axis=1))
 
     def logits(self, x: npt.NDArray[np.floating]) -> Array:
@@ -39,11 +39,18 @@ class Head:
         return np.asarray(x @ self.weights + self.bias, np.float32)
 
     def outputs(self, x: Array) -> Outputs:
-        """Answer as the joined network does; `x` of shape (n, 1, d)."""
+        """Answer as the joined network does; `x` of shape (n, 1, d).
+
+        The embedding, by which strange songs are told, is the mean-pooled features that vary and
+        MusiCNN's 50 tags before their sigmoid: by the first, noise, tones and speech are told from
+        music, by the second, unknown genres from known ones (``docs/transfer.md``).
+        """
         flat = x.reshape(len(x), -1)
         logits = self.logits(flat)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        embedding = flat[:, _POOLED][:, self.heard]
+        weights, bias = _tag_layer()
+        tags = flat[:, _PENULTIMATE] @ weights + bias
+        embedding = np.concatenate([flat[:, _POOLED][:, self.heard], tags], axis=1)
         return Outputs(powers / powers.sum(axis=1, keepdims=True), logits, embedding)
 
 
@@ -113,6 +120,7 @@ def joined_network(head: Head) -> bytes:
     model: Any = onnx.load_from_string(network_path().read_bytes())
     graph = model.graph
     genres = len(head.bias)
+    tag_logits = next(node.input[0] for node in graph.node if "tags" in node.output)
     # A bundle's embedding is another than MusiCNN's, which is called by its place.
     for node in graph.node:
         node.input[:] = ["penultimate" if name == "embedding" else name for name in node.input]
@@ -121,7 +129,8 @@ def joined_network(head: Head) -> bytes:
     graph.node.extend(
         [
             helper.make_node("Concat", seen, ["seen"], axis=1),
-            helper.make_node("Gather", ["mean_pool", "heard"], ["embedding"], axis=1),
+            helper.make_node("Gather", ["mean_pool", "heard"], ["pooled_heard"], axis=1),
+            helper.make_node("Concat", ["pooled_heard", tag_logits], ["embedding"], axis=1),
             helper.make_node("Gemm", ["seen", "head_weights", "head_bias"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ]
@@ -133,7 +142,7 @@ def joined_network(head: Head) -> bytes:
             numpy_helper.from_array(head.heard, "heard"),
         ]
     )
-    sizes = {"probabilities": genres, "logits": genres, "embedding": len(head.heard)}
+    sizes = {"probabilities": genres, "logits": genres, "embedding": len(head.heard) + len(MSD)}
     del graph.output[:]
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
@@ -141,3 +150,21 @@ def joined_network(head: Head) -> bytes:
     )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+@functools.cache
+def _tag_layer() -> tuple[Array, Array]:
+    """Give MusiCNN's last layer, from the penultimate to the tags: shapes (200, 50) and (50,)."""
+    with needing("train", "training"):
+        import onnx
+        from onnx import numpy_helper
+
+    graph = onnx.load_from_string(network_path().read_bytes()).graph
+    makers = {output: node for node in graph.node for output in node.output}
+    added = makers[makers["tags"].input[0]]
+    multiplied = makers[added.input[0]]
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    return (
+        np.array(numpy_helper.to_array(found[multiplied.input[1]]), np.float32),
+        np.array(numpy_helper.to_array(found[added.input[1]]), np.float32),
+    )
