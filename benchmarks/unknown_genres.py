@@ -5,8 +5,8 @@
 FEATURES is a store that ``--model transfer`` takes. Each genre is left out of training in turn,
 with three folds that keep artists apart; of the songs kept back, those of the missing genre should
 be stranger than the others. A row a space: the area under the ROC curve (0.5 is chance), averaged
-over genres and folds, and the share of songs of the missing genre that are stranger than 95 % of the
-others.
+over genres and folds, and the share of songs of the missing genre that are stranger than 95 % of
+the others.
 """
 
 import argparse
