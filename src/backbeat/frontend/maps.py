@@ -80,8 +80,9 @@ def logmel(samples: Array, parameters: LogMel | None = None) -> Array:
     p = parameters or LogMel()
     picked = picked_frames(1 + len(samples) // p.hop_length, p.columns)
     padded = np.pad(samples.astype(np.float32, copy=False), p.n_fft // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft)[picked * p.hop_length]
-    decibels = spectrum.decibels(spectrum.mel_power(frames, p.sample_rate, p.n_mels))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft)
+    rows = picked * p.hop_length
+    decibels = spectrum.decibels(spectrum.mel_power(frames, p.sample_rate, p.n_mels, rows=rows))
     map_db: Array = np.maximum(decibels - decibels.max(), np.float32(-p.top_db))
     return map_db
 

@@ -115,7 +115,7 @@ def mfcc(samples: Array, parameters: Mfcc | None = None) -> Array:
     slices = samples[: whole * p.slice_samples].reshape(whole, p.slice_samples)
     padded = np.pad(slices.astype(np.float32, copy=False), ((0, 0), (p.n_fft // 2, p.n_fft // 2)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft, axis=1)[:, :: p.hop_length]
-    power = spectrum.mel_power(frames[:, : p.frames].reshape(-1, p.n_fft), p.sample_rate, p.n_mels)
-    decibels = spectrum.decibels(power).reshape(whole, p.frames, p.n_mels)
+    each = [spectrum.mel_power(part[: p.frames], p.sample_rate, p.n_mels) for part in frames]
+    decibels = spectrum.decibels(np.stack(each))
     floor = decibels.max(axis=(1, 2), keepdims=True) - np.float32(p.top_db)
     return spectrum.cepstrum(np.maximum(decibels, floor), p.n_mfcc)
