@@ -41,7 +41,8 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 train-default: $(VENV)/.train
-	$(BIN)/python tools/train_default.py $(FEATURES) --out src/backbeat/models/gtzan.backbeat
+	$(BIN)/python tools/train_default.py $(FEATURES) --work train-default \
+		--out src/backbeat/models/gtzan.backbeat
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo train-default .mypy_cache .pytest_cache .ruff_cache

@@ -83,7 +83,7 @@ class Description(_Strict):
     model: str
     genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     frontend: Annotated[FrontEnd, Field(discriminator="name")]
-    input: Input
+    input: Input | Literal["joined"]
     normalisation: Literal["none", "window"]
     """"window": each log-mel map brought to mean 0 and variance 1."""
     calibration: Calibration = Calibration()

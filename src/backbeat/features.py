@@ -15,7 +15,7 @@ Nothing in a store depends on when or by how many workers it was made.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -35,7 +35,7 @@ VERSION = 1
 TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
 
 Array = npt.NDArray[np.float32]
-InputKind = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "maps"]
+InputKind = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joined", "maps"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,26 @@ class Examples:
         return genre
 
 
+def spread(examples: Examples, x: Array) -> Examples:
+    """Give the examples of which each row became several.
+
+    Parameters
+    ----------
+    examples : Examples
+        Of n rows, those of a track next to each other.
+    x : ndarray of float32, shape (n * k, ...)
+        k rows in place of each.
+    """
+    each = len(x) // max(1, len(examples.y))
+    return replace(
+        examples,
+        x=x,
+        y=np.repeat(examples.y, each),
+        track=np.repeat(examples.track, each),
+        slice=np.repeat(examples.slice, each) * each + np.tile(np.arange(each), len(examples.y)),
+    )
+
+
 @dataclass(frozen=True)
 class Features:
     """A finished feature store, opened for reading."""
@@ -127,7 +147,7 @@ class Features:
 
         Parameters
         ----------
-        kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "maps"}
+        kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joined", "maps"}
             What the network takes; see `frontend.as_input`.
 
         Returns

@@ -1,6 +1,6 @@
 """Evaluating runs and cross-validations: to their scores, figures and reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from backbeat.certainty import Certainty, measure_certainty
 from backbeat.comparison import Interval, bootstrap_interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
-from backbeat.features import Examples, Features, open_features
+from backbeat.features import Examples, Features, open_features, spread
 from backbeat.finishing import Answering
+from backbeat.frontend import LogMel, as_input
 from backbeat.headlines import certainty_lines, first_lines
 from backbeat.history import Epoch
 from backbeat.runs import (
@@ -26,6 +27,8 @@ from backbeat.runs import (
     songs_of,
 )
 from backbeat.splits import LEAKS
+
+_SLICES_AT_ONCE = 256  # of a store; ten times as many numbers may be made of each
 
 
 @dataclass(frozen=True)
@@ -237,12 +240,20 @@ def predict(
     if not len(rows):
         raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
     renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
-    given = answer(examples.x[rows])
-    probabilities = given.probabilities.astype(np.float64)
+    starts = range(0, len(rows), _SLICES_AT_ONCE)
+    parts = [answer(examples.x[rows[start : start + _SLICES_AT_ONCE]]) for start in starts]
+    given = np.concatenate([part.probabilities for part in parts])
+    answered = spread(
+        replace(
+            examples, y=examples.y[rows], track=examples.track[rows], slice=examples.slice[rows]
+        ),
+        given,
+    )
+    probabilities = given.astype(np.float64)
     predictions = Predictions(
-        tracks=examples.track_names(rows),
-        slices=examples.slice[rows],
-        truth=renumbered[examples.y[rows]],
+        tracks=answered.track_names(np.arange(len(given))),
+        slices=answered.slice,
+        truth=renumbered[answered.y],
         probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
         genres=described.genres,
     )
@@ -250,11 +261,17 @@ def predict(
 
 
 def _answering(bundle: Bundle, features: Features) -> tuple[Examples, Answering]:
-    """Give the examples of a store, and how a bundle answers them."""
-    kind = bundle.description.input
+    """Give the slices of a store, and how a bundle answers them, each perhaps several times.
+
+    What a network takes of a map may be ten times as large as the map, so it is made on the way.
+    """
+    kind, frontend = bundle.description.input, features.frontend
     if kind == "musicnn" and (head := transfer.head_of(bundle.network)):
         return transfer.embed(features), head.outputs
-    return features.examples(kind), bundle.open().in_batches
+    network = bundle.open()
+    if not isinstance(frontend, LogMel):
+        return features.examples(kind), network.in_batches
+    return features.examples("maps"), lambda x: network.in_batches(as_input(x, frontend, kind))
 
 
 def write_evaluation(path: Path, evaluated: Evaluation) -> Path:

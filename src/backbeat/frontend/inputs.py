@@ -6,10 +6,15 @@ import numpy.typing as npt
 from backbeat import spectrum
 from backbeat.errors import BackbeatError
 from backbeat.frontend.kinds import FrontEnd
+from backbeat.frontend.maps import LogMel
 from backbeat.frontend.mfccs import Mfcc
 from backbeat.frontend.patches import Musicnn
 
 Array = npt.NDArray[np.float32]
+
+PATCHES_A_PIECE = 3
+"""Patches of MusiCNN that a "joined" input holds of each piece of 10 s."""
+_PIECES = 3  # of a map
 
 
 def standardise(maps: Array) -> Array:
@@ -75,10 +80,11 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
         Slices as extracted (or stored) with `parameters`.
     parameters : FrontEnd
         The front-end that made them.
-    kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "maps"}
+    kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joined", "maps"}
         What the network was designed for: MFCC slices; log-mel maps, standardised, whole or cut in
-        three pieces of 10 s or in the paper's ten slices of 2.9 s; or the patches of MusiCNN.
-        "maps" leaves log-mel maps as they are.
+        three pieces of 10 s or in the paper's ten slices of 2.9 s; the patches of MusiCNN; or
+        pieces of 10 s and their patches together ("joined", see `transfer.joining`). "maps" leaves
+        log-mel maps as they are.
 
     Returns
     -------
@@ -113,14 +119,45 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
 
         patches = maps_to_patches(slices, parameters=parameters)
         return patches.reshape(-1, *patches.shape[2:])
+    if kind == "joined":
+        return _packed(slices, parameters)
     if kind == "maps":
         return slices
     whole = standardise(slices)
     return _pieces(whole, kind) if kind in ("logmel_10s", "logmel_3s") else whole
 
 
+def unpacked_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Give the shapes (frames, bands) of the piece and of each patch in a packed "joined" input."""
+    from backbeat.musicnn import frontend
+
+    standard = LogMel()
+    piece = (standard.columns // _PIECES, standard.n_mels)
+    return piece, (frontend.PATCH_FRAMES, frontend.N_MELS)
+
+
+def _packed(maps: Array, parameters: LogMel) -> Array:
+    """Give each piece of 10 s, and the patches that are spread over it, in one row.
+
+    The network has one input as all others have, so that what carries inputs need not know.
+    """
+    from backbeat.musicnn import frontend
+    from backbeat.musicnn.maps import spectrograms
+
+    pieces = _pieces(standardise(maps), "logmel_10s")
+    heard = spectrograms(maps, parameters=parameters)
+    frames = heard.shape[1] // _PIECES
+    cut = heard[:, : _PIECES * frames].reshape(len(pieces), frames, -1)
+    hop = (frames - frontend.PATCH_FRAMES) // (PATCHES_A_PIECE - 1)
+    patches = frontend.patches(cut, hop=hop)
+    rows = [part.reshape(len(pieces), 1, -1) for part in (pieces, patches)]
+    return np.concatenate(rows, axis=2)
+
+
 def _pieces(maps: Array, kind: str) -> Array:
     """Cut maps in equal pieces; columns left over at the end are passed over."""
     columns, bands = maps.shape[1:]
-    pieces, frames = (3, columns // 3) if kind == "logmel_10s" else (10, _slice_columns(columns))
+    pieces, frames = (
+        (_PIECES, columns // _PIECES) if kind == "logmel_10s" else (10, _slice_columns(columns))
+    )
     return maps[:, : pieces * frames].reshape(-1, frames, bands)

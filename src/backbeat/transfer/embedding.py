@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from backbeat import atomic
 from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples, Features
+from backbeat.features import Examples, Features, spread
 from backbeat.frontend import LogMel, as_input
 from backbeat.musicnn.runtime import Musicnn, features_of, network_path, open_musicnn
 
@@ -65,16 +64,7 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
         # What cannot be kept (a store that may only be read) is computed again.
         with contextlib.suppress(OSError):
             atomic.write_bytes(path, content.getvalue())
-    patches = len(found) // len(maps.x)
-    counts = np.bincount(maps.track) * patches
-    first = np.repeat(np.cumsum(counts) - counts, counts)
-    return replace(
-        maps,
-        x=found[:, np.newaxis],
-        y=np.repeat(maps.y, patches),
-        track=np.repeat(maps.track, patches),
-        slice=np.arange(len(found)) - first,
-    )
+    return spread(maps, found[:, np.newaxis])
 
 
 def _embed(
