@@ -1,5 +1,5 @@
 # make demo: the whole way on the built-in collection; make test: lint, types, tests;
-# make train-default FEATURES=...: the bundle that comes with backbeat, from log-mel maps of GTZAN.
+# make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
 # Both make what they need first: a virtual environment in .venv with the versions of constraints.txt.
 
 PYTHON ?= python3
@@ -42,7 +42,7 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 
 train-default: $(VENV)/.train
 	$(BIN)/python tools/train_default.py $(FEATURES) --work train-default \
-		--out src/backbeat/models/gtzan.backbeat
+		--out src/backbeat/models
 
 clean:
 	rm -rf $(VENV) demo train-default .mypy_cache .pytest_cache .ruff_cache

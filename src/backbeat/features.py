@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-import zarr
-from zarr.codecs import ZstdCodec
 
 from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError, one_line
 
 if TYPE_CHECKING:
+    import zarr
+
     ZarrArray = zarr.Array[Any]
 
 FORMAT = "backbeat-features"
@@ -223,7 +223,7 @@ def open_features(path: Path) -> Features:
     return Features(path, frontend, genres, table, array)
 
 
-def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":
     """Open the Zarr group of a store, finished or not, and check its format and version.
 
     Raises
@@ -231,6 +231,8 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     BackbeatError
         If there is none, or its version is newer than this backbeat.
     """
+    import zarr  # classifying needs none, and it takes a sixth of a second
+
     if not path.is_dir():
         raise BackbeatError(f"{path}: no such feature store; make one with `backbeat prepare`")
     try:
@@ -250,7 +252,7 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     return group
 
 
-def array_in(group: zarr.Group, name: str) -> "ZarrArray":
+def array_in(group: "zarr.Group", name: str) -> "ZarrArray":
     """Give the array called `name` of a group."""
     with _writing_all():
         return cast("ZarrArray", group[name])
@@ -258,7 +260,7 @@ def array_in(group: zarr.Group, name: str) -> "ZarrArray":
 
 def create_store(
     path: Path, *, shape: tuple[int, int, int, int], block: int, attributes: Mapping[str, Any]
-) -> zarr.Group:
+) -> "zarr.Group":
     """Create an empty store at `path`, which must not exist yet.
 
     Parameters
@@ -274,6 +276,9 @@ def create_store(
     -------
     zarr.Group
     """
+    import zarr
+    from zarr.codecs import ZstdCodec
+
     front = cast(Mapping[str, Any], attributes["frontend"])
     group = zarr.create_group(
         path,
@@ -293,7 +298,7 @@ def create_store(
     return group
 
 
-def write_table(group: zarr.Group, table: TrackTable) -> None:
+def write_table(group: "zarr.Group", table: TrackTable) -> None:
     """Write the track table, and declare the store complete."""
     columns = group.require_group("tracks")
     with _writing_all():
@@ -306,8 +311,8 @@ def write_table(group: zarr.Group, table: TrackTable) -> None:
     group.attrs["complete"] = True
 
 
-def _read_table(group: zarr.Group) -> TrackTable:
-    columns = cast(zarr.Group, group["tracks"])
+def _read_table(group: "zarr.Group") -> TrackTable:
+    columns = cast("zarr.Group", group["tracks"])
     text = {
         name: tuple(str(value) for value in _read_whole(array_in(columns, name)))
         for name in TEXT_COLUMNS
@@ -326,6 +331,8 @@ def _read_whole(array: "ZarrArray") -> npt.NDArray[Any]:
 
 def _writing_all() -> Any:
     """Let Zarr write chunks of zeros too, so that a lost one can be told from them."""
+    import zarr
+
     return zarr.config.set({"array.write_empty_chunks": True})
 
 

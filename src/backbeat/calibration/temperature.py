@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from backbeat.evaluation.metrics import log_probabilities, normalised_exponential
 
@@ -43,6 +42,8 @@ def fit_temperature(
     float
         Between 0.05 and 20.
     """
+    from scipy.optimize import minimize_scalar  # classifying fits nothing, and need not wait
+
     logs = log_probabilities(probabilities)
     of_truth = np.take_along_axis(logs, np.asarray(truth)[:, np.newaxis], axis=1)[:, 0]
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from backbeat import gtzan
 from backbeat.features import Examples
@@ -83,6 +81,9 @@ def connected(nodes: int, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]
     ndarray of int64, shape (nodes,)
         From 0, in the order of each component's first node.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     weights = np.ones(len(edges), np.int8)
     graph = coo_array((weights, (edges[:, 0], edges[:, 1])), (nodes, nodes))
     _, component = connected_components(graph, directed=False)
