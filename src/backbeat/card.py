@@ -22,12 +22,15 @@ def card(description: "Description") -> str:
         for genre, value in measured.recall.items()
     )
     slices, frames, bands = input_shape(description.frontend, description.input)
+    size = f"{frames} frames x {bands} bands"
+    if description.input == "joined":
+        size = "a log-mel map and MusiCNN's patches of it"
     return f"""# {description.model}
 
 A music-genre classifier for {len(description.genres)} genres: {", ".join(description.genres)}.
 Made by {description.made_by} from {description.trained_on_tracks} tracks.
 
-It hears {slices} slice(s) of {frames} frames x {bands} bands in each window of
+It hears {slices} slice(s) of {size} in each window of
 {description.frontend.window_samples / description.frontend.sample_rate:g} s
 (front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
 

@@ -1,13 +1,14 @@
 """Transfer: MusiCNN's features under a small head that is trained in seconds.
 
 MusiCNN (see `backbeat.musicnn`) learnt from the Million Song Dataset what music sounds like; a
-logistic regression on the means of its features over a song learns genres from few songs. Since a
+linear head on the means of its features over a song learns genres from few songs. Since a
 mean of linear functions is the function of the mean, the head is trained on songs and answers
 patches of 3 s, whose vote (the geometric mean of probabilities) is exactly its answer to the song.
 
 - `embedding`: each patch of a feature store by MusiCNN, once, kept in the store;
-- `head`: the logistic regression, alone and joined to MusiCNN as one ONNX network;
-- `training`: a run like that of any other model.
+- `head`: the linear head, alone and joined to MusiCNN as one ONNX network;
+- `training`: a run like that of any other model;
+- `joining`: a head and another network as one, as the bundle `gtzan` is.
 """
 
 from backbeat.transfer.embedding import embed

@@ -45,7 +45,7 @@ class Head:
 
         The embedding, by which strange songs are told, is the mean-pooled features that vary and
         MusiCNN's 50 tags before their sigmoid: by the first, noise, tones and speech are told from
-        music, by the second, unknown genres from known ones (``docs/transfer.md``).
+        music, by the second, unknown genres from known ones (``docs/bundles.md``).
         """
         flat = x.reshape(len(x), -1)
         logits = self.logits(flat)
