@@ -57,7 +57,8 @@ Accuracy of songs by {folds} folds that keep artists apart ({groups} artists): {
 That is the figure to expect on such music: GTZAN's, of before 2001.
 """
 FAST = """
-It tells noise and tones from music, but takes speech for hip hop, and is sure of it; `gtzan` does not.
+It tells noise and tones from music, but takes speech for hip hop, and is sure of it. The bundle
+`gtzan` does not.
 """
 MUSICNN = """
 One of its two networks is MusiCNN (MSD), (c) Music Technology Group, Universitat Pompeu Fabra 2019,
