@@ -1,7 +1,8 @@
 """Parallel work: every loop over tracks goes through a `concurrent.futures.Executor`.
 
-Local processes by default. A `spawn` start keeps workers free of whatever the parent had loaded
-(TensorFlow's threads do not survive a fork).
+Local processes by default, the workers of a Dask cluster where one is named (`backbeat.cluster`).
+A `spawn` start keeps local workers free of whatever the parent had loaded (TensorFlow's threads do
+not survive a fork).
 """
 
 import contextlib
@@ -9,7 +10,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -19,18 +21,21 @@ from concurrent.futures import (
     wait,
 )
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any, TypeVar
 
 from backbeat.errors import BackbeatError
 
 # What numpy's, SciPy's and TensorFlow's thread pools heed when they are loaded.
-_THREADS = (
+THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+
+_AHEAD = 32  # items under way at once, on one machine
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,11 +62,37 @@ def cpu_count() -> int:
 
 
 @contextlib.contextmanager
-def open_executor(workers: int | None = None) -> Iterator[Executor]:
-    """Open an executor of `workers` local processes (default: one a processor).
+def open_executor(
+    workers: int | None = None, cluster: str | None = None, shared: Sequence[Path] = ()
+) -> Iterator[Executor]:
+    """Open an executor of local processes, or of a cluster's workers.
 
     On an error or Ctrl-C inside the block, work that has not begun is cancelled.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Local processes; by default one a processor.
+    cluster : str, optional
+        The address of a Dask cluster instead, or ``local:N``; see `cluster.open_cluster`.
+    shared : sequence of Path
+        What the work reads and writes: each worker of a cluster must see it, at the same path.
+
+    Raises
+    ------
+    BackbeatError
+        If the cluster cannot be reached.
     """
+    if cluster is not None:
+        if workers is not None:
+            raise BackbeatError(
+                "--workers and --threads are of this machine; leave them out with --cluster"
+            )
+        from backbeat.cluster import open_cluster
+
+        with open_cluster(cluster, shared) as executor_of_cluster:
+            yield executor_of_cluster
+        return
     workers = cpu_count() if workers is None else workers
     if workers <= 1:
         yield InlineExecutor()
@@ -88,7 +119,7 @@ def _one_thread_each() -> Iterator[None]:
 
     Processes already fill the processors; threads of their own would only get in each other's way.
     """
-    ours = [name for name in _THREADS if name not in os.environ]
+    ours = [name for name in THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(ours, "1"))
     try:
         yield
@@ -102,7 +133,7 @@ def map_unordered(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     *,
-    ahead: int = 32,
+    ahead: int | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, as they finish.
 
@@ -114,8 +145,9 @@ def map_unordered(
         A module-level function (it is sent to other processes).
     items : iterable
         Drawn lazily: at most `ahead` are under way, so memory stays flat however many there are.
-    ahead : int
-        The number of items under way at once.
+    ahead : int, optional
+        The number of items under way at once; by default 32, or what the executor's own ``ahead``
+        says, which grows with a cluster.
 
     Yields
     ------
@@ -127,27 +159,52 @@ def map_unordered(
     BackbeatError
         If a worker is gone, killed by the system or by someone.
     """
+    pending: set[Future[Result]] = set()
+    with _telling_of_lost_workers():
+        for item in items:
+            pending.add(executor.submit(function, item))
+            if len(pending) >= _limit(executor, ahead):
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+def map_ordered(
+    executor: Executor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    ahead: int | None = None,
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for every item, in their order; else as `map_unordered`."""
+    pending: deque[Future[Result]] = deque()
+    with _telling_of_lost_workers():
+        for item in items:
+            pending.append(executor.submit(function, item))
+            if len(pending) >= _limit(executor, ahead):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _limit(executor: Executor, ahead: int | None) -> int:
+    if isinstance(executor, InlineExecutor):
+        return 1  # what is submitted is done already
+    own: int = getattr(executor, "ahead", _AHEAD)
+    return ahead or own
+
+
+@contextlib.contextmanager
+def _telling_of_lost_workers() -> Iterator[None]:
     try:
-        yield from _map_unordered(executor, function, items, ahead)
+        yield
     except BrokenExecutor as error:
         raise BackbeatError(
             "a worker process was killed, perhaps for want of memory; run the same command again, "
             "with fewer --workers"
         ) from error
-
-
-def _map_unordered(
-    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
-    pending: set[Future[Result]] = set()
-    for item in items:
-        pending.add(executor.submit(function, item))
-        if len(pending) >= ahead or isinstance(executor, InlineExecutor):
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        yield from (future.result() for future in done)
 
 
 def _begin_worker() -> None:

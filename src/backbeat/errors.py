@@ -12,6 +12,10 @@ class BackbeatError(Exception):
     """
 
 
+class WorkerLostError(BackbeatError):
+    """A piece of work that ended the processes that did it."""
+
+
 def one_line(error: BaseException, most: int = 200) -> str:
     """Give an error's words on one line, cut to `most` characters."""
     return " ".join(str(error).split())[:most]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backbeat import splits, training, transfer, zoo
 from backbeat.calibration.fitting import MAX_ERROR
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features import Examples, Features, InputKind, open_features
 from backbeat.zoo import Spec
 
@@ -117,7 +117,10 @@ def run_jobs(
         done, _ = wait(pending, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         for future in done:
             job = pending.pop(future)
-            reason = future.result()
+            try:
+                reason = future.result()
+            except WorkerLostError as error:
+                reason = str(error)
             if reason:
                 failures[job.name] = reason
             finished.append(job)

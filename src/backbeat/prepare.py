@@ -8,9 +8,10 @@ moment costs at most the blocks under way, and the finished store is the same as
 import hashlib
 import json
 import shutil
+import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ class _Block:
     tracks: tuple[Track, ...]
     frontend: dict[str, Any]
     windows: int
+    there: bool
+    """Whether any of its files was there for the one who gave the job."""
 
 
 def prepare(
@@ -217,7 +220,10 @@ def _fill_block(job: _Block) -> int:
     """Do one block of tracks (in a worker) and give how many tracks that were."""
     front = frontends.from_dict(job.frontend)
     group = open_group(Path(job.store), mode="r+")
-    array = array_in(group, "features")
+    array, progress = array_in(group, "features"), array_in(group, "progress")
+    if progress[job.index]:
+        return len(job.tracks)  # by a worker of an earlier start of this command
+    _require_a_file(job)
     block = np.zeros((len(job.tracks), *array.shape[1:]), np.float32)
     outcomes = []
     for row, track in enumerate(job.tracks):
@@ -226,8 +232,17 @@ def _fill_block(job: _Block) -> int:
         outcomes.append(asdict(outcome))
     array[job.first : job.first + len(block)] = block.astype(array.dtype)
     # The record comes last: it says that the features above are there.
-    array_in(group, "progress")[job.index] = json.dumps(outcomes)
+    progress[job.index] = json.dumps(outcomes)
     return len(block)
+
+
+def _require_a_file(job: _Block) -> None:
+    """Refuse to call a whole block of songs unreadable that another machine can read."""
+    if job.there and not any(track.path.exists() for track in job.tracks):
+        raise BackbeatError(
+            f"{job.tracks[0].path}: {socket.gethostname()} does not see it, though it was there "
+            "when the work began; have all machines share the songs at the same paths"
+        )
 
 
 def _fill(
@@ -331,17 +346,14 @@ def _open_or_create(
 
 def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) -> list[_Block]:
     size = _block_size(len(collection.tracks))
-    return [
-        _Block(
-            store=str(out.absolute()),
-            index=index,
-            first=first,
-            tracks=collection.tracks[first : first + size],
-            frontend=front.model_dump(),
-            windows=windows,
-        )
-        for index, first in enumerate(range(0, len(collection.tracks), size))
-    ]
+    store, parameters = str(out.absolute()), front.model_dump()
+    tracks = [replace(track, path=track.path.absolute()) for track in collection.tracks]
+    blocks = []
+    for index, first in enumerate(range(0, len(tracks), size)):
+        own = tuple(tracks[first : first + size])
+        there = any(track.path.exists() for track in own)
+        blocks.append(_Block(store, index, first, own, parameters, windows, there))
+    return blocks
 
 
 def _block_size(tracks: int) -> int:

@@ -1,7 +1,9 @@
 """The command line: thin verbs that parse, call the function of the same name, and print."""
 
 import os
+import re
 import sys
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -59,6 +61,7 @@ def main() -> None:
         # File names may hold what the terminal's encoding lacks, or bytes that are no text at all.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _refuse_urls(sys.argv[1:])
         app()
     except BackbeatError as error:
         _end(str(error))
@@ -70,6 +73,17 @@ def main() -> None:
         # A full disk, a read-only folder: in the system's own words.
         where = error.filename2 or error.filename
         _end(f"{os.fsdecode(where)}: {error.strerror}" if where else str(error))
+
+
+def _refuse_urls(arguments: Sequence[str]) -> None:
+    """Refuse what would be taken for a folder named ``s3:``."""
+    for argument in arguments:
+        place = argument.partition("=")[2] if argument.startswith("--") else argument
+        if re.match(r"(s3|gs|gcs|az|abfs|adl|hdfs|https?|s?ftp|ssh|file|memory)://", place):
+            raise BackbeatError(
+                f"{place}: is a URL, and only files and folders can be read and written; mount it "
+                "and name the folder, see docs/cluster.md"
+            )
 
 
 def _end(what: str) -> NoReturn:

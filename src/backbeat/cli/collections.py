@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.console import progress, say, table, warn
-from backbeat.cli.options import Workers
+from backbeat.cli.options import Cluster, Workers
 
 
 class FrontEndName(StrEnum):
@@ -92,6 +92,7 @@ def prepare(
         bool, typer.Option("--drop-duplicates", help="Leave out exact copies of another track.")
     ] = False,
     workers: Workers = None,
+    cluster: Cluster = None,
 ) -> None:
     """Turn a collection into features ready for training; resumes where it was stopped."""
     from backbeat import frontend as frontends
@@ -101,7 +102,10 @@ def prepare(
     from backbeat.prepare import prepare as fill
 
     read = read_collection(collection)
-    with open_executor(workers) as executor, progress("preparing") as told:
+    with (
+        open_executor(workers, cluster, [read.root, out]) as executor,
+        progress("preparing") as told,
+    ):
         summary = fill(
             read,
             out,

@@ -7,6 +7,14 @@ import typer
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Processes (default: one a processor).")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: tcp://HOST:PORT, a scheduler's .json file, or local:N.",
+    ),
+]
 SplitName = Annotated[
     str,
     typer.Option(

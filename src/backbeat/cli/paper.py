@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbeat.cli.console import progress, say, warn
-from backbeat.cli.options import SplitName, Workers
+from backbeat.cli.options import Cluster, SplitName, Workers
 
 if TYPE_CHECKING:
     from backbeat.jobs import Progress
@@ -33,6 +33,7 @@ def reproduce(
         Path | None, typer.Option(help="GTZAN's folder, for the pictures of songs.")
     ] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
 ) -> None:
     """Train every model of the paper; make its tables, figures and a report.
 
@@ -46,7 +47,10 @@ def reproduce(
 
     specs = paper_specs(only)
     opened = open_features(features)
-    with open_executor(workers) as executor, progress(f"{paper.value}", "") as bar:
+    with (
+        open_executor(workers, cluster, [features, out]) as executor,
+        progress(f"{paper.value}", "") as bar,
+    ):
 
         def told(now: "Progress") -> None:
             failed = f", {now.failed} failed" if now.failed else ""

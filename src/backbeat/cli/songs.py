@@ -1,13 +1,19 @@
 """The verbs for songs: classify, show; and the demo of the whole way."""
 
+import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backbeat.cli.console import progress, say, warn
+from backbeat.cli.options import Cluster
+
+if TYPE_CHECKING:
+    from backbeat.classify import Answer, Classifier, Failure
 
 
 class Format(StrEnum):
@@ -23,7 +29,7 @@ def classify(
     model: Annotated[
         str,
         typer.Option(
-            help="gtzan, which comes with backbeat; a bundle; or a run directory.",
+            help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
             envvar="BACKBEAT_MODEL",
         ),
     ] = "gtzan",
@@ -41,6 +47,7 @@ def classify(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Songs at once (default: one a processor).")
     ] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Tell the genre of songs of any length.
 
@@ -50,7 +57,7 @@ def classify(
     """
     from backbeat import answers
     from backbeat.audio import display_name
-    from backbeat.classify import Answer, Failure, classify_all, find_songs, load
+    from backbeat.classify import Answer, Failure, find_songs, load
     from backbeat.models import find_bundle
 
     classifier = load(find_bundle(model), tags=tags)
@@ -62,10 +69,11 @@ def classify(
         writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
         # Rich's bar would write over answers that appear on the same terminal.
         shown = out is not None or not os.isatty(1)
-        with progress("classifying", "songs", shown=shown) as told:
-            for done, result in enumerate(
-                classify_all(classifier, songs, threads=threads), start=1
-            ):
+        with (
+            _answers(classifier, songs, threads, cluster) as results,
+            progress("classifying", "songs", shown=shown) as told,
+        ):
+            for done, result in enumerate(results, start=1):
                 if isinstance(result, Answer):
                     writer.answer(result)
                     withheld += result.label != result.genre
@@ -81,6 +89,24 @@ def classify(
     if not songs:
         warn("no audio files there")
     raise typer.Exit(int(bool(failures) or not songs))
+
+
+@contextlib.contextmanager
+def _answers(
+    classifier: "Classifier", songs: Iterable[Path], threads: int | None, cluster: str | None
+) -> "Iterator[Iterator[Answer | Failure]]":
+    """Open where songs are answered: threads of this process, or the workers of a cluster."""
+    from backbeat.classify import classify_all
+
+    if cluster is None:
+        yield classify_all(classifier, songs, threads=threads)
+        return
+    from backbeat.batches import classify_batches
+    from backbeat.engine import open_executor
+
+    # `--threads` and `--workers` say the same: how much of this machine to use.
+    with open_executor(threads, cluster) as executor:
+        yield classify_batches(classifier, songs, executor)
 
 
 def show(
