@@ -72,7 +72,7 @@ def cut(one: Array, frames: int, stretch: float, rng: np.random.Generator) -> Ar
     """
     speed = np.exp(rng.uniform(-stretch, stretch)) if stretch else 1.0
     speed = min(speed, (len(one) - 1) / max(1, frames - 1))
-    reach = (frames - 1) * speed
+    reach = min((frames - 1) * speed, len(one) - 1)  # rounding may make it a little more
     start = rng.uniform(0, len(one) - 1 - reach)
     # The nearest frame: a mean of two would be smoother than any music.
     places = np.round(start + np.arange(frames) * speed).astype(np.intp)

@@ -27,6 +27,7 @@ from backbeat.calibration import Calibration, strangeness, with_temperature
 from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
+from backbeat.memory import keep_freed_memory
 from backbeat.network import Network, Outputs, joined_outputs
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ def classify_all(
     Answer or Failure
         One for each path: a bad file costs nothing but itself.
     """
+    keep_freed_memory()
     threads = threads or cpu_count()
     stopped = threading.Event()
 

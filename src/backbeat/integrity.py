@@ -38,6 +38,7 @@ __all__ = [
 TOLERATED_SECONDS = 0.25
 TOLERATED_SHARE = 0.01
 
+_DIGEST_LETTERS = 32  # 128 bits: enough that no two songs share them by chance
 SILENT_PEAK = 1e-4  # -80 dB below full scale: under the noise of any recording
 
 # A clipped wave stays at its limit for several samples, an unclipped one passes its peak in one or
@@ -140,9 +141,8 @@ class Inspector:
         self._at_full_scale = 0
         self._at_peak = 0
         self._error: AudioError | None = None
-        self._hash = hashlib.blake2b(
-            f"{info.sample_rate} Hz, {info.channels} channels;".encode(), digest_size=16
-        )
+        # SHA-256, which processors have instructions for: half the time of others.
+        self._hash = hashlib.sha256(f"{info.sample_rate} Hz, {info.channels} channels;".encode())
 
     def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """Pass blocks through unchanged, and note what is in them.
@@ -188,7 +188,7 @@ class Inspector:
         """
         seconds = self._frames / self.info.sample_rate
         findings = [*self._whole(seconds), *self._content(seconds, min_seconds)]
-        digest = self._hash.hexdigest() if self._frames else ""
+        digest = self._hash.hexdigest()[:_DIGEST_LETTERS] if self._frames else ""
         info = self.info
         return Inspection(seconds, info.sample_rate, info.channels, digest, tuple(findings))
 

@@ -136,8 +136,11 @@ def _as_float(array: NDArray[Any]) -> Samples:
     if array.dtype.kind == "f":
         return array.astype(np.float32, copy=False)
     full = 2 ** (array.dtype.itemsize * 8 - 1)
-    centred = array.astype(np.float64) - (full if array.dtype.kind == "u" else 0)
-    samples: Samples = (centred / full).astype(np.float32)
+    # Scaling by a power of two rounds nothing, so one rounding at most, in the conversion, is left.
+    samples = array.astype(np.float32)
+    if array.dtype.kind == "u":
+        samples -= np.float32(full)
+    samples *= np.float32(1 / full)
     return samples
 
 

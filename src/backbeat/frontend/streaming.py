@@ -37,7 +37,7 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
         held.append(block)
         length += len(block)
         while length > most:
-            joined = np.concatenate(held)
+            joined = held[0] if len(held) == 1 else np.concatenate(held)
             yield joined[: parameters.window_samples]
             given += 1
             held = [joined[parameters.window_samples :]]
@@ -47,4 +47,4 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
         # A short rest would have to be repeated to fill a map; the song has better windows.
         least = parameters.least_samples
     if length >= least:
-        yield np.concatenate(held)
+        yield held[0] if len(held) == 1 else np.concatenate(held)
