@@ -35,6 +35,7 @@ from backbeat.features import (
 )
 from backbeat.frontend import FrontEnd, Mfcc
 from backbeat.integrity import Inspector, find_duplicates, inspect
+from backbeat.memory import keep_freed_memory
 
 # Chunks of up to 2 MB: large enough to read quickly, small enough to lose little to a kill.
 _TRACKS_IN_A_BLOCK = 32
@@ -218,6 +219,7 @@ def _spread(seconds: float | None, frontend: FrontEnd, windows: int) -> frozense
 
 def _fill_block(job: _Block) -> int:
     """Do one block of tracks (in a worker) and give how many tracks that were."""
+    keep_freed_memory()
     front = frontends.from_dict(job.frontend)
     group = open_group(Path(job.store), mode="r+")
     array, progress = array_in(group, "features"), array_in(group, "progress")
