@@ -39,7 +39,7 @@ from backbeat.memory import keep_freed_memory
 
 # Chunks of up to 2 MB: large enough to read quickly, small enough to lose little to a kill.
 _TRACKS_IN_A_BLOCK = 32
-_BLOCKS_OF_A_SMALL_COLLECTION = 64
+_BLOCKS_OF_A_SMALL_COLLECTION = 16
 
 
 @dataclass(frozen=True)
