@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from backbeat import zoo
 from backbeat.engine import InlineExecutor
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.reproduce.runner import paper_specs, run_all
 from made_features import small_spec
 
@@ -70,6 +71,24 @@ def test_a_model_that_fails_is_listed_and_the_others_go_on(store, tmp_path):
     assert list(failures) == ["bad-seed0"]
     assert "layer 1 (conv) does not fit" in failures["bad-seed0"]
     assert json.loads((tmp_path / "out" / "failures.json").read_text()) == failures
+    assert (tmp_path / "out" / "runs" / "good-seed0" / "model.backbeat").exists()
+
+
+class Losing(InlineExecutor):
+    """Loses the process of one job, again and again."""
+
+    def submit(self, fn, /, job):
+        if job.name != "bad-seed0":
+            return super().submit(fn, job)
+        future = Future()
+        future.set_exception(WorkerLostError("ended 3 processes"))
+        return future
+
+
+def test_a_model_that_ends_its_process_is_listed_and_the_others_go_on(store, tmp_path):
+    specs = (small_spec(name="bad"), small_spec(name="good", epochs=1))
+    failures = run_all(store, tmp_path / "out", specs, executor=Losing())
+    assert failures == {"bad-seed0": "ended 3 processes"}
     assert (tmp_path / "out" / "runs" / "good-seed0" / "model.backbeat").exists()
 
 

@@ -15,7 +15,7 @@ from backbeat.engine import map_ordered
 from backbeat.errors import BackbeatError
 from backbeat.models import find_bundle
 
-_SONGS_IN_A_BATCH = 4  # seconds of work, and few answers to wait for
+_SONGS_IN_A_BATCH = 8  # a second of work or more, and few answers to wait for
 
 
 @dataclass(frozen=True)

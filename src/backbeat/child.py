@@ -5,6 +5,7 @@ local processes have: seeds that no other thread draws from, signals, one thread
 end as soon as nobody waits for it any more. What it has loaded stays for the next piece.
 """
 
+import contextlib
 import os
 import pickle
 import queue
@@ -55,6 +56,7 @@ class Child:
             try:
                 good, result = _ask(self._process, work, left_alone)
             except (EOFError, OSError, pickle.UnpicklingError):  # it was killed
+                _end(self._process)
                 self._process = None
                 if left_alone():
                     raise BackbeatError("given up, as nobody waits for it any more") from None
@@ -77,6 +79,13 @@ def _start() -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         env=environment,
     )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    # Closes its pipes, one of which may hold what it never read, and waits until it is gone.
+    with contextlib.suppress(BrokenPipeError), process:
+        pass
 
 
 def _ask(

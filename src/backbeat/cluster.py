@@ -9,6 +9,7 @@ import contextlib
 import logging
 import platform
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -106,7 +107,9 @@ def open_cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ClusterE
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as opened:
         if "n_workers" in options:
-            options = {"address": opened.enter_context(distributed.LocalCluster(**options))}
+            with _deaf_to_interrupts():
+                local = opened.enter_context(distributed.LocalCluster(**options))
+            options = {"address": local}
         try:
             client = distributed.Client(
                 **options, timeout=_SECONDS_TO_CONNECT, set_as_default=False
@@ -157,6 +160,19 @@ def _read_address(address: str) -> dict[str, Any]:
         f"--cluster {address}: not an address; name local:N, tcp://HOST:PORT, or the .json file "
         "that a scheduler wrote"
     )
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Have processes that are started now leave Ctrl-C to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's alone
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _require_backbeat(client: Any) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, NoReturn
 
 import typer
@@ -77,8 +78,11 @@ def main() -> None:
 
 def _refuse_urls(arguments: Sequence[str]) -> None:
     """Refuse what would be taken for a folder named ``s3:``."""
-    for argument in arguments:
-        place = argument.partition("=")[2] if argument.startswith("--") else argument
+    for before, argument in pairwise(["", *arguments]):
+        option, _, value = argument.partition("=")
+        if "--cluster" in (before, option):
+            continue  # an address of its own kind
+        place = value if option.startswith("--") else argument
         if re.match(r"(s3|gs|gcs|az|abfs|adl|hdfs|https?|s?ftp|ssh|file|memory)://", place):
             raise BackbeatError(
                 f"{place}: is a URL, and only files and folders can be read and written; mount it "

@@ -1,0 +1,96 @@
+"""A process for work: results, errors, what it prints, and who stops it."""
+
+import os
+import pickle
+import time
+from functools import partial
+
+import pytest
+
+from backbeat.child import Child
+from backbeat.engine import THREADS
+from backbeat.errors import BackbeatError, WorkerLostError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+
+
+def never():
+    return False
+
+
+@pytest.fixture
+def child():
+    child = Child()
+    yield child
+    if child._process:
+        child._process.kill()
+        child._process.wait()
+
+
+def do(child, work, *given, left_alone=never):
+    return child.do(pickle.dumps(partial(work, *given)), left_alone)
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_one_process_does_one_piece_after_another(child):
+    process = do(child, os.getpid)
+    assert process != os.getpid()
+    assert do(child, os.getpid) == process
+    assert do(child, print, "this must not get between the answers") is None
+    assert do(child, pow, 2, 10) == 1024
+
+
+def test_numbers_are_computed_with_one_thread(child, monkeypatch):
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(THREADS[0], "3")  # but the user's word goes before
+    assert [do(child, os.getenv, name) for name in THREADS[:2]] == ["3", "1"]
+
+
+def test_errors_come_back_and_the_process_goes_on(child):
+    process = do(child, os.getpid)
+    with pytest.raises(ZeroDivisionError) as caught:
+        do(child, divmod, 1, 0)
+    assert "in _answer" in caught.value.__notes__[0]  # where it was raised
+    with pytest.raises(FileNotFoundError):  # not taken for a broken pipe
+        do(child, os.stat, "/no/such/file")
+    with pytest.raises(TypeError, match="cannot pickle"):
+        do(child, open, os.devnull)
+    with pytest.raises(RuntimeError, match="OwnError: bad luck"):  # of a class that is only there
+        do(child, exec, "class OwnError(Exception): pass\nraise OwnError('bad luck')")
+    assert do(child, os.getpid) == process
+
+
+def test_work_that_ends_the_process_is_tried_again_but_not_for_ever(child, tmp_path):
+    with pytest.raises(WorkerLostError, match="ended 3 processes") as caught:
+        do(child, os._exit, 1)
+    assert "\n" not in str(caught.value)
+    assert do(child, pow, 2, 3) == 8
+    # Killed from outside: once more, and all is well.
+    mark = tmp_path / "mark"
+    code = f"import os\nif not os.path.exists({str(mark)!r}): os.mkdir({str(mark)!r}); os._exit(9)"
+    assert do(child, exec, code) is None
+    assert mark.exists()
+
+
+def test_a_process_that_nobody_waits_for_is_stopped(child):
+    process = do(child, os.getpid)
+    begun = time.monotonic()
+    with pytest.raises(BackbeatError, match="nobody waits"):
+        do(child, time.sleep, 60, left_alone=lambda: time.monotonic() - begun > 0.5)
+    assert time.monotonic() - begun < 20
+    assert not alive(process)
+
+
+def test_a_process_ends_with_the_one_who_asks(child):
+    process = do(child, os.getpid)
+    child._process.stdin.close()  # as the system does where that one is killed
+    child._process.wait(timeout=20)
+    assert not alive(process)
