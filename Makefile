@@ -1,4 +1,5 @@
 # make demo: the whole way on the built-in collection; make test: lint, types, tests;
+# make bench: how fast it is beside the way of the paper's base;
 # make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
 # Both make what they need first: a virtual environment in .venv with the versions of constraints.txt.
 
@@ -9,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 FEATURES ?= gtzan.features
 
-.PHONY: demo test lint types unit train-default clean
+.PHONY: demo test lint types unit bench train-default clean
 
 demo: $(VENV)/.train
 	$(BIN)/backbeat demo --out demo
@@ -39,6 +40,9 @@ $(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
 	@touch $@
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/speed.py --json bench.json
 
 train-default: $(VENV)/.train
 	$(BIN)/python tools/train_default.py $(FEATURES) --work train-default \

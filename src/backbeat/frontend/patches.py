@@ -18,7 +18,7 @@ class Musicnn(BaseModel):
     Attributes
     ----------
     output : {"features", "patches"}
-        What is extracted: MusiCNN's features of each patch (what a store keeps: 68 kB for half a
+        What is extracted: MusiCNN's features of each patch (what a store keeps: 23 kB for half a
         minute, where its patches would be 720), or the patches themselves (what the network of a
         bundle takes).
     """
