@@ -28,7 +28,7 @@ from backbeat.runs import (
 )
 from backbeat.splits import LEAKS
 
-_SLICES_AT_ONCE = 256  # of a store; ten times as many numbers may be made of each
+_SLICES_AT_ONCE = 32  # of a store; ten times as many numbers may be made of each
 
 
 @dataclass(frozen=True)
