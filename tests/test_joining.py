@@ -14,7 +14,7 @@ from backbeat.musicnn import frontend
 from backbeat.musicnn.maps import spectrograms
 from backbeat.musicnn.runtime import features_of, shipped_musicnn
 from backbeat.network import export_onnx, open_network
-from backbeat.scoring import predict
+from backbeat.prediction import predict
 from backbeat.transfer import Head
 from backbeat.transfer.joining import Shares, fit_shares, join, joined_outputs
 from backbeat.zoo.build import build
@@ -161,10 +161,16 @@ def test_a_joined_bundle_answers_songs_and_stores(tmp_path, bundle, network, cli
         genres=np.array(["blues", "jazz"]),
     )
     import_features(tmp_path / "m.npz", tmp_path / "store", frontend="logmel")
+    progress = []
+
+    def told(done, of):
+        progress.append((done, of))
+
     found, left_out = predict(
-        path, open_features(tmp_path / "store"), leave_out=frozenset({"back"})
+        path, open_features(tmp_path / "store"), leave_out=frozenset({"back"}), on_progress=told
     )
     assert (found.tracks.tolist(), found.slices.tolist(), left_out) == (["song"] * 3, [0, 1, 2], 1)
+    assert progress == [(0, 1), (1, 1)]
     slices = open_network(network)(as_input(decibels[None], frontend_, "joined"))
     assert np.abs(found.probabilities - slices).max() < 0.05  # maps are stored in steps of 0.3 dB
 

@@ -87,8 +87,8 @@ def test_what_is_no_music_is_withheld(tmp_path, kind):
 def test_audio_and_maps_agree_on_real_songs(name, tmp_path):
     if not SHARED.exists():
         pytest.skip("../shared/gtzan is absent")
+    from backbeat.prediction import predict
     from backbeat.runs import songs_of
-    from backbeat.scoring import predict
 
     with np.load(SHARED / "logmel_dev.npz") as file:
         wanted = {gtzan.track_id(path.name): path for path in SHARED.glob("clips/*/*.flac")}

@@ -9,7 +9,8 @@ import pytest
 from backbeat import scoring
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import read_predictions
-from backbeat.scoring import evaluate_run, predict, write_evaluation
+from backbeat.prediction import predict
+from backbeat.scoring import evaluate_run, write_evaluation
 from backbeat.splits import LEAKS
 from made_features import GENRES, made_mfcc, made_store
 

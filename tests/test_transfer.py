@@ -18,7 +18,7 @@ from backbeat.frontend import LogMel, Musicnn, as_input
 from backbeat.importing import import_features
 from backbeat.musicnn.runtime import features_of, network_path, open_musicnn
 from backbeat.network import open_network
-from backbeat.scoring import predict
+from backbeat.prediction import predict
 from backbeat.splits import make_split
 from backbeat.transfer import Head, embed, fit_head, head_of, joined_network, train_transfer
 

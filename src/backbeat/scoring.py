@@ -1,22 +1,21 @@
 """Evaluating runs and cross-validations: to their scores, figures and reports."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backbeat import atomic, evaluation, gtzan, transfer
-from backbeat.bundle import Bundle, Description, read_bundle
+from backbeat import atomic, evaluation, gtzan
+from backbeat.bundle import Description, read_bundle
 from backbeat.certainty import Certainty, measure_certainty
 from backbeat.comparison import Interval, bootstrap_interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
-from backbeat.features import Examples, Features, open_features, spread
-from backbeat.finishing import Answering
-from backbeat.frontend import LogMel, as_input
+from backbeat.features import Features, open_features
 from backbeat.headlines import certainty_lines, first_lines
 from backbeat.history import Epoch
+from backbeat.prediction import OnProgress, predict
 from backbeat.runs import (
     Run,
     Songs,
@@ -27,8 +26,6 @@ from backbeat.runs import (
     songs_of,
 )
 from backbeat.splits import LEAKS
-
-_SLICES_AT_ONCE = 32  # of a store; ten times as many numbers may be made of each
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,9 @@ class Evaluation:
         return self.leak == LEAKS["slices"]
 
 
-def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
+def evaluate_run(
+    path: Path, *, on: Path | None = None, on_progress: OnProgress | None = None
+) -> Evaluation:
     """Score a run on its own test part, or on other features; or all folds of a cross-validation.
 
     Parameters
@@ -104,6 +103,8 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
     on : Path, optional
         A feature store. Tracks that the model was trained or validated on are left out, and
         counted.
+    on_progress : callable, optional
+        As for `prediction.predict`.
 
     Returns
     -------
@@ -125,7 +126,9 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
         if len(runs) > 1:
             raise BackbeatError(f"{path}: is a cross-validation; name one of its folds with --on")
         features = open_features(on)
-        predictions, left_out = predict(path, features, leave_out=first.heard())
+        predictions, left_out = predict(
+            path, features, leave_out=first.heard(), on_progress=on_progress
+        )
         facts["Evaluated on"] = f"{on}, {left_out} of its tracks left out as heard in training"
         leak = ""
         answers = [predictions]
@@ -148,7 +151,7 @@ def evaluate_run(path: Path, *, on: Path | None = None) -> Evaluation:
     )
 
 
-def evaluate_bundle(path: Path, on: Path) -> Evaluation:
+def evaluate_bundle(path: Path, on: Path, *, on_progress: OnProgress | None = None) -> Evaluation:
     """Score a bundle alone, such as one that comes with backbeat, on a feature store.
 
     Parameters
@@ -157,6 +160,8 @@ def evaluate_bundle(path: Path, on: Path) -> Evaluation:
         A ``.backbeat`` file.
     on : Path
         A feature store. Tracks that the bundle says it was trained on are left out, and counted.
+    on_progress : callable, optional
+        As for `prediction.predict`.
 
     Returns
     -------
@@ -174,7 +179,7 @@ def evaluate_bundle(path: Path, on: Path) -> Evaluation:
         for name in features.table.name
         if name in described.heard or (gtzan.track_id(name) or "") in described.heard
     )
-    predictions, left_out = predict(path, features, leave_out=heard)
+    predictions, left_out = predict(path, features, leave_out=heard, on_progress=on_progress)
     songs = _songs_on(features, described, predictions)
     return Evaluation(
         model=described.model,
@@ -196,82 +201,6 @@ def evaluate_bundle(path: Path, on: Path) -> Evaluation:
         certainty=measure_certainty([described.calibration], [songs]),
         clean=None,
     )
-
-
-def predict(
-    run: Path, features: Features, *, leave_out: frozenset[str] = frozenset()
-) -> tuple[Predictions, int]:
-    """Answer the slices of a feature store with a run's bundle.
-
-    Parameters
-    ----------
-    run : Path
-        A run directory or a bundle.
-    features : Features
-    leave_out : frozenset of str
-        Names of tracks not to answer.
-
-    Returns
-    -------
-    predictions : Predictions
-    left_out : int
-        How many tracks were left out.
-
-    Raises
-    ------
-    BackbeatError
-        If the front-ends or the genres differ, or nothing is left.
-    """
-    bundle = read_bundle(run)
-    described = bundle.description
-    if transfer.heard_by(features.frontend) != described.frontend:
-        raise BackbeatError(
-            f"{features.path}: made with another front-end than {run} was trained on; prepare the "
-            f"collection with --frontend {described.frontend.name}"
-        )
-    unknown = sorted(set(features.genres) - set(described.genres))
-    if unknown:
-        raise BackbeatError(
-            f"{features.path}: genres that {run} does not know: {', '.join(unknown)}"
-        )
-    examples, answer = _answering(bundle, features)
-    kept = np.array([name not in leave_out for name in examples.names], bool)
-    rows = np.flatnonzero(kept[examples.track])
-    if not len(rows):
-        raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
-    renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
-    starts = range(0, len(rows), _SLICES_AT_ONCE)
-    parts = [answer(examples.x[rows[start : start + _SLICES_AT_ONCE]]) for start in starts]
-    given = np.concatenate([part.probabilities for part in parts])
-    answered = spread(
-        replace(
-            examples, y=examples.y[rows], track=examples.track[rows], slice=examples.slice[rows]
-        ),
-        given,
-    )
-    probabilities = given.astype(np.float64)
-    predictions = Predictions(
-        tracks=answered.track_names(np.arange(len(given))),
-        slices=answered.slice,
-        truth=renumbered[answered.y],
-        probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
-        genres=described.genres,
-    )
-    return predictions, int(np.count_nonzero(~kept))
-
-
-def _answering(bundle: Bundle, features: Features) -> tuple[Examples, Answering]:
-    """Give the slices of a store, and how a bundle answers them, each perhaps several times.
-
-    What a network takes of a map may be ten times as large as the map, so it is made on the way.
-    """
-    kind, frontend = bundle.description.input, features.frontend
-    if kind == "musicnn" and (head := transfer.head_of(bundle.network)):
-        return transfer.embed(features), head.outputs
-    network = bundle.open()
-    if not isinstance(frontend, LogMel):
-        return features.examples(kind), network.in_batches
-    return features.examples("maps"), lambda x: network.in_batches(as_input(x, frontend, kind))
 
 
 def write_evaluation(path: Path, evaluated: Evaluation) -> Path:

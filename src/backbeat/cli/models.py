@@ -195,12 +195,13 @@ def evaluate(
 
     if (run is None) == (model is None):
         raise BackbeatError("name a run, or a bundle with --model")
-    if run is not None:
-        evaluated = scoring.evaluate_run(run, on=on)
-    elif model is not None and on is not None:
-        evaluated = scoring.evaluate_bundle(find_bundle(model), on)
-    else:
-        raise BackbeatError("--model: name the features to evaluate it on with --on")
+    with progress("answering", "slices", shown=on is not None) as told:
+        if run is not None:
+            evaluated = scoring.evaluate_run(run, on=on, on_progress=told)
+        elif model is not None and on is not None:
+            evaluated = scoring.evaluate_bundle(find_bundle(model), on, on_progress=told)
+        else:
+            raise BackbeatError("--model: name the features to evaluate it on with --on")
     report = None if on or run is None else scoring.write_evaluation(run, evaluated)
     if as_json:
         say(json.dumps(scoring.evaluation_json(evaluated), indent=1, ensure_ascii=False))

@@ -1,0 +1,106 @@
+"""Answering all songs of a feature store with a bundle."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from backbeat import transfer
+from backbeat.bundle import Bundle, read_bundle
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import Predictions
+from backbeat.features import Examples, Features, spread
+from backbeat.finishing import Answering
+from backbeat.frontend import LogMel, as_input
+
+OnProgress = Callable[[int, int], None]
+
+_SLICES_AT_ONCE = 32  # of a store; ten times as many numbers may be made of each
+
+
+def predict(
+    run: Path,
+    features: Features,
+    *,
+    leave_out: frozenset[str] = frozenset(),
+    on_progress: OnProgress | None = None,
+) -> tuple[Predictions, int]:
+    """Answer the slices of a feature store with a run's bundle.
+
+    Parameters
+    ----------
+    run : Path
+        A run directory or a bundle.
+    features : Features
+    leave_out : frozenset of str
+        Names of tracks not to answer.
+    on_progress : callable, optional
+        Called with the number of slices answered and of all.
+
+    Returns
+    -------
+    predictions : Predictions
+    left_out : int
+        How many tracks were left out.
+
+    Raises
+    ------
+    BackbeatError
+        If the front-ends or the genres differ, or nothing is left.
+    """
+    bundle = read_bundle(run)
+    described = bundle.description
+    if transfer.heard_by(features.frontend) != described.frontend:
+        raise BackbeatError(
+            f"{features.path}: made with another front-end than {run} was trained on; prepare the "
+            f"collection with --frontend {described.frontend.name}"
+        )
+    unknown = sorted(set(features.genres) - set(described.genres))
+    if unknown:
+        raise BackbeatError(
+            f"{features.path}: genres that {run} does not know: {', '.join(unknown)}"
+        )
+    examples, answer = _answering(bundle, features)
+    kept = np.array([name not in leave_out for name in examples.names], bool)
+    rows = np.flatnonzero(kept[examples.track])
+    if not len(rows):
+        raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
+    renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
+    parts = []
+    for start in range(0, len(rows), _SLICES_AT_ONCE):
+        if on_progress:
+            on_progress(start, len(rows))
+        parts.append(answer(examples.x[rows[start : start + _SLICES_AT_ONCE]]).probabilities)
+    if on_progress:
+        on_progress(len(rows), len(rows))
+    given = np.concatenate(parts)
+    answered = spread(
+        replace(
+            examples, y=examples.y[rows], track=examples.track[rows], slice=examples.slice[rows]
+        ),
+        given,
+    )
+    probabilities = given.astype(np.float64)
+    predictions = Predictions(
+        tracks=answered.track_names(np.arange(len(given))),
+        slices=answered.slice,
+        truth=renumbered[answered.y],
+        probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
+        genres=described.genres,
+    )
+    return predictions, int(np.count_nonzero(~kept))
+
+
+def _answering(bundle: Bundle, features: Features) -> tuple[Examples, Answering]:
+    """Give the slices of a store, and how a bundle answers them, each perhaps several times.
+
+    What a network takes of a map may be ten times as large as the map, so it is made on the way.
+    """
+    kind, frontend = bundle.description.input, features.frontend
+    if kind == "musicnn" and (head := transfer.head_of(bundle.network)):
+        return transfer.embed(features), head.outputs
+    network = bundle.open()
+    if not isinstance(frontend, LogMel):
+        return features.examples(kind), network.in_batches
+    return features.examples("maps"), lambda x: network.in_batches(as_input(x, frontend, kind))
