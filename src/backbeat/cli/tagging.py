@@ -1,0 +1,242 @@
+"""The verb for writing genres into music files, and for taking that back."""
+
+import csv
+import dataclasses
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backbeat.cli.console import progress, say, warn
+from backbeat.errors import BackbeatError
+
+if TYPE_CHECKING:
+    from backbeat.classify import Answer, Failure
+    from backbeat.tags.log import LogWriter
+    from backbeat.tags.plan import Change, Decision, Options
+
+
+def tag(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Audio files, or folders of them.")
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave songs alone whose genre is less probable.")
+    ] = 0.6,
+    only_empty: Annotated[
+        bool, typer.Option("--only-empty", help="Only songs without a genre (so by default).")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also songs that have a genre.")
+    ] = False,
+    multi: Annotated[
+        bool, typer.Option("--multi", help="Several genres where more than one is likely.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="With --dry-run: write it as CSV, too.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    keep_times: Annotated[
+        bool, typer.Option("--keep-times", help="Keep the files' times of last change.")
+    ] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
+            envvar="BACKBEAT_MODEL",
+        ),
+    ] = "gtzan",
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Where old tags are logged (default: a new file, told at the end)."),
+    ] = None,
+    undo: Annotated[
+        Path | None, typer.Option("--undo", metavar="LOG", help="Put the old tags back.")
+    ] = None,
+) -> None:
+    """Write genres into the tags of songs, in a way that can be undone.
+
+    Shows what it would do, and asks. Songs that the model is unsure of stay as they are; of the
+    others the sound and all other tags. Files that cannot be tagged are listed at the end, with
+    exit status 1. Each change is logged, and `--undo LOG` takes all of them back.
+    """
+    from backbeat.tags.formats import require
+
+    require()
+    if undo is not None:
+        if paths:
+            raise BackbeatError("--undo goes by its log alone; leave the paths out")
+        _undo(undo)
+    if not paths:
+        raise BackbeatError("name files or folders to tag, or --undo LOG")
+    if only_empty and overwrite:
+        raise BackbeatError("--only-empty and --overwrite say the opposite; leave one out")
+    if out is not None and not dry_run:
+        raise BackbeatError(f"{out}: -o is for the plan that --dry-run makes; add that")
+    from backbeat.classify import find_songs
+    from backbeat.tags.log import LogWriter, new_log
+    from backbeat.tags.plan import Options
+
+    options = Options(min_confidence, overwrite, multi)
+    writer = LogWriter(log or new_log(), dataclasses.asdict(options))
+    songs = list(find_songs(paths))
+    tally = _Tally()
+    decisions = _decisions(songs, model, options)
+    if dry_run:
+        _write_plan(decisions, out, tally)
+    elif yes:
+        # Each song is written as soon as it is heard, so that a stop costs no more than one.
+        _write(tally.changes(decisions), writer, tally, keep_times)
+    else:
+        changes = list(tally.changes(decisions))
+        if changes and _agreed(len(changes), tally):
+            _write(changes, writer, tally, keep_times)
+    tally.tell("would be tagged" if dry_run else "tagged")
+    if not songs:
+        warn("no audio files there")
+    raise typer.Exit(int(bool(tally.failures) or tally.unasked or not songs))
+
+
+class _Tally:
+    """What became of the songs so far."""
+
+    def __init__(self) -> None:
+        self.tagged = 0
+        self.left: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.unasked = False
+
+    def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
+        """Show the changes among decisions and give them on; count the others."""
+        from backbeat.audio import display_name
+        from backbeat.classify import Failure
+        from backbeat.tags.plan import LeftAlone
+
+        for decision in decisions:
+            if isinstance(decision, Failure):
+                self.failures.append(decision)
+            elif isinstance(decision, LeftAlone):
+                self.left[decision.reason] += 1
+            else:
+                old = ", ".join(decision.present.genres) or "(none)"
+                new = ", ".join(decision.genres)
+                name = display_name(decision.path)
+                say(f"{display_name(old)} -> {new}  {decision.confidence:.0%}  {name}")
+                yield decision
+
+    def tell(self, tagged: str) -> None:
+        """Print the sums, and each failure."""
+        from backbeat.audio import display_name
+
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left.most_common())
+        left = f"{self.left.total():,} left alone" + (f" ({reasons})" if reasons else "")
+        warn(f"{self.tagged:,} {tagged}, {left}, {len(self.failures):,} failed")
+        for failure in self.failures:
+            warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+
+
+def _decisions(songs: list[Path], model: str, options: "Options") -> "Iterator[Decision]":
+    """Look at the songs' tags, hear those that may be tagged, and decide."""
+    from backbeat.tags.plan import plan
+    from backbeat.tags.survey import survey
+
+    present = {}
+    shown = not os.isatty(1)  # a bar would write over what is told on the same terminal
+    with progress("reading tags", "songs", shown=shown) as told:
+        for done, seen in enumerate(survey(songs, options), start=1):
+            if isinstance(seen, tuple):
+                present[seen[0]] = seen[1]
+            else:
+                yield seen
+            told(done, len(songs))
+    if present:
+        with progress("classifying", "songs", shown=shown) as told:
+            answers = _answers(list(present), model)
+            for done, decision in enumerate(plan(answers, present, options), start=1):
+                yield decision
+                told(done, len(present))
+
+
+def _answers(songs: list[Path], model: str) -> "Iterator[Answer | Failure]":
+    """Give the songs' answers, in order."""
+    from backbeat.classify import classify_all, load
+    from backbeat.models import find_bundle
+
+    return classify_all(load(find_bundle(model)), songs)
+
+
+def _agreed(count: int, tally: _Tally) -> bool:
+    """Ask whether the changes shown are to be made; without a terminal, say that they are not."""
+    if sys.stdin.isatty():
+        files = "this file" if count == 1 else f"these {count:,} files"
+        return typer.confirm(f"Write the genre into {files}?", err=True)
+    tally.unasked = True
+    warn("nothing was changed: there is no terminal to ask; add --yes to write all of this")
+    return False
+
+
+def _write(
+    changes: "Iterable[Change]", writer: "LogWriter", tally: _Tally, keep_times: bool
+) -> None:
+    from backbeat.classify import Failure
+    from backbeat.tags.applying import apply
+    from backbeat.tags.log import alone
+
+    try:
+        with alone():
+            for result in apply(changes, writer, keep_times=keep_times):
+                if isinstance(result, Failure):
+                    tally.failures.append(result)
+                else:
+                    tally.tagged += 1
+    finally:
+        writer.close()
+        if writer.path.exists():
+            warn(f"log: {writer.path} (`backbeat tag --undo` with it puts the old tags back)")
+
+
+def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally) -> None:
+    """Show the plan; as CSV, too, if a file is named."""
+    if out is None:
+        tally.tagged = sum(1 for _ in tally.changes(decisions))
+        return
+    from backbeat.answers import open_output
+    from backbeat.tags.table import rows
+
+    everything = list(decisions)
+    with open_output(out) as file:
+        # Quotes around all: else a bare carriage return in a file's name would end its row.
+        table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        table.writerows(rows(everything))
+    tally.tagged = sum(1 for _ in tally.changes(everything))
+
+
+def _undo(path: Path) -> None:
+    """Take back what a log tells of, say how that went, and end."""
+    from backbeat.audio import display_name
+    from backbeat.classify import Failure
+    from backbeat.tags.log import alone, read_log
+    from backbeat.tags.undoing import undo
+
+    log = read_log(path)
+    done: Counter[str] = Counter()
+    failures = []
+    with alone(), progress("undoing", "songs") as told:
+        for number, result in enumerate(undo(log), start=1):
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                done[result.how] += 1
+            told(number, len(log.entries))
+    sums = ", ".join(f"{count:,} {how}" for how, count in done.most_common())
+    warn(f"{done.total():,} put back" + (f" ({sums})" if sums else "") + f", {len(failures)} not")
+    for failure in failures:
+        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+    raise typer.Exit(int(bool(failures)))

@@ -1,0 +1,34 @@
+"""A plan as rows of a table."""
+
+from collections.abc import Iterable, Iterator
+
+from backbeat.classify import Failure
+from backbeat.tags.plan import Change, Decision
+
+COLUMNS = ("path", "format", "old", "new", "confidence", "decision")
+
+
+def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
+    """Write decisions as rows, the names of the columns first.
+
+    Parameters
+    ----------
+    decisions : iterable of Change, LeftAlone or Failure
+
+    Yields
+    ------
+    tuple of str
+        Several genres in one cell are parted by ``; ``.
+    """
+    yield COLUMNS
+    for decision in decisions:
+        path = str(decision.path)
+        if isinstance(decision, Failure):
+            yield path, "", "", "", "", f"failed: {decision.reason}"
+            continue
+        present = decision.present
+        known = (path, present.format, "; ".join(present.genres))
+        if isinstance(decision, Change):
+            yield *known, "; ".join(decision.genres), f"{decision.confidence:.4f}", "write"
+        else:
+            yield *known, "", "", decision.reason
