@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from backbeat.recipes import batches_of, one_cycle, schedule_callbacks
+from backbeat.recipes import batches_of, one_cycle, schedule_callbacks, steps_at_once
 from backbeat.zoo import find
-from backbeat.zoo.build import build, compile_network
+from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import parse
 
 SPEC = parse(
@@ -61,10 +61,38 @@ def test_batches_are_augmented_and_depend_on_the_seed_alone():
 
 def test_a_spec_without_a_recipe_takes_slices_as_they_are():
     x, y, order = examples()
-    given = batches_of(x, y, order, find("cnn_03.8"), [0, 0])
-    assert np.array_equal(given["x"], x[order])
-    assert given["batch_size"] == 32
+    spec = find("cnn_03.8").model_copy(update={"batch_size": 4})
+    batches = list(batches_of(x, y, order, spec, [0, 0])["x"].as_numpy_iterator())
+    assert [len(batch) for batch, _ in batches] == [4, 4, 2]
+    assert np.array_equal(np.concatenate([batch for batch, _ in batches]), x[order])
+    assert np.array_equal(np.concatenate([targets for _, targets in batches]), y[order])
     assert schedule_callbacks(None, find("cnn_03.8"), 0, 10) == []
+
+
+def test_many_steps_at_once_come_to_the_same_as_one_after_another():
+    x = np.random.default_rng(0).standard_normal((150, 37, 13)).astype(np.float32)
+    y = np.eye(3, dtype=np.float32)[np.arange(150) % 3]
+    spec = find("cnn_03.8").model_copy(update={"batch_size": 4})  # 38 steps, the last of two slices
+    assert steps_at_once(spec) == 32
+    states = []
+    for steps, given in (
+        (1, {"x": x[::-1], "y": y[::-1], "batch_size": 4}),
+        (32, batches_of(x, y, np.arange(150)[::-1].copy(), spec, [0, 0])),
+    ):
+        keras = load_keras()
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        network = build(spec, (37, 13), 3)
+        compile_network(network, spec)
+        network.steps_per_execution = steps
+        logs = network.fit(**given, shuffle=False, verbose=0).history
+        states.append([*map(np.asarray, network.variables), logs["loss"], logs["accuracy"]])
+    for one, other in zip(*states, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_what_changes_from_step_to_step_is_done_step_by_step():
+    assert steps_at_once(SPEC) == 1
 
 
 def test_the_learning_rate_follows_the_schedule_over_all_epochs():

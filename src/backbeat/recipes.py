@@ -14,6 +14,7 @@ Array = npt.NDArray[np.float32]
 
 _WARM_UP = 0.25  # share of all steps
 _LAST = 1e-3  # share of the learning rate that is left at the end
+_STEPS_AT_ONCE = 32  # a fraction of a second: progress is still told, and Ctrl-C heard
 
 
 def batches_of(
@@ -37,9 +38,11 @@ def batches_of(
         Keyword arguments.
     """
     augmentation = (spec.recipe or Recipe()).augmentation
-    if augmentation == Augmentation():
-        return {"x": x[order], "y": y[order], "batch_size": spec.batch_size}
     keras = load_keras()
+    if augmentation == Augmentation():
+        if keras.backend.backend() == "tensorflow":
+            return {"x": _gathered(x, y, order, spec.batch_size)}
+        return {"x": x[order], "y": y[order], "batch_size": spec.batch_size}
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
         def __len__(self) -> int:
@@ -50,6 +53,34 @@ def batches_of(
             return augment(x[rows], y[rows], augmentation, np.random.default_rng([*seed, number]))
 
     return {"x": Batches()}
+
+
+def _gathered(x: Array, y: Array, order: npt.NDArray[np.intp], batch_size: int) -> Any:
+    """Give batches that TensorFlow's graph gathers itself: many steps need no Python between."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1  # gathering is quick, the network is not
+    options.autotune.enabled = False
+    # The songs stay in the main memory, whatever the network is computed on.
+    with tf.device("CPU:0"):
+        every_x, every_y = tf.constant(x), tf.constant(y)
+    return (
+        tf.data.Dataset.from_tensor_slices(order)
+        .batch(batch_size)
+        .map(lambda rows: (tf.gather(every_x, rows), tf.gather(every_y, rows)))
+        .with_options(options)
+    )
+
+
+def steps_at_once(spec: Spec) -> int:
+    """Give how many steps may follow each other without Python, ``steps_per_execution`` in Keras.
+
+    One where something changes from step to step: the learning rate, or slices that are augmented.
+    """
+    recipe = spec.recipe or Recipe()
+    changing = recipe.schedule != "constant" or recipe.augmentation != Augmentation()
+    return 1 if changing else _STEPS_AT_ONCE
 
 
 def schedule_callbacks(network: Any, spec: Spec, epoch: int, slices: int) -> list[Any]:

@@ -36,7 +36,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
 from backbeat.finishing import finish_run
 from backbeat.history import Epoch, write_history
-from backbeat.recipes import batches_of, schedule_callbacks
+from backbeat.recipes import batches_of, schedule_callbacks, steps_at_once
 from backbeat.splits import Split, write_split
 from backbeat.tensorboard import logging_to
 from backbeat.zoo.build import build, compile_network, load_keras
@@ -48,7 +48,7 @@ _EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is, told after every batch."""
+    """How far a training is, told after every few batches."""
 
     epoch: int
     epochs: int
@@ -97,7 +97,7 @@ def train(
         Go on with the run that `out` holds, if it was begun with the same settings; a finished one
         is left as it is.
     on_progress : callable, optional
-        Called after every batch and epoch.
+        Called after every few batches, and after the last of an epoch.
     tensorboard : Path, optional
         Write each epoch's loss and accuracy to the folder of `out`'s name in here, for TensorBoard.
 
@@ -172,6 +172,7 @@ def new_network(spec: Spec, examples: Examples, seed: int) -> Any:
     utils.set_random_seed(seed)
     network = build(spec, (examples.x.shape[1], examples.x.shape[2]), len(examples.genres))
     compile_network(network, spec)
+    network.steps_per_execution = steps_at_once(spec)
     return network
 
 
@@ -196,7 +197,7 @@ def fit(
     out : Path
         Where the checkpoint is kept; it stays there when all is done.
     on_progress : callable, optional
-        Called after every batch.
+        Called after every few batches, and after the last of an epoch.
     on_epoch : callable, optional
         Called with the history after every epoch, and at the start if there is one already. What
         it raises ends the training.
@@ -330,7 +331,7 @@ def _batch_teller(
     on_progress: Callable[[Progress], None] | None,
     stopped: threading.Event,
 ) -> Any:
-    """Make the Keras callback that tells of progress and stops between two batches."""
+    """Make the Keras callback that tells of progress and stops between batches."""
     batches = -(-slices // spec.batch_size)
 
     def told(batch: int, logs: dict[str, float]) -> None:
