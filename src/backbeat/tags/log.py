@@ -94,9 +94,10 @@ class LogWriter:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file, if there is one."""
+        """Close the file, if there is one; what is told later opens it anew."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     def _open(self) -> IO[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)

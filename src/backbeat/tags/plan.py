@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from backbeat.classify import Answer, Failure
 from backbeat.tags.genres import chosen, same_genres
 
-Reason = Literal["has a genre", "already so", "unsure", "out of genre", "not confident enough"]
+Reason = Literal["with a genre", "already so", "unsure", "out of genre", "not confident enough"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def plan(
 
 def _decision(answer: Answer, present: Present, options: Options) -> Decision:
     if kept(present, options):
-        return LeftAlone(answer.path, present, "has a genre")
+        return LeftAlone(answer.path, present, "with a genre")
     if answer.verdict in ("unsure", "out of genre"):
         return LeftAlone(answer.path, present, answer.verdict)
     if answer.probability < options.min_confidence:

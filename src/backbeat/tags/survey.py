@@ -46,7 +46,7 @@ def _seen(path: Path, real: Path, options: Options) -> Seen:
         return Failure(path, "is a folder that cannot be listed")
     present = formats.read(real)
     if kept(present, options):
-        return LeftAlone(path, present, "has a genre")
+        return LeftAlone(path, present, "with a genre")
     if why := refusal(real):
         return Failure(path, why)
     return path, present
