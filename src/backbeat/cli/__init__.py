@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from backbeat import __version__
-from backbeat.cli import collections, comparing, labels, models, paper, songs, tagging, tuning
+from backbeat.cli import collections, comparing, labels, models, paper, songs, tagging, tuning, web
 from backbeat.errors import BackbeatError
 
 _STOPPED = 130  # the exit status of what Ctrl-C ends
@@ -54,6 +54,7 @@ app.command()(tuning.tune)
 app.command()(songs.classify)
 app.command()(tagging.tag)
 app.command()(songs.show)
+app.command()(web.serve)
 app.command()(songs.demo)
 
 

@@ -1,0 +1,57 @@
+"""The verb for the page in the browser and the HTTP API."""
+
+from typing import Annotated
+
+import typer
+
+from backbeat.cli.console import say, warn
+from backbeat.errors import BackbeatError, needing
+
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 is every network of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 7860,
+    model: Annotated[
+        str,
+        typer.Option(envvar="BACKBEAT_MODEL", help="A bundle that comes with backbeat, or a path."),
+    ] = "gtzan",
+    megabytes: Annotated[float, typer.Option(min=0.001, help="Most of one file.")] = 50,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Longest song.")] = 20,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, help="Longest time to wait for a turn, and to answer.")
+    ] = 120,
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="Songs answered together.")] = 2,
+    waiting: Annotated[
+        int, typer.Option(min=0, max=16, help="Songs that may wait; one more is refused.")
+    ] = 16,
+    files: Annotated[int, typer.Option(min=1, help="Most files in one go of the page.")] = 100,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="Below which path a proxy shows it.")
+    ] = "",
+) -> None:
+    """Open the page in the browser, and the HTTP API (its documentation is at /docs).
+
+    Nothing is kept of what is sent, and nothing asked of other machines. There is no
+    authentication: whoever reaches the port may use it.
+    """
+    with needing("web", "the page"):
+        from backbeat.web import Limits
+        from backbeat.web.server import serve as run
+
+    if root_path and not root_path.startswith("/"):
+        raise BackbeatError(f"--root-path {root_path}: must begin with a slash")
+    if host not in _LOCAL:
+        warn(f"anyone who reaches {host}:{port} may use it: there is no authentication")
+    limits = Limits(megabytes, minutes, seconds, at_once, waiting, files)
+    run(
+        host=host,
+        port=port,
+        model=model,
+        limits=limits,
+        root_path=root_path.rstrip("/"),
+        on_ready=lambda address: say(f"{address} (Ctrl-C ends it)"),
+    )

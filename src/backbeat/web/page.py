@@ -1,0 +1,181 @@
+"""The page: songs dropped or recorded, their answers, and what the model is."""
+
+import os
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported: it asks then
+import gradio as gr
+
+from backbeat import __version__
+from backbeat.classify import Answer, Failure
+from backbeat.errors import BackbeatError
+from backbeat.web import pictures, view
+from backbeat.web.service import RefusedError, Service, shown_name
+from backbeat.web.uploads import forget
+
+# Keeps the song in the browser before it is sent to be answered, and gives the player it after.
+_KEEP = "async (song, ...others) => { await backbeat.keep(song); return [song, ...others]; }"
+_SHOW = "() => backbeat.show()"
+
+
+def theme() -> gr.themes.Base:
+    """Give the look of Gradio's own parts, in the fonts that a system has."""
+    return gr.themes.Base(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ).set(
+        # Darker on light and lighter on dark than Gradio's own: each 4.5 to 1 or more.
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        color_accent="#00568a",
+        border_color_primary="*neutral_300",
+        border_color_primary_dark="*neutral_500",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
+    )
+
+
+def style() -> str:
+    """Give the style of what this package adds."""
+    return _static("page.css")
+
+
+def head() -> str:
+    """Give what stands in the head of the page: its script."""
+    return f"<script>{_static('page.js')}</script>"
+
+
+def make_page(service: Service, uploads: Path) -> Any:
+    """Make the page.
+
+    Parameters
+    ----------
+    service : Service
+    uploads : Path
+        Where Gradio puts what visitors send.
+
+    Returns
+    -------
+    gradio.Blocks
+    """
+    limits = service.limits
+
+    def answer_song(path: str | None, tags: bool) -> tuple[str, None]:
+        if path is None:
+            return "", None
+        song = Path(path)
+        try:
+            answer = service.answer(song, song.name, tags=tags)
+            return view.answer_html(answer, pictures.draw(song)), None
+        except BackbeatError as error:
+            return view.refusal_html(str(error)), None
+        finally:
+            forget(song, uploads)
+
+    def answer_many(paths: list[str] | None) -> Iterator[tuple[str, None]]:
+        songs = [Path(path) for path in paths or ()]
+        try:
+            if len(songs) > limits.files:
+                yield view.refusal_html(f"{len(songs)} files; at most {limits.files} at once"), None
+                return
+            results: list[Answer | Failure] = []
+            for song in songs:
+                yield view.table_html(results, of=len(songs)), None
+                results.append(_answered(service, song))
+                forget(song, uploads)
+            yield view.table_html(results, of=len(songs)) if songs else "", None
+        finally:
+            for song in songs:
+                forget(song, uploads)
+
+    with gr.Blocks(title="backbeat", analytics_enabled=False) as page:
+        _html(view.render("header.html", genres=service.classifier.genres))
+        with gr.Tab("A song"):
+            with gr.Row(elem_id="ways"):
+                song = _local_only(
+                    gr.File(label="A song", file_count="single", elem_id="song", height=150)
+                )
+                record = _local_only(
+                    gr.Audio(
+                        label="Or record it",
+                        sources=["microphone"],
+                        type="filepath",
+                        elem_id="record",
+                        buttons=[],
+                    )
+                )
+            _html(view.render("limits.html", limits=limits))
+            tags = gr.Checkbox(
+                label="Tags too: other genres, instruments, moods (takes longer)",
+                elem_id="tags",
+                container=False,
+            )
+            answer = _html(elem_id="answer")
+        with gr.Tab("Many songs"):
+            many = _local_only(
+                gr.File(label="Songs", file_count="multiple", elem_id="songs", height=150)
+            )
+            folder = _local_only(
+                gr.UploadButton(
+                    "Or choose a folder", file_count="directory", elem_id="folder", scale=0
+                )
+            )
+            _html(view.render("limits.html", limits=limits, many=True))
+            table = _html(elem_id="table")
+        with gr.Tab("The model"):
+            gr.Markdown(service.classifier.bundle.card, elem_id="card")
+        _html(view.render("footer.html", version=__version__))
+
+        turn: dict[str, Any] = {
+            "concurrency_limit": limits.at_once + limits.waiting,
+            "concurrency_id": "songs",
+            "api_visibility": "private",
+        }
+        for event, source in ((song.upload, song), (record.stop_recording, record)):
+            event(answer_song, [source, tags], [answer, source], js=_KEEP, **turn).then(
+                None, js=_SHOW
+            )
+        for event, sources in ((many.upload, many), (folder.upload, folder)):
+            event(answer_many, [sources], [table, sources], **turn)
+    page.queue(max_size=limits.at_once + limits.waiting, api_open=False)
+    return page
+
+
+def _html(value: str = "", **options: Any) -> gr.HTML:
+    """Give a part of the page whose style is this package's own."""
+    return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
+
+
+def _local_only(component: Any) -> Any:
+    """Make a component take uploads alone: Gradio would fetch a file from an address for it.
+
+    Not by a class derived from its own: Gradio writes a stub file beside each such class.
+    """
+    take = component.async_move_resource_to_block_cache
+
+    async def take_local(place: Any) -> Any:
+        if str(place).lower().startswith(("http:", "https:")):
+            raise gr.Error("send the file itself, not its address")
+        return await take(place)
+
+    component.async_move_resource_to_block_cache = take_local
+    return component
+
+
+def _answered(service: Service, song: Path) -> Answer | Failure:
+    name = shown_name(song.name)
+    try:
+        return service.answer(song, name)
+    except RefusedError as error:
+        return Failure(Path(name), str(error).removeprefix(f"{name}: "))
+
+
+def _static(name: str) -> str:
+    return (resources.files("backbeat.web") / "static" / name).read_text("utf-8")

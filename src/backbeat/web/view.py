@@ -1,0 +1,173 @@
+"""Answers as HTML: pure functions from answers to the parts of the page."""
+
+import base64
+import csv
+import functools
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+
+from backbeat import answers
+from backbeat.classify import Answer, Failure
+from backbeat.web.pictures import Picture
+
+_TOP = 5  # genres shown at first; the others open on demand
+_TAGS = 8
+_SAID = {
+    "sure": "sure enough to say so",
+    "not calibrated": "this model's probabilities are not calibrated",
+}
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A genre through the song: where it is the likeliest."""
+
+    genre: str
+    blocks: tuple[tuple[float, float, float], ...]
+    """Each (from, length, probability), the first two as shares of the song."""
+
+
+def lanes(answer: Answer) -> tuple[Lane, ...]:
+    """Give a lane to each genre that is the likeliest somewhere, the song's own genre first."""
+    length = _length(answer)
+    return tuple(
+        Lane(
+            genre,
+            tuple(
+                (moment.start / length, (moment.end - moment.start) / length, moment.probability)
+                for moment in answer.timeline
+                if moment.genre == genre
+            ),
+        )
+        for genre, _ in answer.ranking
+        if any(moment.genre == genre for moment in answer.timeline)
+    )
+
+
+def ticks(seconds: float, most: int = 6) -> tuple[tuple[float, str], ...]:
+    """Give at most `most` + 1 times to write along an axis, each (share of it, words)."""
+    steps = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+    step = next((step for step in steps if seconds <= most * step), seconds / most)
+    count = int(seconds / step) + 1
+    return tuple((i * step / seconds, clock(i * step)) for i in range(count))
+
+
+def clock(seconds: float) -> str:
+    """Give a time as minutes:seconds, with a tenth where it is not whole."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    whole, tenth = divmod(rest, 10)
+    return f"{minutes}:{whole:02}" + (f".{tenth}" if tenth else "")
+
+
+def answer_html(answer: Answer, pictures: Sequence[Picture] = ()) -> str:
+    """Show an answer.
+
+    Parameters
+    ----------
+    answer : Answer
+    pictures : sequence of Picture
+        Of the song; none are shown if there are none.
+    """
+    moments = [
+        [moment.start, moment.end, moment.genre, round(moment.probability, 4)]
+        for moment in answer.timeline
+    ]
+    return _template("answer.html").render(
+        answer=answer,
+        said=_SAID.get(answer.verdict, ""),
+        withheld=answer.label != answer.genre,
+        top=answer.ranking[:_TOP],
+        others=answer.ranking[_TOP:],
+        lanes=lanes(answer),
+        ticks=ticks(_length(answer)),
+        length=_length(answer),
+        moments=json.dumps(moments),
+        tags=answer.tags[:_TAGS],
+        pictures=pictures,
+        picture_ticks=ticks,
+    )
+
+
+def refusal_html(what: str) -> str:
+    """Show why there is no answer."""
+    return _template("refusal.html").render(what=what)
+
+
+def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
+    """Show many answers as a table, with a link to take them as CSV when all are there.
+
+    Parameters
+    ----------
+    results : sequence of Answer or Failure
+    of : int
+        How many there will be.
+    """
+    whole = len(results) == of
+    content = results_csv(results).encode("utf-8", "surrogateescape") if whole else b""
+    return _template("table.html").render(
+        results=[(isinstance(result, Answer), result) for result in results],
+        of=of,
+        whole=whole,
+        failed=sum(isinstance(result, Failure) for result in results),
+        csv=base64.b64encode(content).decode(),
+    )
+
+
+def results_csv(results: Sequence[Answer | Failure]) -> str:
+    """Give answers as the CSV that ``backbeat classify --format csv`` writes.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it: names are the
+    visitors' own, and tables are passed on.
+    """
+    file = io.StringIO()
+    genres = max((len(r.ranking) for r in results if isinstance(r, Answer)), default=0)
+    writer = answers.CsvWriter(file, genres=genres, top=3, timeline=False)
+    for result in results:
+        if isinstance(result, Answer):
+            writer.answer(result)
+        else:
+            writer.failure(result)
+    file.seek(0)
+    safe = io.StringIO()
+    harmless = csv.writer(safe, lineterminator="\n")
+    for row in csv.reader(file):
+        harmless.writerow([f"'{cell}" if cell[:1] in tuple("=+-@\t") else cell for cell in row])
+    return safe.getvalue()
+
+
+def _length(answer: Answer) -> float:
+    """Give the song's length, or where its last slice ends if that is later."""
+    return max(answer.seconds, *(moment.end for moment in answer.timeline))
+
+
+def percent(share: float) -> str:
+    """Give a share as a percentage, with a space that does not break."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("backbeat.web", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, clock=clock)
+    return environment
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def render(name: str, **values: Any) -> str:
+    """Fill one of the templates of this package."""
+    return _template(name).render(**values)
