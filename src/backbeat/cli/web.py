@@ -1,5 +1,6 @@
 """The verb for the page in the browser and the HTTP API."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -44,8 +45,13 @@ def serve(
 
     if root_path and not root_path.startswith("/"):
         raise BackbeatError(f"--root-path {root_path}: must begin with a slash")
-    if host not in _LOCAL:
-        warn(f"anyone who reaches {host}:{port} may use it: there is no authentication")
+
+    def ready(address: str) -> None:
+        say(f"{address} (Ctrl-C ends it)")
+        sys.stdout.flush()  # a program that waits for the address reads it from a pipe
+        if host not in _LOCAL:
+            warn("whoever reaches this address may use it: there is no authentication")
+
     limits = Limits(megabytes, minutes, seconds, at_once, waiting, files)
     run(
         host=host,
@@ -53,5 +59,5 @@ def serve(
         model=model,
         limits=limits,
         root_path=root_path.rstrip("/"),
-        on_ready=lambda address: say(f"{address} (Ctrl-C ends it)"),
+        on_ready=ready,
     )

@@ -1,7 +1,6 @@
 """The HTTP API: a song in, its answer out as JSON."""
 
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Query, Request, UploadFile
@@ -13,7 +12,7 @@ from backbeat import __version__
 from backbeat.web.answered import Answered, Health, Refused, Version
 from backbeat.web.docs import docs_page
 from backbeat.web.service import RefusedError, Service, shown_name, too_large
-from backbeat.web.uploads import kept_while_answered
+from backbeat.web.uploads import Uploads
 
 _RETRY_SECONDS = "5"
 _WHY = {
@@ -28,14 +27,14 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make_api(service: Service, uploads: Path) -> FastAPI:
+def make_api(service: Service, uploads: Uploads) -> FastAPI:
     """Make the application that answers programs.
 
     Parameters
     ----------
     service : Service
-    uploads : Path
-        A folder where files may lie while they are answered.
+    uploads : Uploads
+        Where files may lie while they are answered.
     """
     app = FastAPI(
         title="backbeat",
@@ -56,7 +55,7 @@ def make_api(service: Service, uploads: Path) -> FastAPI:
         name = shown_name(file.filename or "")
         if file.size is not None and file.size > service.limits.bytes:
             raise too_large(name, service.limits)
-        with kept_while_answered(file.file, uploads) as path:
+        with uploads.kept(file.file) as path:
             return Answered.of(service.answer(path, name, tags=tags))
 
     @app.get("/api/health", summary="Tell that the server lives, and how busy it is.")

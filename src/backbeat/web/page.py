@@ -10,11 +10,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported: i
 import gradio as gr
 
 from backbeat import __version__
+from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
 from backbeat.web import pictures, view
 from backbeat.web.service import RefusedError, Service, shown_name
-from backbeat.web.uploads import forget
+from backbeat.web.uploads import Arrivals, Uploads
 
 # Keeps the song in the browser before it is sent to be answered, and gives the player it after.
 _KEEP = "async (song, ...others) => { await backbeat.keep(song); return [song, ...others]; }"
@@ -52,14 +53,14 @@ def head() -> str:
     return f"<script>{_static('page.js')}</script>"
 
 
-def make_page(service: Service, uploads: Path) -> Any:
+def make_page(service: Service, uploads: Uploads) -> Any:
     """Make the page.
 
     Parameters
     ----------
     service : Service
-    uploads : Path
-        Where Gradio puts what visitors send.
+    uploads : Uploads
+        What visitors send.
 
     Returns
     -------
@@ -77,11 +78,22 @@ def make_page(service: Service, uploads: Path) -> Any:
         except BackbeatError as error:
             return view.refusal_html(str(error)), None
         finally:
-            forget(song, uploads)
+            uploads.forget(song)
+
+    def answer_folder(paths: list[str] | None) -> Iterator[tuple[str, None]]:
+        """Answer what of a folder is audio, as `backbeat classify` does."""
+        sent = [Path(path) for path in paths or ()]
+        songs = [song for song in sent if song.suffix.lower() in AUDIO_SUFFIXES]
+        for other in set(sent) - set(songs):
+            uploads.forget(other)
+        yield from answer_many([str(song) for song in songs])
 
     def answer_many(paths: list[str] | None) -> Iterator[tuple[str, None]]:
         songs = [Path(path) for path in paths or ()]
         try:
+            if not songs:
+                yield view.refusal_html("no audio files there"), None
+                return
             if len(songs) > limits.files:
                 yield view.refusal_html(f"{len(songs)} files; at most {limits.files} at once"), None
                 return
@@ -89,11 +101,10 @@ def make_page(service: Service, uploads: Path) -> Any:
             for song in songs:
                 yield view.table_html(results, of=len(songs)), None
                 results.append(_answered(service, song))
-                forget(song, uploads)
-            yield view.table_html(results, of=len(songs)) if songs else "", None
+            yield view.table_html(results, of=len(songs)), None
         finally:
             for song in songs:
-                forget(song, uploads)
+                uploads.forget(song)
 
     with gr.Blocks(title="backbeat", analytics_enabled=False) as page:
         _html(view.render("header.html", genres=service.classifier.genres))
@@ -142,8 +153,9 @@ def make_page(service: Service, uploads: Path) -> Any:
             event(answer_song, [source, tags], [answer, source], js=_KEEP, **turn).then(
                 None, js=_SHOW
             )
-        for event, sources in ((many.upload, many), (folder.upload, folder)):
-            event(answer_many, [sources], [table, sources], **turn)
+        many.upload(answer_many, many, [table, many], **turn)
+        folder.upload(answer_folder, folder, [table, folder], **turn)
+    page.upload_file_set = Arrivals(uploads)
     page.queue(max_size=limits.at_once + limits.waiting, api_open=False)
     return page
 
@@ -162,7 +174,7 @@ def _local_only(component: Any) -> Any:
 
     async def take_local(place: Any) -> Any:
         if str(place).lower().startswith(("http:", "https:")):
-            raise gr.Error("send the file itself, not its address")
+            raise gr.Error("send the file itself, not its address", print_exception=False)
         return await take(place)
 
     component.async_move_resource_to_block_cache = take_local

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -19,25 +18,24 @@ from backbeat.web.api import make_api
 from backbeat.web.guard import Guard
 from backbeat.web.limits import Limits
 from backbeat.web.service import Service
-from backbeat.web.uploads import sweep, uploads_folder
+from backbeat.web.uploads import Uploads, open_uploads
 
 _SWEEP_SECONDS = 60.0
 _GRACE_SECONDS = 3  # for what is being answered when the server is told to stop
 
 
-def make_app(service: Service, uploads: Path, *, root_path: str = "") -> ASGIApp:
+def make_app(service: Service, uploads: Uploads, *, root_path: str = "") -> ASGIApp:
     """Make the whole application: API and page behind the guard.
 
     Parameters
     ----------
     service : Service
-    uploads : Path
-        The folder of what visitors send.
+    uploads : Uploads
     root_path : str
         Below which path a proxy shows it.
     """
     # Gradio reads where to put uploads, and whether to keep what visitors did, from here.
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     import gradio
 
@@ -91,7 +89,7 @@ def serve(
     BackbeatError
         If the port is taken, or the model is none.
     """
-    with listening(host, port) as listener, uploads_folder() as uploads, _ended_quietly():
+    with listening(host, port) as listener, open_uploads() as uploads, _ended_quietly():
         service = Service.of_model(model, limits)
         app = make_app(service, uploads, root_path=root_path)
         config = uvicorn.Config(
@@ -169,13 +167,13 @@ def _oldest(limits: Limits) -> float:
     return max(600.0, 4 * limits.seconds)
 
 
-def _sweeping(uploads: Path, oldest: float) -> Callable[[FastAPI], Any]:
+def _sweeping(uploads: Uploads, oldest: float) -> Callable[[FastAPI], Any]:
     """Give a lifespan that removes what visitors left unanswered."""
 
     async def again() -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            await asyncio.to_thread(sweep, uploads, oldest)
+            await asyncio.to_thread(uploads.sweep, oldest)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -4,17 +4,101 @@ import contextlib
 import os
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from backbeat.errors import BackbeatError
 
 
+class Uploads:
+    """What visitors sent and still wait for.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies; see `open_uploads`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        # Two visitors may send the same file: Gradio keeps it once, and each is to be answered.
+        self._wanted: Counter[Path] = Counter()
+
+    @contextlib.contextmanager
+    def kept(self, content: IO[bytes]) -> Iterator[Path]:
+        """Write an upload to a file of its own, and remove it when the block ends."""
+        descriptor, name = tempfile.mkstemp(dir=self.folder)
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                shutil.copyfileobj(content, file)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def arrived(self, paths: Iterable[str]) -> None:
+        """Note that these files were sent, once more each."""
+        with self._lock:
+            self._wanted.update(map(Path, paths))
+
+    def forget(self, path: Path) -> None:
+        """Remove a file that was sent, unless another visitor still waits for its answer."""
+        if not path.is_relative_to(self.folder):
+            return
+        with self._lock:
+            self._wanted[path] -= 1
+            if self._wanted[path] <= 0:
+                del self._wanted[path]
+                path.unlink(missing_ok=True)
+
+    def sweep(self, older_than: float) -> int:
+        """Remove what has lain here for more than `older_than` seconds.
+
+        An upload whose visitor left before it was answered is never told of as answered.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        removed = 0
+        until = time.time() - older_than
+        for path in sorted(self.folder.rglob("*"), reverse=True):  # files before their folder
+            with contextlib.suppress(OSError):  # gone meanwhile, or a folder that is not empty
+                if path.stat().st_mtime >= until:
+                    continue
+                if path.is_dir():
+                    path.rmdir()
+                else:
+                    path.unlink()
+                    removed += 1
+                    with self._lock:
+                        self._wanted.pop(path, None)
+        return removed
+
+
+class Arrivals(set[str]):
+    """Gradio's set of what was uploaded, which tells `Uploads` of each arrival."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        super().__init__()
+        self.uploads = uploads
+
+    def update(self, *paths: Iterable[str]) -> None:
+        """Add paths, also those that are there already."""
+        for some in paths:
+            self.uploads.arrived(some)
+        super().update(*paths)
+
+
 @contextlib.contextmanager
-def uploads_folder() -> Iterator[Path]:
-    """Make the folder for as long as the block runs; nobody else may look into it.
+def open_uploads() -> Iterator[Uploads]:
+    """Make a folder for as long as the block runs; nobody else may look into it.
 
     Raises
     ------
@@ -29,52 +113,6 @@ def uploads_folder() -> Iterator[Path]:
             f"({error.strerror}); name another with TMPDIR"
         ) from error
     try:
-        yield folder
+        yield Uploads(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def kept_while_answered(content: IO[bytes], folder: Path) -> Iterator[Path]:
-    """Write an upload to a file of its own, and remove it when the block ends."""
-    descriptor, name = tempfile.mkstemp(dir=folder)
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            shutil.copyfileobj(content, file)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def forget(path: Path, folder: Path) -> None:
-    """Remove an uploaded file below `folder`, and the folder of its own that it lies in."""
-    if not path.is_relative_to(folder):
-        return
-    path.unlink(missing_ok=True)
-    parent = path.parent
-    if parent != folder:
-        with contextlib.suppress(OSError):  # another upload of the same bytes may have come
-            parent.rmdir()
-
-
-def sweep(folder: Path, older_than: float) -> int:
-    """Remove what has lain in `folder` for longer than `older_than` seconds.
-
-    An upload whose visitor left before it was answered is never told of as answered.
-
-    Returns
-    -------
-    int
-        How many files were removed.
-    """
-    removed = 0
-    until = time.time() - older_than
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
-        with contextlib.suppress(OSError):  # gone meanwhile, or a folder that is not empty
-            if path.is_dir():
-                path.rmdir()
-            elif path.stat().st_mtime < until:
-                path.unlink()
-                removed += 1
-    return removed
