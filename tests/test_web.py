@@ -1,0 +1,400 @@
+"""The parts of the page and the API that are pure, and turns, limits and uploads of the service."""
+
+import asyncio
+import base64
+import csv
+import io
+import os
+import sys
+import threading
+import time
+from http import HTTPStatus
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from backbeat.classify import Answer, Failure, Moment
+from backbeat.errors import BackbeatError
+from backbeat.web import Limits, pictures, view
+from backbeat.web.api import make_api
+from backbeat.web.guard import Guard
+from backbeat.web.service import RefusedError, Service, shown_name
+from backbeat.web.uploads import Arrivals, Uploads, open_uploads
+from sounds import music, silent_opus, write
+
+BUSY, TOO_LATE = HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT
+
+
+def told(verdict="sure", name="a.wav", **changed):
+    """An answer of three genres and four moments."""
+    moments = (("rock", 0.9), ("jazz", 0.5), ("rock", 0.8), ("blues", 0.4))
+    facts = {
+        "path": Path(name),
+        "seconds": 12.0,
+        "ranking": (("rock", 0.62), ("jazz", 0.3), ("blues", 0.08)),
+        "verdict": verdict,
+        "strangeness": 0.5,
+        "agreement": 0.5,
+        "timeline": tuple(
+            Moment(3.0 * i, 3.0 * i + 3, genre, p) for i, (genre, p) in enumerate(moments)
+        ),
+    }
+    return Answer(**{**facts, **changed})
+
+
+# --- What is shown
+
+
+def test_a_sure_answer_is_named():
+    html = view.answer_html(told())
+    assert 'class="bb-label">rock <span class="bb-probability">62\N{NO-BREAK SPACE}%' in html
+    assert "50\N{NO-BREAK SPACE}% of its moments agree" in html
+
+
+@pytest.mark.parametrize("verdict", ["unsure", "out of genre"])
+def test_an_answer_that_is_withheld_is_not_named_as_one(verdict):
+    html = view.answer_html(told(verdict))
+    assert f'class="bb-label">{verdict}</h2>' in html
+    assert "bb-probability" not in html
+    assert "first guess would be rock (62\N{NO-BREAK SPACE}%)" in html
+
+
+def test_a_name_cannot_bring_its_own_html():
+    html = view.answer_html(told(name="<img src=x onerror=alert(1)>.wav"))
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+    assert "<b>" not in view.refusal_html("<b>.wav: not audio")
+    assert "<b>" not in view.table_html([Failure(Path("<b>"), "<b>")], of=1)
+
+
+def test_lanes_hold_each_moment_once_below_its_genre():
+    lanes = view.lanes(told())
+    assert [lane.genre for lane in lanes] == ["rock", "jazz", "blues"]
+    assert lanes[0].blocks == ((0.0, 0.25, 0.9), (0.5, 0.25, 0.8))
+    assert sum(len(lane.blocks) for lane in lanes) == 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3.0, ["0:00", "0:00.5", "0:01", "0:01.5", "0:02", "0:02.5", "0:03"]),
+        (30.0, ["0:00", "0:05", "0:10", "0:15", "0:20", "0:25", "0:30"]),
+        (185.0, ["0:00", "1:00", "2:00", "3:00"]),
+    ],
+)
+def test_ticks(seconds, words):
+    ticks = view.ticks(seconds)
+    assert [word for _, word in ticks] == words
+    assert all(0 <= place <= 1 for place, _ in ticks)
+
+
+def test_clock_carries_into_minutes():
+    assert [view.clock(s) for s in (0, 9.96, 59.96, 61.25)] == ["0:00", "0:10", "1:00", "1:01.2"]
+
+
+def test_the_table_is_csv_like_the_command_line_and_harmless_in_a_spreadsheet():
+    results = [told(name="=1+1.wav"), Failure(Path("b.txt"), "not audio")]
+    rows = list(csv.DictReader(io.StringIO(view.results_csv(results))))
+    assert [row["path"] for row in rows] == ["'=1+1.wav", "b.txt"]
+    assert (rows[0]["answer"], rows[0]["probability"], rows[0]["genre_2"]) == (
+        "rock",
+        "0.6200",
+        "jazz",
+    )
+    assert rows[1]["error"] == "not audio"
+
+
+def test_csv_is_offered_only_when_all_are_there():
+    assert "download=" not in view.table_html([told()], of=2)
+    assert "1 of 2 done" in view.table_html([told()], of=2)
+    whole = view.table_html([told(), Failure(Path("b"), "bad")], of=2)
+    assert 'download="genres.csv"' in whole
+    assert "1 answered, 1 failed" in whole
+
+
+# --- Pictures
+
+
+def picture_of(uri):
+    return np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+    ).astype(int)
+
+
+def test_a_tone_is_bright_at_its_own_frequency(tmp_path):
+    rate = 22_050
+    tone = np.sin(2 * np.pi * 1000 * np.arange(3 * rate) / rate)[:, None].astype(np.float32) * 0.5
+    wave, spectrum, mfcc = pictures.draw(write(tmp_path / "tone.wav", tone, rate))
+    image = picture_of(spectrum.png)
+    brightest = image.sum(axis=(1, 2)).argmax()
+    share = 1 - (brightest + 0.5) / len(image)  # from below
+    at = {words: place for place, words in spectrum.labels}
+    assert abs(share - (at["500"] + at["2k"]) / 2) < 0.02  # 1 kHz lies midway between its octaves
+    assert len(wave.outlines) == 2
+    heights = [float(point.split(",")[1]) for point in wave.outlines[0].split()]
+    assert min(heights) == pytest.approx(0.5, abs=0.01)  # 1 less the peak
+    assert picture_of(mfcc.png).shape[0] == 13
+
+
+def test_silence_and_noise_are_drawn():
+    assert pictures.waveplot(np.zeros(10), 1.0).outlines[1].split()[0].endswith(",1.0000")
+    assert pictures.mfcc_map(np.zeros((13, 50)), 1.0).png.startswith("data:image/png;base64,")
+
+
+# --- The service: turns and limits
+
+
+@pytest.fixture
+def service(bundle):
+    return Service.of_model(str(bundle), Limits(megabytes=1, minutes=0.5, at_once=1, waiting=1))
+
+
+def test_it_answers_as_the_classifier_does(service, songs):
+    path = songs / "a.wav"
+    given = service.answer(path, "Mine.wav")
+    known = service.classifier.classify(path)
+    assert given.ranking == known.ranking
+    assert given.path == Path("Mine.wav")
+
+
+def refusal(service, path, name="x.wav"):
+    with pytest.raises(RefusedError) as refused:
+        service.answer(path, name)
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith(f"{name}: ")
+    assert str(path) not in str(refused.value)  # where it lies here is nobody's business
+    return refused.value.status, str(refused.value)
+
+
+def test_what_is_refused(service, tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("this is no song")
+    assert refusal(service, text)[0] == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    short = write(tmp_path / "short.wav", music(0.5))
+    assert refusal(service, short)[0] == HTTPStatus.UNPROCESSABLE_ENTITY
+    long = write(tmp_path / "long.mp3", music(40.0))
+    status, what = refusal(service, long)
+    assert status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    assert "too long (0.7 minutes); at most 0.5 minutes" in what
+    large = write(tmp_path / "large.wav", music(25.0))
+    assert large.stat().st_size > 1e6
+    status, what = refusal(service, large)
+    assert status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    assert "at most 1 MB" in what
+
+
+def test_a_surprise_of_a_decoder_is_the_files_fault(service, songs, monkeypatch):
+    def surprise(*_):
+        raise ValueError("no\nway")
+
+    monkeypatch.setattr("backbeat.audio.duration", surprise)
+    status, what = refusal(service, songs / "a.wav")
+    assert status == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "could not be decoded (ValueError: no way)" in what
+
+
+def test_an_answer_that_takes_too_long_is_stopped(bundle, tmp_path):
+    service = Service.of_model(str(bundle), Limits(minutes=60, seconds=0.01))
+    start = time.monotonic()
+    status, what = refusal(service, silent_opus(tmp_path / "hour.opus", 3000.0))
+    assert (status, time.monotonic() - start < 20) == (TOO_LATE, True)
+    assert "no answer within 0.01 s" in what
+    assert (service.answering, service.waiting) == (0, 0)
+
+
+class Slow:
+    """A classifier that answers when told to."""
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def _classify(self, path, stopped):
+        self.begun.release()
+        assert self.go.wait(20)
+        return told()
+
+
+def test_one_is_answered_one_waits_one_is_refused(service, songs):
+    slow = service.classifier = Slow()
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(service.answer(songs / "a.wav", "a.wav")))
+        for _ in range(2)
+    ]
+    threads[0].start()
+    assert slow.begun.acquire(timeout=10)
+    threads[1].start()
+    until(lambda: service.waiting == 1)
+    assert service.answering == 1
+    status, what = refusal(service, songs / "a.wav")
+    assert status == BUSY
+    assert "busy" in what
+    slow.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert [answer.genre for answer in answers] == ["rock", "rock"]
+    assert (service.answering, service.waiting) == (0, 0)
+
+
+def until(true, seconds=10.0):
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_turn_that_never_comes_is_refused(bundle, songs):
+    service = Service.of_model(str(bundle), Limits(at_once=1, waiting=1, seconds=0.2))
+    slow = service.classifier = Slow()
+    first = threading.Thread(target=lambda: service.answer(songs / "a.wav", "a.wav"))
+    first.start()
+    assert slow.begun.acquire(timeout=10)
+    status, what = refusal(service, songs / "a.wav")
+    assert (status, "its turn did not come" in what) == (BUSY, True)
+    slow.go.set()
+    first.join(10)
+
+
+def test_names_are_cut_to_their_end():
+    assert shown_name("C:\\music\\a.wav") == "a.wav"
+    assert shown_name("../../etc/a.wav") == "a.wav"
+    assert shown_name("") == "file"
+    assert shown_name("a\nb.wav") == r"a\nb.wav"
+    assert len(shown_name("a" * 500)) == 120
+
+
+# --- Uploads
+
+
+def test_an_upload_is_there_until_it_is_answered():
+    with open_uploads() as uploads:
+        assert uploads.folder.stat().st_mode & 0o777 == 0o700
+        with uploads.kept(io.BytesIO(b"song")) as path:
+            assert path.read_bytes() == b"song"
+        assert list(uploads.folder.iterdir()) == []
+    assert not uploads.folder.exists()
+
+
+def test_the_same_file_of_two_visitors_is_removed_after_the_second(tmp_path):
+    uploads = Uploads(tmp_path)
+    path = tmp_path / "hash" / "a.wav"
+    path.parent.mkdir()
+    path.touch()
+    arrivals = Arrivals(uploads)
+    arrivals.update([str(path)])
+    arrivals.update([str(path)])
+    uploads.forget(path)
+    assert path.exists()
+    uploads.forget(path)
+    assert not path.exists()
+    uploads.forget(path)  # gone already
+
+
+def test_nothing_outside_is_ever_removed(tmp_path):
+    song = tmp_path / "song.wav"
+    song.touch()
+    (tmp_path / "uploads").mkdir()
+    uploads = Uploads(tmp_path / "uploads")
+    uploads.forget(song)
+    assert song.exists()
+
+
+def test_sweeping_removes_what_is_old(tmp_path):
+    uploads = Uploads(tmp_path)
+    old, new = tmp_path / "old" / "a.wav", tmp_path / "new" / "b.wav"
+    for path in (old, new):
+        path.parent.mkdir()
+        path.touch()
+    for path in (old, old.parent):
+        os.utime(path, (0, 0))
+    assert uploads.sweep(60) == 1
+    assert not old.exists()
+    assert new.exists()
+    os.utime(old.parent, (0, 0))  # emptying it made it new
+    uploads.sweep(60)
+    assert not old.parent.exists()
+
+
+# --- The API, without a server
+
+
+@pytest.fixture
+def client(service, tmp_path):
+    app = Guard(make_api(service, Uploads(tmp_path)), service.limits)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def test_busy_says_when_to_try_again(client, service, songs, tmp_path):
+    service.limits = Limits(at_once=1, waiting=0)
+    service._places = threading.Semaphore(0)
+    reply = client.post("/api/classify", files={"file": (songs / "a.wav").open("rb")})
+    assert reply.status_code == 503
+    assert reply.headers["retry-after"] == "5"
+    assert reply.json()["error"].startswith("a.wav: busy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_request_is_refused_while_it_comes(client):
+    def endless():
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        for _ in range(100):
+            yield b"\0" * 100_000
+
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    reply = client.post("/api/classify", content=endless(), headers=kind)
+    assert (reply.status_code, "at most 1 MB" in reply.json()["error"]) == (413, True)
+
+
+def test_headers_keep_a_browser_at_home(client):
+    policy = client.get("/api/health").headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert "*" not in policy
+
+
+def test_an_error_that_is_no_refusal_shows_nothing_of_the_machine(client, service, songs):
+    service.answer = lambda *_, **__: 1 / 0
+    reply = client.post("/api/classify", files={"file": (songs / "a.wav").open("rb")})
+    assert reply.status_code == 500
+    assert "division" not in reply.text
+
+
+def test_without_the_extra_one_line_says_what_to_install(cli, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("backbeat.web")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    status, out, err = cli("serve")
+    assert (status, out) == (1, "")
+    assert err == "backbeat: the page needs uvicorn: pip install 'backbeat[web]'\n"
+
+
+def test_a_root_path_begins_with_a_slash(cli):
+    status, _, err = cli("serve", "--root-path", "music")
+    assert (status, err) == (1, "backbeat: --root-path music: must begin with a slash\n")
+
+
+def test_no_folder_for_uploads_is_told(monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(BackbeatError, match="No space left on device"), open_uploads():
+        pass
+
+
+def test_addresses_are_refused_as_songs():
+    from backbeat.web.page import _local_only
+
+    async def take(place):
+        return place
+
+    component = _local_only(SimpleNamespace(async_move_resource_to_block_cache=take))
+    assert asyncio.run(component.async_move_resource_to_block_cache("/a.wav")) == "/a.wav"
+    with pytest.raises(Exception, match="send the file itself"):
+        asyncio.run(component.async_move_resource_to_block_cache("HTTP://example.com/a.wav"))
