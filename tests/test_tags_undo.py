@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import mutagen
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backbeat.classify import Failure
 from backbeat.errors import BackbeatError
 from backbeat.tags import formats
 from backbeat.tags.applying import Written, apply
+from backbeat.tags.errors import TagError
 from backbeat.tags.log import Log, LogWriter, alone, new_log, read_log, state_folder
 from backbeat.tags.plan import Change, Present
 from backbeat.tags.rewriting import changing, copy_name, refusal, state
@@ -426,3 +430,42 @@ def test_a_present_genre_is_compared_exactly(songs, tmp_path, log):
     assert list(apply([planned], log)) == [
         Failure(song, "its genre was changed by someone else meanwhile")
     ]
+
+
+# --- Broken files
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(SUFFIXES),
+    st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), min_size=1, max_size=8),
+    st.one_of(st.none(), st.integers(0, 30_000)),
+)
+def test_a_damaged_file_is_refused_or_comes_back(songs, suffix, damage, length):
+    with tempfile.TemporaryDirectory() as folder:
+        damaged_there_and_back(copy_of(songs[suffix], Path(folder) / "music"), damage, length)
+
+
+def damaged_there_and_back(song, damage, length):
+    content = bytearray(song.read_bytes()[:length])
+    # Most of the tags stand at the beginning; those of WAV, AIFF and M4A at the end.
+    for place, value in damage:
+        if place < len(content):
+            content[place if place % 2 else -place - 1] = value
+    song.write_bytes(content)
+    log = LogWriter(song.parents[1] / "log.jsonl", {})
+    try:
+        planned = change(song)
+    except TagError as error:
+        assert "\n" not in str(error)
+        return
+    (result,) = apply([planned], log)
+    log.close()
+    assert list(song.parent.iterdir()) == [song]
+    if isinstance(result, Failure):
+        assert song.read_bytes() == content
+        assert result.reason
+    else:
+        assert formats.read(song).values
+        assert list(undo(read_log(log.path))) == [Undone(song, "byte for byte")]
+        assert song.read_bytes() == content

@@ -15,12 +15,12 @@ mutagen is under the GPL and comes with the extra ``library``: it is imported on
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbeat.errors import needing, one_line
+from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.tags.errors import TagError
 from backbeat.tags.plan import Present
 
@@ -68,9 +68,10 @@ def read(path: Path) -> Present:
     TagError
         If the file's format has no tags that we write, or the tags are broken.
     """
-    file, family = _open(path)
-    values = tuple(family.get(file))
-    return Present(family.name(file), values, _shown(path, file, values))
+    with _telling(path, "its tags cannot be read"):
+        file, family = _open(path)
+        values = tuple(family.get(file))
+        return Present(family.name(file), values, _shown(path, file, values))
 
 
 def write(path: Path, genres: Sequence[str]) -> tuple[str, ...]:
@@ -92,19 +93,26 @@ def write(path: Path, genres: Sequence[str]) -> tuple[str, ...]:
     TagError
         If the file cannot be written, or another tag would not stay as it was.
     """
-    file, family = _open(path)
-    others = family.others(file)
-    try:
+    with _telling(path, "its tags cannot be written"):
+        file, family = _open(path)
+        others = family.others(file)
         family.put(file, genres)
         family.save(file, path)
-    except OSError:
+        file, family = _open(path)
+        if family.others(file) != others:
+            raise TagError(path, "its other tags would not all stay as they are")
+        return tuple(family.get(file))
+
+
+@contextlib.contextmanager
+def _telling(path: Path, what: str) -> Iterator[None]:
+    """Say which file it was; broken ones bring errors of every kind out of mutagen."""
+    try:
+        yield
+    except (BackbeatError, OSError):
         raise
     except Exception as error:
-        raise TagError(path, f"its tag could not be written ({one_line(error)})") from error
-    file, family = _open(path)
-    if family.others(file) != others:
-        raise TagError(path, "its other tags would not all stay as they are")
-    return tuple(family.get(file))
+        raise TagError(path, f"{what} ({one_line(error) or type(error).__name__})") from error
 
 
 def _open(path: Path) -> tuple[Any, _Family]:
@@ -113,19 +121,16 @@ def _open(path: Path) -> tuple[Any, _Family]:
     import mutagen
     from mutagen import aiff, asf, flac, mp3, mp4, oggflac, oggopus, oggvorbis, wave
 
-    try:
-        with path.open("rb") as stream:  # mutagen would hide the system's error in its own
-            file = mutagen.File(stream)
-        for kinds, family in (
-            ((mp3.MP3, aiff.AIFF, wave.WAVE), _ID3),
-            ((mp4.MP4,), _MP4),
-            ((flac.FLAC, oggvorbis.OggVorbis, oggopus.OggOpus, oggflac.OggFLAC), _VORBIS),
-            ((asf.ASF,), _ASF),
-        ):
-            if isinstance(file, kinds):
-                return (_reopen_id3(path, type(file)) if family is _ID3 else file), family
-    except mutagen.MutagenError as error:
-        raise TagError(path, f"its tags cannot be read ({one_line(error)})") from error
+    with path.open("rb") as stream:  # mutagen would hide the system's error in its own
+        file = mutagen.File(stream)
+    for kinds, family in (
+        ((mp3.MP3, aiff.AIFF, wave.WAVE), _ID3),
+        ((mp4.MP4,), _MP4),
+        ((flac.FLAC, oggvorbis.OggVorbis, oggopus.OggOpus, oggflac.OggFLAC), _VORBIS),
+        ((asf.ASF,), _ASF),
+    ):
+        if isinstance(file, kinds):
+            return (_reopen_id3(path, type(file)) if family is _ID3 else file), family
     raise TagError(path, "is of a format whose tags cannot be written")
 
 
@@ -139,12 +144,9 @@ def _shown(path: Path, file: Any, values: tuple[str, ...]) -> tuple[str, ...]:
         with contextlib.suppress(apev2.APENoHeaderError):  # nearly no MP3 has such a tag
             values += tuple(apev2.APEv2(path).get("Genre", ()))
     if isinstance(file, wave.WAVE):
-        from tinytag import TinyTag, TinyTagException
+        from tinytag import TinyTag
 
-        try:
-            in_list = TinyTag.get(path).genre  # that of the chunk LIST, which mutagen does not read
-        except TinyTagException as error:
-            raise TagError(path, f"its tags cannot be read ({one_line(error)})") from error
+        in_list = TinyTag.get(path).genre  # that of the chunk LIST, which mutagen does not read
         values += (in_list,) if in_list and in_list not in values else ()
     return tuple(value.strip() for value in values if value.strip())
 

@@ -188,13 +188,12 @@ def alone() -> Iterator[None]:
     Raises
     ------
     BackbeatError
-        If another one is writing.
+        If another one is writing, or on Windows.
     """
     try:
         import fcntl
-    except ImportError:  # Windows has other locks, and refuses to replace an open file anyway
-        yield
-        return
+    except ImportError:
+        raise BackbeatError("tags are written on Linux and macOS only, so far") from None
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:

@@ -4,10 +4,13 @@ import hashlib
 from pathlib import Path
 
 import av
+from av.stream import Stream
+
+_PICTURES = frozenset(("bmp", "gif", "mjpeg", "png", "tiff", "webp"))
 
 
 def same_sound(one: Path, other: Path) -> bool:
-    """Whether the audio streams of two files agree, packet for packet and tick for tick.
+    """Whether the streams of two files agree, packet for packet and tick for tick.
 
     Parameters
     ----------
@@ -23,11 +26,12 @@ def same_sound(one: Path, other: Path) -> bool:
 
 
 def _packets(path: Path) -> list[tuple[int, int, str]]:
-    """Tell place, number of packets and digest of each audio stream; none on an error."""
+    """Tell place, number of packets and digest of each stream; none on an error."""
     try:
         # "file:" keeps a name like "concat:a" from being taken for an address.
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            streams = container.streams.audio
+            # Of a video, its pictures too; cover art is a tag, and may stand elsewhere.
+            streams = [one for one in container.streams if not _is_cover(one)]
             digests = {stream.index: hashlib.sha256() for stream in streams}
             counts = dict.fromkeys(digests, 0)
             for packet in container.demux(streams):
@@ -41,3 +45,8 @@ def _packets(path: Path) -> list[tuple[int, int, str]]:
             ]
     except av.FFmpegError:
         return []
+
+
+def _is_cover(stream: Stream) -> bool:
+    """Whether a stream is a still picture (PyAV tells FFmpeg's own word on that since 14 only)."""
+    return stream.type == "video" and stream.codec_context.name in _PICTURES
