@@ -78,4 +78,4 @@ class Guard:
         await self.app(scope, counted, with_headers)
 
     def _too_large(self, most: int) -> str:
-        return f"too large; at most {(most - _FORM) / 1e6:g} MB are taken here"
+        return f"too large; at most {(most - _FORM) / 2**20:g} MB are taken here"

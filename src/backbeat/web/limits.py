@@ -10,7 +10,7 @@ class Limits:
     Attributes
     ----------
     megabytes : float
-        Most of one file, in millions of bytes.
+        Most of one file, of 2**20 bytes each, as browsers count them.
     minutes : float
         Longest song.
     seconds : float
@@ -33,7 +33,7 @@ class Limits:
     @property
     def bytes(self) -> int:
         """The most bytes of one file."""
-        return int(self.megabytes * 1e6)
+        return int(self.megabytes * 2**20)
 
     @property
     def request_bytes(self) -> int:

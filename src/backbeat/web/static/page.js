@@ -11,6 +11,26 @@
     if (reply.ok) kept = URL.createObjectURL(await reply.blob());
   };
 
+  // Files that are too large are refused here: sending them first would take long and end the same.
+  const refuse = (event, files) => {
+    const tab = event.target.closest?.('[role="tabpanel"]') ?? document;
+    const limits = tab.querySelector("[data-bytes]");
+    if (!limits) return;
+    const large = [...(files ?? [])].filter((file) => file.size > Number(limits.dataset.bytes));
+    const place = tab.querySelector(".bb-refused");
+    place.hidden = !large.length;
+    if (!large.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const names = large.map((file) => file.name).join(", ");
+    place.querySelector("span").textContent = `${names}: too large; at most ${limits.dataset.megabytes} MB are taken here`;
+    if (event.type === "change") event.target.value = "";
+    else event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));
+  };
+  const chosen = (event) => event.target.type === "file" && refuse(event, event.target.files);
+  document.addEventListener("change", chosen, true);
+  document.addEventListener("drop", (event) => refuse(event, event.dataTransfer?.files), true);
+
   const clock = (seconds) => {
     const tenths = Math.round(10 * seconds);
     const whole = String(Math.floor(tenths / 10) % 60).padStart(2, "0");
