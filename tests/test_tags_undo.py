@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mutagen
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backbeat.classify import Failure
@@ -441,6 +441,7 @@ def test_a_present_genre_is_compared_exactly(songs, tmp_path, log):
     st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), min_size=1, max_size=8),
     st.one_of(st.none(), st.integers(0, 30_000)),
 )
+@example("aiff", [(39, 0)], None)  # mutagen writes, and does not find it again
 def test_a_damaged_file_is_refused_or_comes_back(songs, suffix, damage, length):
     with tempfile.TemporaryDirectory() as folder:
         damaged_there_and_back(copy_of(songs[suffix], Path(folder) / "music"), damage, length)

@@ -97,11 +97,14 @@ def write(path: Path, genres: Sequence[str]) -> tuple[str, ...]:
         file, family = _open(path)
         others = family.others(file)
         family.put(file, genres)
+        values = family.get(file)
         family.save(file, path)
         file, family = _open(path)
+        if family.get(file) != values:
+            raise TagError(path, "its tags are broken: a genre would not stay in them")
         if family.others(file) != others:
             raise TagError(path, "its other tags would not all stay as they are")
-        return tuple(family.get(file))
+        return tuple(values)
 
 
 @contextlib.contextmanager
