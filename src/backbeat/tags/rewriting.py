@@ -89,8 +89,9 @@ def changing(path: Path, *, mtime_ns: int | None = None) -> Iterator[Path]:
         shutil.copyfile(path, copy)
         yield copy
         written = copy.stat().st_mtime_ns
-        with contextlib.suppress(PermissionError):  # only root may give files to others
-            os.chown(copy, before.st_uid, before.st_gid)
+        for owner, group in ((-1, before.st_gid), (before.st_uid, -1)):
+            with contextlib.suppress(PermissionError):  # only root may give files to all others
+                os.chown(copy, owner, group)
         shutil.copystat(path, copy)
         os.utime(copy, ns=(before.st_atime_ns, written if mtime_ns is None else mtime_ns))
         with copy.open("rb") as file:
