@@ -23,7 +23,7 @@ from backbeat.genres import normalise_genre
 __all__ = ["Collection", "Track", "read_collection", "read_tags"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Track:
     """One labelled file.
 
@@ -32,8 +32,8 @@ class Track:
     name : str
         The path below the collection's folder, with ``/`` and its suffix; in a table, the path as
         written there. A file's name with undecodable bytes holds them as Python's lone surrogates.
-    path : Path
-        Where the file is.
+    folder : Path
+        What the name is to be looked up in: the collection's folder, or its table's.
     genre : str
         Its label.
     artist, album, title : str
@@ -41,11 +41,16 @@ class Track:
     """
 
     name: str
-    path: Path
+    folder: Path
     genre: str
     artist: str = ""
     album: str = ""
     title: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the file is; made when it is asked for, since 100,000 paths are 40 MB."""
+        return self.folder / self.name
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def _read_folder(root: Path) -> Collection:
                 " move it away"
             )
         genre = normalise_genre(folder.name)
-        tracks += [Track(name, root / name, genre) for name in names]
+        tracks += [Track(name, root, genre) for name in names]
         ignored += others
     tracks.sort(key=lambda track: track.name)
     if _is_gtzan(tracks):
@@ -302,7 +307,7 @@ def _table_track(row: list[str], columns: dict[str, int], folder: Path, where: s
     if not genre:
         raise BackbeatError(f"{where}: no genre for {display_name(name)}")
     others = {key: _clean(cell(key)) for key in ("artist", "album", "title")}
-    return Track(name, folder / name, normalise_genre(genre), **others)
+    return Track(name, folder, normalise_genre(genre), **others)
 
 
 def _require_files(tracks: dict[str, Track], lines: dict[str, int], shown: str) -> None:

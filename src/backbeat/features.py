@@ -313,13 +313,16 @@ def write_table(group: "zarr.Group", table: TrackTable) -> None:
 
 def _read_table(group: "zarr.Group") -> TrackTable:
     columns = cast("zarr.Group", group["tracks"])
-    text = {
-        name: tuple(str(value) for value in _read_whole(array_in(columns, name)))
-        for name in TEXT_COLUMNS
-    }
+    text = {name: _read_text(array_in(columns, name)) for name in TEXT_COLUMNS}
     seconds = _read_whole(array_in(columns, "seconds")).astype(np.float64)
     slices = _read_whole(array_in(columns, "slices")).astype(np.int64)
     return TrackTable(seconds=seconds, slices=slices, **text)
+
+
+def _read_text(array: "ZarrArray") -> tuple[str, ...]:
+    """Read a column of text; what stands in many rows, such as a genre, is held once."""
+    known: dict[str, str] = {}
+    return tuple(known.setdefault(text, text) for text in map(str, _read_whole(array)))
 
 
 def _read_whole(array: "ZarrArray") -> npt.NDArray[Any]:
@@ -355,4 +358,4 @@ def _check(
 
 def _storable(text: str) -> str:
     """Give a name that is not UTF-8 in a form that can be written, with escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -9,7 +9,8 @@ import hashlib
 import json
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -40,9 +41,10 @@ from backbeat.memory import keep_freed_memory
 # Chunks of up to 2 MB: large enough to read quickly, small enough to lose little to a kill.
 _TRACKS_IN_A_BLOCK = 32
 _BLOCKS_OF_A_SMALL_COLLECTION = 16
+_RECORDS_AT_ONCE = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one track."""
 
@@ -133,10 +135,10 @@ def prepare(
         raise BackbeatError("--windows is not for --frontend mfcc, which takes the first 29 s only")
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
     group = _open_or_create(collection, out, front, windows, drop_duplicates)
-    blocks = _blocks(collection, out, front, windows)
     if not group.attrs.get("complete"):
+        blocks = _blocks(collection, out, front, windows)
         _fill(group, blocks, len(collection.tracks), executor or InlineExecutor(), on_progress)
-        _finish(group, collection, blocks, drop_duplicates)
+        _finish(group, collection, drop_duplicates)
     elif on_progress:
         on_progress(len(collection.tracks), len(collection.tracks))
     _tidy(out)
@@ -249,66 +251,65 @@ def _require_a_file(job: _Block) -> None:
 
 def _fill(
     group: zarr.Group,
-    blocks: Sequence[_Block],
+    blocks: Iterable[_Block],
     tracks: int,
     executor: Executor,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
-    records = np.asarray(array_in(group, "progress")[:])
-    waiting = [block for block in blocks if not records[block.index]]
-    done = tracks - sum(len(block.tracks) for block in waiting)
+    filled = [bool(record) for record in np.asarray(array_in(group, "progress")[:])]
+    size = _block_size(tracks)
+    done = sum(min(size, tracks - size * index) for index, done in enumerate(filled) if done)
     if on_progress:
         on_progress(done, tracks)
+    waiting = (block for block in blocks if not filled[block.index])
     for finished in map_unordered(executor, _fill_block, waiting):
         done += finished
         if on_progress:
             on_progress(done, tracks)
 
 
-def _finish(
-    group: zarr.Group, collection: Collection, blocks: Sequence[_Block], drop_duplicates: bool
-) -> None:
+def _finish(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> None:
     """Gather the blocks' records into the track table."""
-    records = np.asarray(array_in(group, "progress")[:])
-    outcomes = [
-        Outcome(**{**outcome, "findings": tuple(outcome["findings"])})
-        for block in blocks
-        for outcome in json.loads(records[block.index])
-    ]
     tracks = collection.tracks
-    twins = find_duplicates(
-        {
-            track.name: outcome.digest
-            for track, outcome in zip(tracks, outcomes, strict=True)
-            if outcome.slices and not excluded(collection, track)
-        }
-    )
-    labels = {track.name: track.genre for track in tracks}
-    findings = []
-    dropped = set(twins) if drop_duplicates else set()
-    for track, outcome in zip(tracks, outcomes, strict=True):
-        told = list(outcome.findings)
+    faults = {track.name: fault for track in tracks if (fault := excluded(collection, track))}
+    seconds, slices = np.zeros(len(tracks), np.float64), np.zeros(len(tracks), np.int64)
+    text: dict[str, list[str]] = {name: [] for name in ("artist", "album", "digest", "finding")}
+    digests = {}
+    for row, (track, outcome) in enumerate(zip(tracks, _outcomes(group), strict=True)):
+        seconds[row], slices[row] = outcome.seconds, outcome.slices
+        text["artist"].append(sys.intern(outcome.artist))
+        text["album"].append(sys.intern(outcome.album))
+        text["digest"].append(outcome.digest)
+        text["finding"].append("; ".join(outcome.findings))
+        if outcome.slices and track.name not in faults:
+            digests[track.name] = outcome.digest
+    twins = find_duplicates(digests)
+    labels = {track.name: track.genre for track in tracks} if twins else {}
+    for row, track in enumerate(tracks):
         if track.name in twins:
-            told.append(duplicate(track, twins[track.name], labels).reason)
-        if fault := excluded(collection, track):
-            told = [fault.reason]
-            dropped.add(track.name)
-        findings.append("; ".join(told))
-    slices = [
-        0 if track.name in dropped else outcome.slices
-        for track, outcome in zip(tracks, outcomes, strict=True)
-    ]
+            told = duplicate(track, twins[track.name], labels).reason
+            text["finding"][row] = "; ".join(filter(None, (text["finding"][row], told)))
+        if track.name in faults:
+            text["finding"][row] = faults[track.name].reason
+        if track.name in faults or (drop_duplicates and track.name in twins):
+            slices[row] = 0
     table = TrackTable(
         name=tuple(track.name for track in tracks),
         genre=tuple(track.genre for track in tracks),
-        artist=tuple(outcome.artist for outcome in outcomes),
-        album=tuple(outcome.album for outcome in outcomes),
-        seconds=np.array([outcome.seconds for outcome in outcomes], np.float64),
-        digest=tuple(outcome.digest for outcome in outcomes),
-        slices=np.array(slices, np.int64),
-        finding=tuple(findings),
+        seconds=seconds,
+        slices=slices,
+        **{name: tuple(values) for name, values in text.items()},
     )
     write_table(group, table)
+
+
+def _outcomes(group: zarr.Group) -> Iterator[Outcome]:
+    """Give what became of each track; of a large collection not all at once."""
+    records = array_in(group, "progress")
+    for start in range(0, records.shape[0], _RECORDS_AT_ONCE):
+        for record in np.asarray(records[start : start + _RECORDS_AT_ONCE]):
+            for outcome in json.loads(record):
+                yield Outcome(**{**outcome, "findings": tuple(outcome["findings"])})
 
 
 def _open_or_create(
@@ -346,16 +347,17 @@ def _open_or_create(
     return open_group(out, mode="r+")
 
 
-def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) -> list[_Block]:
+def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) -> Iterator[_Block]:
+    """Make the jobs one by one: all of a large collection's at once would double its tracks."""
     size = _block_size(len(collection.tracks))
     store, parameters = str(out.absolute()), front.model_dump()
-    tracks = [replace(track, path=track.path.absolute()) for track in collection.tracks]
-    blocks = []
-    for index, first in enumerate(range(0, len(tracks), size)):
-        own = tuple(tracks[first : first + size])
+    for index, first in enumerate(range(0, len(collection.tracks), size)):
+        own = tuple(
+            replace(track, folder=track.folder.absolute())
+            for track in collection.tracks[first : first + size]
+        )
         there = any(track.path.exists() for track in own)
-        blocks.append(_Block(store, index, first, own, parameters, windows, there))
-    return blocks
+        yield _Block(store, index, first, own, parameters, windows, there)
 
 
 def _block_size(tracks: int) -> int:
