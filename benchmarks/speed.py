@@ -1,10 +1,11 @@
 """How fast backbeat is, beside the way of the paper's base, in one run.
 
-    python benchmarks/speed.py [--rounds 3] [--json speed.json]
+    python benchmarks/speed.py [--rounds 3] [--all] [--only ROW,ROW] [--json speed.json]
 
 Each row is measured in processes of their own, the two ways in turn, round by round; what is told
-is the median and the ratio of the medians. The songs are of the built-in collection, so no data set
-is needed. Modules are loaded before the clock starts, but for the row "cold".
+is the median and the ratio of the medians. The songs are of the built-in collection, or made-up
+numbers, so no data set is needed. `--all` takes all 59 models and 100,000 tracks where the quick
+run takes six and 20,000.
 """
 
 import argparse
@@ -16,13 +17,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 SONGS_A_GENRE = 6
-COPIES = 5  # links to each song: what is made of a file does not depend on the others
-MORE = 4  # times as many for two processes, which need a second to start
+HALF_MINUTES_OF_AN_HOUR = 120
+SLICES = (999, 10, 125, 13)
+"""Of the made-up songs that the models train on: the size of the paper's GTZAN."""
+MODELS = ("mlp_12", "mlp_22", "cnn_base_01", "cnn_01.2", "cnn_02.7", "cnn_03.4")
+"""Two MLPs and four CNNs, of few and of many layers, for the quick run."""
 ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
 
@@ -33,31 +39,67 @@ class Row:
     Attributes
     ----------
     work : str
-    base, ours : float
-        Seconds, medians over the rounds.
-    reach : float
-        The ratio that is aimed at.
+    before, after : str
+        What was measured of the two ways, with its unit.
+    ratio : float
+        What came of it.
+    reach : str
+        What is aimed at.
     """
 
     work: str
-    base: float
-    ours: float
-    reach: float
+    before: str
+    after: str
+    ratio: float
+    reach: str
 
-    @property
-    def ratio(self) -> float:
-        """How many times faster."""
-        return self.base / self.ours
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the songs are, and how much is done."""
+
+    songs: Path
+    rounds: int
+    everything: bool
+
+    def tree(self, name: str, tracks: int) -> Path:
+        """Give a folder of links to the songs, so many that it has about `tracks`."""
+        songs = sorted((self.songs / "few").glob("*/*.wav"))
+        for song in songs:
+            genre = self.songs / name / song.parent.name
+            genre.mkdir(parents=True, exist_ok=True)
+            for copy in range(tracks // len(songs)):
+                link = genre / f"{song.stem}-{copy:05d}.wav"
+                if not link.exists():
+                    os.link(song, link)
+        return self.songs / name
+
+    def song(self) -> Path:
+        """Give one song."""
+        return next((self.songs / "few").glob("*/*.wav"))
 
 
 def main() -> None:
     """Measure, print the table and write it as JSON."""
     parser = argparse.ArgumentParser(description="How fast backbeat is.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--all", action="store_true", help="all 59 models, 100,000 tracks")
+    parser.add_argument("--only", default=",".join(ROWS), help=f"of {', '.join(ROWS)}")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), chosen.rounds)
+        bench = Bench(Path(folder), chosen.rounds, chosen.all)
+        command = [sys.executable, "-m", "backbeat", "data", "jam", "-o", str(bench.songs / "few")]
+        run([*command, "--per-genre", str(SONGS_A_GENRE)])
+        print("| work | before | backbeat | ratio | reach |\n| --- | --- | --- | --- | --- |")
+        for name in chosen.only.split(","):
+            for row in ROWS[name](bench):
+                rows.append(row)
+                print(
+                    f"| {row.work} | {row.before} | {row.after} | {row.ratio:.2f} | {row.reach} |",
+                    flush=True,
+                )
     machine = {
         "processors": len(os.sched_getaffinity(0)),
         "platform": platform.platform(),
@@ -65,77 +107,203 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "rounds": chosen.rounds,
     }
-    print("| work | base | backbeat | ratio | reach |\n| --- | --- | --- | --- | --- |")
-    for row in rows:
-        print(
-            f"| {row.work} | {row.base:.2f} s | {row.ours:.2f} s "
-            f"| {row.ratio:.1f} | {row.reach:g} |"
-        )
     print(machine)
     if chosen.json:
         content = {"machine": machine, "rows": [asdict(row) for row in rows]}
         chosen.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def measure(folder: Path, rounds: int) -> list[Row]:
-    """Make the songs, and measure every row."""
-    songs = make_songs(folder)
-    few, many = songs / "few", songs / "many"
-    count = sum(1 for _ in many.glob("*/*"))
+# --- The rows
+
+
+def features(bench: Bench) -> list[Row]:
+    """Audio files to features ready for training."""
+    many = bench.tree("many", 300)
     times = alternating(
         {
-            "base": lambda: task("features-base", many, folder / "base.json"),
+            "base": lambda: task("features-base", many, bench.songs / "base.json"),
             "mfcc": lambda: task("prepare", many, "mfcc", "1"),
             "logmel": lambda: task("prepare", many, "logmel", "1"),
         },
-        rounds,
+        bench.rounds,
     )
-    most = songs / "most"
-    pair = alternating(
+    return [
+        compared("300 WAV files to MFCCs, one core", times["base"], times["mfcc"], "6"),
+        compared("300 WAV files to log-mel maps, one core", times["base"], times["logmel"], "12"),
+    ]
+
+
+def two_processes(bench: Bench) -> list[Row]:
+    """The same with two processes, beside one."""
+    most = bench.tree("most", 1200)
+    times = alternating(
         {
             "one": lambda: task("prepare", most, "mfcc", "1"),
             "two": lambda: task("prepare", most, "mfcc", "2", cores=2),
         },
-        rounds,
+        bench.rounds,
     )
-    song = next(few.glob("*/*"))
-    model = folder / "base.keras"
-    task("model-base", model, cores=2)
-    cold = alternating(
+    work = "1,200 WAV files to MFCCs, two processes beside one"
+    return [compared(work, times["one"], times["two"], "1.8")]
+
+
+def models(bench: Bench) -> list[Row]:
+    """Models of the paper, each for a tenth of its epochs."""
+    made = bench.songs / "made-up.npz"
+    random = np.random.default_rng(0)
+    x = 30 * random.standard_normal(SLICES, np.float32)
+    genres = np.array([f"genre{number}" for number in range(10)])
+    y = np.arange(SLICES[0]) % 10
+    names = np.array([f"{genres[label]}/{row:03d}" for row, label in enumerate(y)])
+    np.savez(made, X=x, y=y, names=names, genres=genres)
+    store = bench.songs / "made-up"
+    backbeat("import-features", made, "--frontend", "mfcc", "-o", store)
+    only = "*" if bench.everything else ",".join(MODELS)
+    numbers = iter(range(1000))
+
+    def ours() -> float:
+        return timed(
+            lambda: task("models", store, bench.songs / f"runs-{next(numbers)}", only, cores=2)
+        )
+
+    times = alternating(
         {
-            "base": lambda: whole("classify-base", model, song),
-            "ours": lambda: whole("classify", song),
+            "base": lambda: timed(
+                lambda: task("models-base", made, bench.songs / "base", only, cores=2)
+            ),
+            "ours": ours,
         },
-        rounds,
+        1 if bench.everything else min(2, bench.rounds),
+        warm_up=False,
     )
+    count = "all of the paper's models" if bench.everything else f"{len(MODELS)} models"
+    work = f"{count}, a tenth of their epochs, two cores"
+    return [compared(work, times["base"], times["ours"], "2")]
+
+
+def cold(bench: Bench) -> list[Row]:
+    """One song from the shell, nothing loaded before."""
+    model = bench.songs / "base.keras"
+    task("model-base", model, cores=2)
+    song = bench.song()
+    times = alternating(
+        {
+            "base": lambda: timed(lambda: task("classify-base", model, song, cores=2)),
+            "ours": lambda: timed(lambda: backbeat("classify", song)),
+        },
+        max(5, bench.rounds),
+    )
+    return [compared("one song, cold", times["base"], times["ours"], "6, under 1.0 s")]
+
+
+def folder(bench: Bench) -> list[Row]:
+    """A folder of half-minute songs, all loaded before."""
+    model = bench.songs / "base.keras"
+    task("model-base", model, cores=2)
+    many = bench.tree("folder", 500)
+    files = sum(1 for _ in many.glob("*/*"))
+    times = alternating(
+        {
+            "base": lambda: task("folder-base", model, many, cores=2),
+            "ours": lambda: task("folder", "gtzan-fast", many, cores=2),
+        },
+        min(2, bench.rounds),
+        warm_up=False,
+    )
+    return [compared(f"{files} songs answered by gtzan-fast", times["base"], times["ours"], "8")]
+
+
+def hour(bench: Bench) -> list[Row]:
+    """An hour of MP3 beside six minutes: time in proportion, memory flat."""
+    short, long = bench.songs / "short.mp3", bench.songs / "long.mp3"
+    task("mp3", bench.song(), HALF_MINUTES_OF_AN_HOUR // 10, short)
+    task("mp3", bench.song(), HALF_MINUTES_OF_AN_HOUR, long)
+    options = ("--format", "csv")
+    times = alternating(
+        {
+            "short": lambda: timed(lambda: backbeat("classify", short, *options)),
+            "long": lambda: timed(lambda: backbeat("classify", long, *options)),
+        },
+        bench.rounds,
+    )
+    peak = peak_of("classify", long, *options)
+    per_minute = times["long"] / 60 / (times["short"] / 6)
     return [
-        Row(f"{count} WAV files to MFCCs, one core", times["base"], times["mfcc"], 6),
-        Row(f"{count} WAV files to log-mel maps, one core", times["base"], times["logmel"], 12),
-        Row(f"{count * MORE} WAV files to MFCCs, two processes", pair["one"], pair["two"], 1.8),
-        Row("one song, cold", cold["base"], cold["ours"], 6),
+        Row(
+            "an hour of MP3 beside six minutes, time a minute",
+            f"{times['short']:.2f} s",
+            f"{times['long']:.2f} s",
+            per_minute,
+            "at most 1",
+        ),
+        Row("its peak memory", "", f"{peak:.0f} MB", peak / 300, "at most 1, of 300 MB"),
     ]
 
 
-def make_songs(folder: Path) -> Path:
-    """Render a few songs of each genre, and link to each many times."""
-    few = str(folder / "few")
-    command = [sys.executable, "-m", "backbeat", "data", "jam", "-o", few]
-    subprocess.run(
-        [*command, "--per-genre", str(SONGS_A_GENRE)], check=True, stdout=subprocess.DEVNULL
-    )
-    for name, copies in (("many", COPIES), ("most", COPIES * MORE)):
-        for song in (folder / "few").glob("*/*.wav"):
-            genre = folder / name / song.parent.name
-            genre.mkdir(parents=True, exist_ok=True)
-            for copy in range(copies):
-                os.link(song, genre / f"{song.stem}-{copy}.wav")
-    return folder
+def many_tracks(bench: Bench) -> list[Row]:
+    """Cost a song and memory of a small and a large collection; going on with a finished one."""
+    few, most = 1020, 100_200 if bench.everything else 20_040
+    seconds, memory = {}, {}
+    for tracks in (few, most):
+        tree, out = bench.tree(f"tree-{tracks}", tracks), bench.songs / f"store-{tracks}"
+        command = ("prepare", tree, "--frontend", "logmel", "-o", out)
+        start = time.perf_counter()
+        memory[tracks] = peak_of(*command, processes=True)
+        seconds[tracks] = time.perf_counter() - start
+    again = timed(lambda: backbeat(*command))
+    starting = timed(lambda: backbeat("--help"))
+    cost = {tracks: (seconds[tracks] - starting) / tracks for tracks in seconds}
+    return [
+        Row(
+            f"cost a song of {most:,} tracks beside {few:,}",
+            f"{1000 * cost[few]:.2f} ms",
+            f"{1000 * cost[most]:.2f} ms",
+            cost[most] / cost[few],
+            "0.8 to 1.2",
+        ),
+        Row(
+            "memory of all processes, the same",
+            f"{memory[few]:.0f} MB",
+            f"{memory[most]:.0f} MB",
+            memory[most] / memory[few],
+            "0.8 to 1.2",
+        ),
+        Row(
+            f"going on with the finished store of {most:,}",
+            "",
+            f"{again:.1f} s",
+            again / 10,
+            "at most 1, of 10 s",
+        ),
+    ]
 
 
-def alternating(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+ROWS: dict[str, Callable[[Bench], list[Row]]] = {
+    "features": features,
+    "two-processes": two_processes,
+    "models": models,
+    "cold": cold,
+    "folder": folder,
+    "hour": hour,
+    "many-tracks": many_tracks,
+}
+
+
+# --- Measuring
+
+
+def compared(work: str, before: float, after: float, reach: str) -> Row:
+    """Make a row of two times in seconds."""
+    return Row(work, f"{before:.2f} s", f"{after:.2f} s", before / after, reach)
+
+
+def alternating(
+    ways: dict[str, Callable[[], float]], rounds: int, *, warm_up: bool = True
+) -> dict[str, float]:
     """Take the ways in turn, after one round that does not count, and give the medians."""
-    for way in ways.values():
-        way()
+    if warm_up:
+        for way in ways.values():
+            way()
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -150,7 +318,7 @@ def task(name: str, *arguments: object, cores: int = 1) -> float:
     done = subprocess.run(
         [*command, *map(str, arguments)],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         env=os.environ | (ONE_CORE if cores == 1 else {}),
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
@@ -158,11 +326,35 @@ def task(name: str, *arguments: object, cores: int = 1) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def whole(name: str, *arguments: object) -> float:
-    """Time a task as a whole process, loading included."""
+def backbeat(*arguments: object) -> None:
+    """Run a verb of the command line."""
+    run([str(Path(sys.executable).with_name("backbeat")), *map(str, arguments)])
+
+
+def run(command: Sequence[str]) -> None:
+    """Run a command whose words are of no interest."""
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Give the seconds that something takes, loading included."""
     start = time.perf_counter()
-    task(name, *arguments, cores=2)
+    work()
     return time.perf_counter() - start
+
+
+def peak_of(*arguments: object, processes: bool = False) -> float:
+    """Run a verb; give the most memory that its process held, in MB, or that all of them did."""
+    told = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("peak.py")), *map(str, arguments)],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ).stdout
+    main_process, children = map(float, told.splitlines()[-1].split())
+    workers = len(os.sched_getaffinity(0)) if processes else 0
+    return main_process + workers * children
 
 
 if __name__ == "__main__":

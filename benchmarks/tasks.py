@@ -57,12 +57,113 @@ def classify_base(model: str, song: str) -> float:
     return 0.0
 
 
-def classify(song: str) -> float:
-    """Answer one song by backbeat's command line."""
-    import subprocess
+def models_base(source: str, out: str, only: str) -> float:
+    """Train models one after another as the base does, on the slices of an npz file."""
+    import keras
+    import numpy as np
 
-    command = [str(Path(sys.executable).with_name("backbeat")), "classify", song]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    from backbeat.reproduce.runner import paper_specs
+    from backbeat.zoo.build import build
+
+    optimizers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
+    with np.load(source) as file:
+        x, y = file["X"], file["y"]
+    y = np.repeat(y, x.shape[1])
+    x = x.reshape(-1, *x.shape[2:])
+    order = np.random.default_rng(0).permutation(len(x))
+    test, train = order[: len(x) * 3 // 10], order[len(x) * 3 // 10 :]
+    x_train, y_train, x_test, y_test = x[train], y[train], x[test], y[test]
+    for spec in paper_specs(only):
+        network = build(spec, x.shape[1:], 10)
+        network.compile(
+            optimizer=optimizers[spec.optimizer](learning_rate=spec.learning_rate),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        network.fit(
+            x_train,
+            y_train,
+            validation_data=(x_test, y_test),
+            batch_size=spec.batch_size,
+            epochs=max(1, round(spec.epochs / 10)),
+            verbose=0,
+        )
+        network.evaluate(x_test, y_test, verbose=0)
+        network.save(f"{out}-{spec.name}.keras")
+    return 0.0
+
+
+def models(store: str, out: str, only: str) -> float:
+    """Train models to finished runs as `backbeat reproduce` does."""
+    from backbeat.engine import open_executor
+    from backbeat.features import open_features
+    from backbeat.reproduce.runner import paper_specs, run_all
+
+    with open_executor() as executor:
+        failed = run_all(
+            open_features(Path(store)),
+            Path(out),
+            paper_specs(only),
+            epochs_scale=0.1,
+            executor=executor,
+        )
+    if failed:
+        raise RuntimeError(str(failed))
+    return 0.0
+
+
+def folder_base(model: str, collection: str) -> float:
+    """Answer all songs of a folder as the base does, one after another."""
+    import keras
+    import numpy as np
+    from base_way import mfcc_slices
+
+    network = keras.models.load_model(model)
+    songs = sorted(Path(collection).glob("*/*"))
+    network.predict(np.stack(mfcc_slices(songs[0])), verbose=0)
+    start = time.perf_counter()
+    for song in songs:
+        network.predict(np.stack(mfcc_slices(song)), verbose=0)
+    return time.perf_counter() - start
+
+
+def folder(model: str, collection: str) -> float:
+    """Answer all songs of a folder as `backbeat classify` does."""
+    from backbeat.classify import Answer, classify_all, load
+    from backbeat.models import find_bundle
+
+    classifier = load(find_bundle(model))
+    songs = sorted(Path(collection).glob("*/*"))
+    classifier.classify(songs[0])
+    start = time.perf_counter()
+    answers = list(classify_all(classifier, songs))
+    seconds = time.perf_counter() - start
+    if not all(isinstance(answer, Answer) for answer in answers):
+        raise RuntimeError("not all songs were answered")
+    return seconds
+
+
+def mp3(song: str, repeats: str, out: str) -> float:
+    """Write a stereo MP3 of 44.1 kHz that holds a song many times over."""
+    import av
+    import numpy as np
+    import soundfile
+    import soxr
+
+    samples, rate = soundfile.read(song, dtype="float32")
+    half_minute = soxr.resample(samples, rate, 44_100)[: 30 * 44_100]
+    stereo = np.stack([half_minute, half_minute])
+    with av.open(out, "w") as container:
+        stream = container.add_stream("mp3", rate=44_100, layout="stereo")
+        stream.bit_rate = 128_000
+        stream.options = {"compression_level": "9"}  # how long it takes to encode is of no interest
+        for _ in range(int(repeats)):
+            for start in range(0, stereo.shape[1], 1152 * 100):
+                block = np.ascontiguousarray(stereo[:, start : start + 1152 * 100])
+                frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+                frame.sample_rate = 44_100
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return 0.0
 
 
@@ -71,7 +172,11 @@ if __name__ == "__main__":
         "features-base": features_base,
         "prepare": prepare,
         "model-base": model_base,
+        "models-base": models_base,
+        "models": models,
         "classify-base": classify_base,
-        "classify": classify,
+        "folder-base": folder_base,
+        "folder": folder,
+        "mp3": mp3,
     }[sys.argv[1]]
     print(chosen(*sys.argv[2:]))
