@@ -49,7 +49,17 @@ finally:
     return done.stdout, done.stderr.splitlines()[-1]
 
 
-HEAVY = ("tensorflow", "keras", "librosa", "matplotlib", "sklearn", "tf2onnx", "jinja2")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "librosa",
+    "matplotlib",
+    "sklearn",
+    "tf2onnx",
+    "jinja2",
+    "gradio",
+    "fastapi",
+)
 
 
 def test_help_starts_light():

@@ -49,8 +49,8 @@ def style() -> str:
 
 
 def head() -> str:
-    """Give what stands in the head of the page: its script."""
-    return f"<script>{_static('page.js')}</script>"
+    """Give what stands in the head of the page: its sign and its script."""
+    return view.render("head.html") + f"<script>{_static('page.js')}</script>"
 
 
 def make_page(service: Service, uploads: Uploads) -> Any:
