@@ -5,6 +5,7 @@ import base64
 import csv
 import io
 import os
+import re
 import sys
 import threading
 import time
@@ -14,10 +15,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from starlette.testclient import TestClient
 
 from backbeat.classify import Answer, Failure, Moment
+from backbeat.cli import app
 from backbeat.errors import BackbeatError
 from backbeat.web import Limits, pictures, view
 from backbeat.web.api import make_api
@@ -377,6 +380,17 @@ def test_without_the_extra_one_line_says_what_to_install(cli, monkeypatch):
 def test_a_root_path_begins_with_a_slash(cli):
     status, _, err = cli("serve", "--root-path", "music")
     assert (status, err) == (1, "backbeat: --root-path music: must begin with a slash\n")
+
+
+def test_the_documentation_tells_every_option_with_its_default():
+    page = (Path(__file__).parents[1] / "docs" / "web.md").read_text("utf-8")
+    told = {}
+    for options, defaults in re.findall(r"^\| (`--.+?) \| (.*?) \|", page, re.MULTILINE):
+        values = defaults.replace("`", "").replace("none", "").split(", ")
+        told.update(zip(re.findall(r"--[a-z-]+", options), values, strict=True))
+    verb = typer.main.get_command(app).commands["serve"]
+    known = {one.opts[0]: str(one.default) for one in verb.params if one.name != "help"}
+    assert told == known
 
 
 def test_no_folder_for_uploads_is_told(monkeypatch):

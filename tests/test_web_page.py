@@ -279,6 +279,18 @@ def test_the_model_is_described(visit):
     expect(card).to_contain_text("77.8%")
 
 
+def test_contrast_is_measured_as_wcag_does(browser):
+    page = browser.new_page()
+    page.set_content(
+        """<body style="background: #000"><p style="color: #fff">strong</p>
+        <div style="background: rgba(255, 255, 255, 0.5)"><p style="color: #777">pale</p></div>
+        <p style="color: #000; opacity: 0">gone</p></body>"""
+    )
+    found = {text: round(contrast, 2) for contrast, text in page.evaluate(CONTRASTS)}
+    assert found == {"strong": 21.0, "pale": 1.13}  # half of white on black is #808080
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_it_is_legible(visit, sounds, screen, scheme):
