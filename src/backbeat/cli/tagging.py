@@ -73,6 +73,8 @@ def tag(
     if undo is not None:
         if paths:
             raise BackbeatError("--undo goes by its log alone; leave the paths out")
+        if dry_run:
+            raise BackbeatError("--undo changes files; --dry-run is for tagging, leave it out")
         _undo(undo)
     if not paths:
         raise BackbeatError("name files or folders to tag, or --undo LOG")
