@@ -1,8 +1,6 @@
-"""The parts of the page and the API that are pure, and turns, limits and uploads of the service."""
+"""The service behind the page and the API: turns, limits, uploads, and the API without a server."""
 
 import asyncio
-import base64
-import csv
 import io
 import os
 import re
@@ -13,16 +11,14 @@ from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import typer
-from PIL import Image
 from starlette.testclient import TestClient
 
-from backbeat.classify import Answer, Failure, Moment
+from backbeat.classify import Answer
 from backbeat.cli import app
 from backbeat.errors import BackbeatError
-from backbeat.web import Limits, pictures, view
+from backbeat.web import Limits
 from backbeat.web.api import make_api
 from backbeat.web.guard import Guard
 from backbeat.web.service import RefusedError, Service, shown_name
@@ -32,120 +28,7 @@ from sounds import music, silent_opus, write
 BUSY, TOO_LATE = HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT
 
 
-def told(verdict="sure", name="a.wav", **changed):
-    """An answer of three genres and four moments."""
-    moments = (("rock", 0.9), ("jazz", 0.5), ("rock", 0.8), ("blues", 0.4))
-    facts = {
-        "path": Path(name),
-        "seconds": 12.0,
-        "ranking": (("rock", 0.62), ("jazz", 0.3), ("blues", 0.08)),
-        "verdict": verdict,
-        "strangeness": 0.5,
-        "agreement": 0.5,
-        "timeline": tuple(
-            Moment(3.0 * i, 3.0 * i + 3, genre, p) for i, (genre, p) in enumerate(moments)
-        ),
-    }
-    return Answer(**{**facts, **changed})
-
-
-# --- What is shown
-
-
-def test_a_sure_answer_is_named():
-    html = view.answer_html(told())
-    assert 'class="bb-label">rock <span class="bb-probability">62\N{NO-BREAK SPACE}%' in html
-    assert "50\N{NO-BREAK SPACE}% of its moments agree" in html
-
-
-@pytest.mark.parametrize("verdict", ["unsure", "out of genre"])
-def test_an_answer_that_is_withheld_is_not_named_as_one(verdict):
-    html = view.answer_html(told(verdict))
-    assert f'class="bb-label">{verdict}</h2>' in html
-    assert "bb-probability" not in html
-    assert "first guess would be rock (62\N{NO-BREAK SPACE}%)" in html
-
-
-def test_a_name_cannot_bring_its_own_html():
-    html = view.answer_html(told(name="<img src=x onerror=alert(1)>.wav"))
-    assert "<img src=x" not in html
-    assert "&lt;img src=x" in html
-    assert "<b>" not in view.refusal_html("<b>.wav: not audio")
-    assert "<b>" not in view.table_html([Failure(Path("<b>"), "<b>")], of=1)
-
-
-def test_lanes_hold_each_moment_once_below_its_genre():
-    lanes = view.lanes(told())
-    assert [lane.genre for lane in lanes] == ["rock", "jazz", "blues"]
-    assert lanes[0].blocks == ((0.0, 0.25, 0.9), (0.5, 0.25, 0.8))
-    assert sum(len(lane.blocks) for lane in lanes) == 4
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (3.0, ["0:00", "0:00.5", "0:01", "0:01.5", "0:02", "0:02.5", "0:03"]),
-        (30.0, ["0:00", "0:05", "0:10", "0:15", "0:20", "0:25", "0:30"]),
-        (185.0, ["0:00", "1:00", "2:00", "3:00"]),
-    ],
-)
-def test_ticks(seconds, words):
-    ticks = view.ticks(seconds)
-    assert [word for _, word in ticks] == words
-    assert all(0 <= place <= 1 for place, _ in ticks)
-
-
-def test_clock_carries_into_minutes():
-    assert [view.clock(s) for s in (0, 9.96, 59.96, 61.25)] == ["0:00", "0:10", "1:00", "1:01.2"]
-
-
-def test_the_table_is_csv_like_the_command_line_and_harmless_in_a_spreadsheet():
-    results = [told(name="=1+1.wav"), Failure(Path("b.txt"), "not audio")]
-    rows = list(csv.DictReader(io.StringIO(view.results_csv(results))))
-    assert [row["path"] for row in rows] == ["'=1+1.wav", "b.txt"]
-    assert (rows[0]["answer"], rows[0]["probability"], rows[0]["genre_2"]) == (
-        "rock",
-        "0.6200",
-        "jazz",
-    )
-    assert rows[1]["error"] == "not audio"
-
-
-def test_csv_is_offered_only_when_all_are_there():
-    assert "download=" not in view.table_html([told()], of=2)
-    assert "1 of 2 done" in view.table_html([told()], of=2)
-    whole = view.table_html([told(), Failure(Path("b"), "bad")], of=2)
-    assert 'download="genres.csv"' in whole
-    assert "1 answered, 1 failed" in whole
-
-
-# --- Pictures
-
-
-def picture_of(uri):
-    return np.asarray(
-        Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
-    ).astype(int)
-
-
-def test_a_tone_is_bright_at_its_own_frequency(tmp_path):
-    rate = 22_050
-    tone = np.sin(2 * np.pi * 1000 * np.arange(3 * rate) / rate)[:, None].astype(np.float32) * 0.5
-    wave, spectrum, mfcc = pictures.draw(write(tmp_path / "tone.wav", tone, rate))
-    image = picture_of(spectrum.png)
-    brightest = image.sum(axis=(1, 2)).argmax()
-    share = 1 - (brightest + 0.5) / len(image)  # from below
-    at = {words: place for place, words in spectrum.labels}
-    assert abs(share - (at["500"] + at["2k"]) / 2) < 0.02  # 1 kHz lies midway between its octaves
-    assert len(wave.outlines) == 2
-    heights = [float(point.split(",")[1]) for point in wave.outlines[0].split()]
-    assert min(heights) == pytest.approx(0.5, abs=0.01)  # 1 less the peak
-    assert picture_of(mfcc.png).shape[0] == 13
-
-
-def test_silence_and_noise_are_drawn():
-    assert pictures.waveplot(np.zeros(10), 1.0).outlines[1].split()[0].endswith(",1.0000")
-    assert pictures.mfcc_map(np.zeros((13, 50)), 1.0).png.startswith("data:image/png;base64,")
+ROCK = Answer(Path("a.wav"), 12.0, (("rock", 1.0),), "sure", None, 1.0, ())
 
 
 # --- The service: turns and limits
@@ -192,12 +75,17 @@ def test_what_is_refused(service, tmp_path):
 
 def test_a_surprise_of_a_decoder_is_the_files_fault(service, songs, monkeypatch):
     def surprise(*_):
-        raise ValueError("no\nway")
+        raise ValueError(f"no\nway with {songs / 'a.wav'}")
 
     monkeypatch.setattr("backbeat.audio.duration", surprise)
     status, what = refusal(service, songs / "a.wav")
     assert status == HTTPStatus.UNPROCESSABLE_ENTITY
-    assert "could not be decoded (ValueError: no way)" in what
+    assert "could not be decoded (ValueError: no way with x.wav)" in what
+
+
+def test_a_file_that_is_gone_is_asked_for_again(service, tmp_path):
+    status, what = refusal(service, tmp_path / "gone.wav")
+    assert (status, "send it again" in what) == (HTTPStatus.UNPROCESSABLE_ENTITY, True)
 
 
 def test_an_answer_that_takes_too_long_is_stopped(bundle, tmp_path):
@@ -219,7 +107,7 @@ class Slow:
     def _classify(self, path, stopped):
         self.begun.release()
         assert self.go.wait(20)
-        return told()
+        return ROCK
 
 
 def test_one_is_answered_one_waits_one_is_refused(service, songs):
@@ -322,6 +210,17 @@ def test_sweeping_removes_what_is_old(tmp_path):
     os.utime(old.parent, (0, 0))  # emptying it made it new
     uploads.sweep(60)
     assert not old.parent.exists()
+
+
+def test_what_is_being_answered_is_not_swept(tmp_path):
+    uploads = Uploads(tmp_path)
+    song = tmp_path / "a.wav"
+    song.touch()
+    os.utime(song, (0, 0))
+    with uploads.held([song]):
+        assert uploads.sweep(60) == 0
+        assert song.exists()
+    assert not song.exists()
 
 
 # --- The API, without a server

@@ -105,7 +105,7 @@ def test_refusals(client, server, tmp_path):
     assert refused(send(client, short), 422, "short.wav: too short: this model needs 2.9 s")
     long = write(tmp_path / "long.mp3", music(33.0))
     assert refused(send(client, long), 413, "long.mp3: too long")
-    large = write(tmp_path / "large.wav", music(47.0))
+    large = write(tmp_path / "large.wav", music(60.0))
     assert refused(send(client, large), 413, "too large; at most 2 MB")
     assert refused(client.post("/api/classify"), 422, "file: Field required")
     assert refused(client.post("/api/classify", data={"file": "words"}), 422, "file: ")

@@ -72,13 +72,12 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         if path is None:
             return "", None
         song = Path(path)
-        try:
-            answer = service.answer(song, song.name, tags=tags)
-            return view.answer_html(answer, pictures.draw(song)), None
-        except BackbeatError as error:
-            return view.refusal_html(str(error)), None
-        finally:
-            uploads.forget(song)
+        with uploads.held([song]):
+            try:
+                answer = service.answer(song, song.name, tags=tags)
+                return view.answer_html(answer, pictures.draw(song)), None
+            except BackbeatError as error:
+                return view.refusal_html(str(error)), None
 
     def answer_folder(paths: list[str] | None) -> Iterator[tuple[str, None]]:
         """Answer what of a folder is audio, as `backbeat classify` does."""
@@ -90,7 +89,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
 
     def answer_many(paths: list[str] | None) -> Iterator[tuple[str, None]]:
         songs = [Path(path) for path in paths or ()]
-        try:
+        with uploads.held(songs):
             if not songs:
                 yield view.refusal_html("no audio files there"), None
                 return
@@ -102,9 +101,6 @@ def make_page(service: Service, uploads: Uploads) -> Any:
                 yield view.table_html(results, of=len(songs)), None
                 results.append(_answered(service, song))
             yield view.table_html(results, of=len(songs)), None
-        finally:
-            for song in songs:
-                uploads.forget(song)
 
     with gr.Blocks(title="backbeat", analytics_enabled=False) as page:
         _html(view.render("header.html", genres=service.classifier.genres))

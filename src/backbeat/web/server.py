@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -53,7 +53,7 @@ def make_app(service: Service, uploads: Uploads, *, root_path: str = "") -> ASGI
         head=page.head(),
         footer_links=[],
         run_history=False,
-        show_error=True,
+        show_error=False,
         ssr_mode=False,
         pwa=False,
         max_file_size=service.limits.bytes,
@@ -104,7 +104,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready, and writes nothing about what it leaves when it ends."""
+    """Tells when it is ready."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -117,7 +117,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def listening(host: str, port: int) -> Any:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """Take a port for as long as the block runs.
 
     Raises
@@ -143,7 +143,7 @@ def listening(host: str, port: int) -> Any:
 
 
 @contextlib.contextmanager
-def _ended_quietly() -> Any:
+def _ended_quietly() -> Iterator[None]:
     """End the block without a word on Ctrl-C and SIGTERM, so that what it opened is closed."""
 
     def end(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -163,7 +163,7 @@ def _address(listener: socket.socket) -> str:
 
 
 def _oldest(limits: Limits) -> float:
-    """Give after how many seconds no upload can still be waiting for its answer."""
+    """Give after how many seconds an upload that nobody works on is one that nobody waits for."""
     return max(600.0, 4 * limits.seconds)
 
 

@@ -96,9 +96,9 @@ class Service:
             cannot be answered, 503 if too many are waiting, 504 if the answer takes too long.
         """
         name = shown_name(name)
-        if path.stat().st_size > self.limits.bytes:
-            raise too_large(name, self.limits)
-        with _refusals(name), self._turn(name):
+        with _refusals(path, name), self._turn(name):
+            if path.stat().st_size > self.limits.bytes:
+                raise too_large(name, self.limits)
             self._refuse_long(name, audio.duration(path))
             classifier = self._with_tags() if tags else self.classifier
             answer = self._in_time(classifier, path, name)
@@ -192,7 +192,7 @@ def too_large(name: str, limits: Limits) -> RefusedError:
 
 
 @contextlib.contextmanager
-def _refusals(name: str) -> Iterator[None]:
+def _refusals(path: Path, name: str) -> Iterator[None]:
     """Turn what is wrong with a file into a refusal that says the sender's name of it."""
     try:
         yield
@@ -205,6 +205,10 @@ def _refusals(name: str) -> Iterator[None]:
             else HTTPStatus.UNPROCESSABLE_ENTITY
         )
         raise RefusedError(status, f"{name}: {error.what}") from error
+    except FileNotFoundError as error:
+        what = f"{name}: was removed before its turn came; send it again"
+        raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
     except Exception as error:  # a decoder's surprise is the file's fault, not the server's end
-        what = f"{name}: could not be decoded ({type(error).__name__}: {one_line(error)})"
+        words = one_line(error).replace(str(path), name)
+        what = f"{name}: could not be decoded ({type(error).__name__}: {words})"
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +28,7 @@ class Uploads:
         self._lock = threading.Lock()
         # Two visitors may send the same file: Gradio keeps it once, and each is to be answered.
         self._wanted: Counter[Path] = Counter()
+        self._held: Counter[Path] = Counter()
 
     @contextlib.contextmanager
     def kept(self, content: IO[bytes]) -> Iterator[Path]:
@@ -46,6 +47,19 @@ class Uploads:
         with self._lock:
             self._wanted.update(map(Path, paths))
 
+    @contextlib.contextmanager
+    def held(self, paths: Sequence[Path]) -> Iterator[None]:
+        """Keep files from being swept while the block runs, and forget them when it ends."""
+        with self._lock:
+            self._held.update(paths)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held -= Counter(paths)
+            for path in paths:
+                self.forget(path)
+
     def forget(self, path: Path) -> None:
         """Remove a file that was sent, unless another visitor still waits for its answer."""
         if not path.is_relative_to(self.folder):
@@ -57,7 +71,7 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
     def sweep(self, older_than: float) -> int:
-        """Remove what has lain here for more than `older_than` seconds.
+        """Remove what has lain here for more than `older_than` seconds and is not held.
 
         An upload whose visitor left before it was answered is never told of as answered.
 
@@ -70,7 +84,7 @@ class Uploads:
         until = time.time() - older_than
         for path in sorted(self.folder.rglob("*"), reverse=True):  # files before their folder
             with contextlib.suppress(OSError):  # gone meanwhile, or a folder that is not empty
-                if path.stat().st_mtime >= until:
+                if path.stat().st_mtime >= until or path in self._held:
                     continue
                 if path.is_dir():
                     path.rmdir()
