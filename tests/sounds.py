@@ -48,6 +48,11 @@ def write(path, samples=None, rate=None, **options):
         _write_ffmpeg(path, samples, rate)
     elif suffix == "opus":
         soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
+    elif suffix == "ogg":
+        # In parts: libsndfile dies of minutes of Vorbis at once.
+        with soundfile.SoundFile(path, "w", rate, samples.shape[1]) as file:
+            for start in range(0, len(samples), rate):
+                file.write(samples[start : start + rate])
     else:
         soundfile.write(path, samples, rate, **options)
     return path

@@ -79,7 +79,7 @@ def test_the_beginning_costs_only_itself(tmp_path, monkeypatch):
         lambda self, frames, **options: read.append(frames) or original(self, frames, **options),
     )
     audio.read(path, sample_rate=22_050, seconds=2.0)
-    assert sum(read) <= 5 * 22_050
+    assert sum(read) <= 32 * 22_050  # one block
 
 
 def test_the_content_decides_not_the_suffix(tmp_path):

@@ -299,7 +299,7 @@ def test_a_length_that_is_far_too_long_costs_no_song(tmp_path, monkeypatch):
     import backbeat.prepare as module
 
     path = write(tmp_path / "song.wav", 65.0)
-    monkeypatch.setattr(module, "_spread", lambda *_: frozenset({5, 15}))
+    monkeypatch.setattr(module.frontends, "spread", lambda *_: (5, 15))
     features, outcome = module.extract_track(Track(path.name, path.parent, "rock"), LogMel(), 2)
     assert outcome.slices == 1
     samples = audio.read(path, sample_rate=RATE)[661_500:1_323_000]  # the last whole window

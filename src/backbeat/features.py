@@ -14,7 +14,7 @@ A store is a Zarr group that describes itself:
 Nothing in a store depends on when or by how many workers it was made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = "backbeat-features"
 VERSION = 1
+_TRACKS_AT_ONCE = 64  # read and brought to what a network takes: some MB
 TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
 
 Array = npt.NDArray[np.float32]
@@ -162,24 +163,14 @@ class Features:
         """
         kept = np.flatnonzero(self.table.slices)
         counts = self.table.slices[kept]
-        try:
-            stored = _read_whole(self.array)[kept]
-        except Exception as error:  # codecs raise errors of many kinds on damage
-            raise BackbeatError(
-                f"{self.path}: features cannot be read ({one_line(error)}); "
-                "remove the folder and prepare again"
-            ) from error
-        filled = np.arange(stored.shape[1]) < counts[:, None]
-        slices = stored[filled].astype(np.float32)
-        x = frontends.as_input(slices, self.frontend, kind)
-        each = len(x) // max(1, len(slices))
+        x, each = self._inputs(kind)
         per_track = counts * each
         label = {genre: index for index, genre in enumerate(self.genres)}
         y = np.array([label[self.table.genre[row]] for row in kept], np.int64)
         track = np.repeat(np.arange(len(kept)), per_track)
         first = np.repeat(np.cumsum(per_track) - per_track, per_track)
         return Examples(
-            x=np.ascontiguousarray(x),
+            x=x,
             y=y[track],
             track=track,
             slice=np.arange(len(x)) - first,
@@ -189,6 +180,39 @@ class Features:
             digests=tuple(self.table.digest[row] for row in kept),
             genres=self.genres,
         )
+
+    def _inputs(self, kind: InputKind) -> tuple[Array, int]:
+        """Read what a network takes of all tracks, and how many rows each slice became.
+
+        Some tracks at a time: what is made on the way need not be held of all.
+        """
+        x = np.zeros((0, *frontends.input_shape(self.frontend, kind)[1:]), np.float32)
+        done, each = 0, 1
+        for stored, counts in self._stored():
+            filled = np.arange(stored.shape[1]) < counts[:, None]
+            slices = stored[filled].astype(np.float32)
+            if not len(slices):
+                continue
+            part = frontends.as_input(slices, self.frontend, kind)
+            if not done:
+                each = len(part) // len(slices)
+                x = np.empty((int(self.table.slices.sum()) * each, *part.shape[1:]), np.float32)
+            x[done : done + len(part)] = part
+            done += len(part)
+        return x, each
+
+    def _stored(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
+        """Read what is stored, some tracks at a time, and how many slices of each are filled."""
+        step = self.array.chunks[0] * max(1, _TRACKS_AT_ONCE // self.array.chunks[0])
+        try:
+            _require_all(self.array)
+            for start in range(0, len(self.table), step):
+                yield np.asarray(self.array[start : start + step]), self.table.slices[start:][:step]
+        except Exception as error:  # codecs raise errors of many kinds on damage
+            raise BackbeatError(
+                f"{self.path}: features cannot be read ({one_line(error)}); "
+                "remove the folder and prepare again"
+            ) from error
 
 
 def open_features(path: Path) -> Features:
@@ -291,7 +315,7 @@ def create_store(
         # 8-bit maps exactly); MFCCs reach four digits before the point and do not.
         dtype="float16" if front["name"] == "logmel" else "float32",
         chunks=(block, *shape[1:]) if front["name"] == "mfcc" else (block, 1, *shape[2:]),
-        compressors=ZstdCodec(level=3, checksum=True),
+        compressors=ZstdCodec(level=1, checksum=True),
         fill_value=0,
         dimension_names=("track", "slice", "frame", "band"),
     )
@@ -326,10 +350,15 @@ def _read_text(array: "ZarrArray") -> tuple[str, ...]:
 
 
 def _read_whole(array: "ZarrArray") -> npt.NDArray[Any]:
-    """Read an array of which every chunk must be there: Zarr takes a lost one for zeros."""
+    """Read an array of which every chunk must be there."""
+    _require_all(array)
+    return np.asarray(array[:])
+
+
+def _require_all(array: "ZarrArray") -> None:
+    """Make sure that every chunk is there: Zarr takes a lost one for zeros."""
     if array.nchunks_initialized != array.nchunks:
         raise ValueError(f"chunks of {array.name} are missing")
-    return np.asarray(array[:])
 
 
 def _writing_all() -> Any:

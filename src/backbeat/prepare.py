@@ -38,8 +38,8 @@ from backbeat.frontend import FrontEnd, Mfcc
 from backbeat.integrity import Inspector, find_duplicates, inspect
 from backbeat.memory import keep_freed_memory
 
-# Chunks of up to 2 MB: large enough to read quickly, small enough to lose little to a kill.
-_TRACKS_IN_A_BLOCK = 32
+# Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
+_TRACKS_IN_A_BLOCK = 64
 _BLOCKS_OF_A_SMALL_COLLECTION = 16
 _RECORDS_AT_ONCE = 256
 
@@ -176,7 +176,7 @@ def extract_track(
         with audio.open_source(track.path) as source:
             inspector = Inspector(track.path, source.info)
             watched = inspector.watch(source)
-            wanted = _spread(source.info.seconds, frontend, windows)
+            wanted = frontends.spread(source.info.seconds, frontend, windows)
             mono = audio.mono_blocks(watched, source.info, frontend.sample_rate)
             last = None
             for number, window in enumerate(frontends.windows(mono, frontend)):
@@ -208,15 +208,6 @@ def extract_track(
         album=album,
         findings=tuple(finding.reason for finding in inspection.findings),
     )
-
-
-def _spread(seconds: float | None, frontend: FrontEnd, windows: int) -> frozenset[int]:
-    """Choose which windows of a track to take: evenly over its declared length."""
-    length = frontend.window_samples / frontend.sample_rate
-    there = max(1, int((seconds or 0) / length))
-    if there <= windows:
-        return frozenset(range(windows))
-    return frozenset(int((number + 0.5) * there / windows) for number in range(windows))
 
 
 def _fill_block(job: _Block) -> int:

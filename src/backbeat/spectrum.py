@@ -47,13 +47,14 @@ def mel_power(
     count = len(frames) if rows is None else len(rows)
     mel = np.empty((count, n_mels), np.float32)
     # All that is made of a part stays in the cache, which is worth more than larger parts.
-    windowed = np.empty((min(count, _FFTS_AT_ONCE), n_fft), np.float32)
+    buffer = np.empty((min(count, _FFTS_AT_ONCE), n_fft), np.float32)
     for start in range(0, count, _FFTS_AT_ONCE):
         part = slice(start, min(start + _FFTS_AT_ONCE, count))
+        # Indices make a copy, which can be written to; a slice makes a view.
         chosen = frames[part] if rows is None else frames[rows[part]]
-        samples = windowed[: part.stop - part.start]
-        np.multiply(chosen, window, out=samples)
-        squares = scipy.fft.rfft(samples, axis=1).view(np.float32)
+        windowed = buffer[: len(chosen)] if rows is None else chosen
+        np.multiply(chosen, window, out=windowed)
+        squares = scipy.fft.rfft(windowed, axis=1).view(np.float32)
         np.multiply(squares, squares, out=squares)
         power = squares[:, 0::2] + squares[:, 1::2]
         for bands, reach, weights in filters:

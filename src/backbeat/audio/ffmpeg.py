@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ _FORMATS = (
 # Players pass over a damaged packet, and so do we; beyond this share a file is not what it was.
 _DAMAGED_SHARE = 0.01
 _DAMAGED_FEW = 2
+_BLOCK_SECONDS = 5.0
+_RUN_UP = 0.5  # seconds: an MP3 frame needs bits of up to nine before it
 
 
 def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
@@ -56,7 +59,11 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     check_limits(path, sample_rate, channels)
     seconds = _seconds(container, stream)
     info = AudioInfo(sample_rate, channels, seconds, stream.codec_context.name)
-    return Source(path, info, _blocks(path, info, first, frames))
+
+    def since(start: float) -> Iterator[Samples]:
+        return _blocks(path, info, _frames_since(path, container, stream, start))
+
+    return Source(path, info, _blocks(path, info, chain([first], frames)), since)
 
 
 def _seconds(container: av.container.InputContainer, stream: Any) -> float | None:
@@ -101,20 +108,35 @@ def _frames(
         raise AudioError(path, f"damaged: {damaged} of its {packets} packets cannot be decoded")
 
 
-def _blocks(
-    path: Path, info: AudioInfo, first: av.AudioFrame, frames: Iterator[av.AudioFrame]
-) -> Iterator[Samples]:
+def _frames_since(
+    path: Path, container: av.container.InputContainer, stream: Any, start: float
+) -> Iterator[av.AudioFrame]:
+    """Decode from a moment on; the frame that it falls in comes whole."""
+    import av
+
+    begin = start + float((stream.start_time or 0) * stream.time_base)
+    try:
+        container.seek(max(0, int((begin - _RUN_UP) / stream.time_base)), stream=stream)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise AudioError(path, f"cannot be entered at {start:.1f} s ({_words(error)})") from None
+    for frame in _frames(path, container, stream):
+        if frame.time is None or frame.time + frame.samples / frame.sample_rate > begin:
+            yield frame
+
+
+def _blocks(path: Path, info: AudioInfo, frames: Iterator[av.AudioFrame]) -> Iterator[Samples]:
     """Gather FFmpeg's short frames to blocks."""
-    wanted = block_frames(info.sample_rate, info.channels)
-    parts = [_frame_samples(path, info, first)]
-    gathered = len(parts[0])
+    wanted = block_frames(_BLOCK_SECONDS, info.sample_rate, info.channels)
+    parts: list[Samples] = []
+    gathered = 0
     for frame in frames:
         if gathered >= wanted:
             yield np.concatenate(parts)
             parts, gathered = [], 0
         parts.append(_frame_samples(path, info, frame))
         gathered += len(parts[-1])
-    yield np.concatenate(parts)
+    if parts:
+        yield np.concatenate(parts)
 
 
 def _frame_samples(path: Path, info: AudioInfo, frame: av.AudioFrame) -> Samples:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 
+_BLOCK_SECONDS = 32.0  # half a minute and a little: most excerpts come in one piece
 _SCALE_16 = np.float32(1 / 2**15)
 
 
@@ -38,12 +39,20 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
     # An Ogg stream without an end has 2**63 - 1 frames.
     seconds = file.frames / file.samplerate if file.frames < 2**62 else None
     info = AudioInfo(file.samplerate, file.channels, seconds, file.subtype.lower())
-    return Source(path, info, _blocks(path, file))
+
+    def since(seconds: float) -> Iterator[Samples]:
+        try:
+            file.seek(min(file.frames, round(seconds * file.samplerate)))
+        except RuntimeError as error:
+            raise AudioError(path, f"damaged at {seconds:.1f} s ({_words(error)})") from None
+        return _blocks(path, file, seconds)
+
+    return Source(path, info, _blocks(path, file), since)
 
 
-def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
-    """Read by libsndfile, block by block."""
-    frames = block_frames(file.samplerate, file.channels)
+def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterator[Samples]:
+    """Read by libsndfile, block by block, from where the file stands, which is `start` seconds."""
+    frames = block_frames(_BLOCK_SECONDS, file.samplerate, file.channels)
     # libsndfile converts one sample after another; of the commonest kind NumPy does it in a sixth
     # of the time, to the same numbers.
     short = file.subtype == "PCM_16"
@@ -52,7 +61,7 @@ def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
         try:
             block = file.read(frames, dtype="int16" if short else "float32", always_2d=True)
         except RuntimeError as error:
-            where = done / file.samplerate
+            where = start + done / file.samplerate
             what = f"damaged after {where:.1f} s ({_words(error)})"
             raise AudioError(path, what) from None
         if not len(block):

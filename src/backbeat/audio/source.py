@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,7 +26,6 @@ AUDIO_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of the files that a folder's scan takes for audio."""
 
-BLOCK_SECONDS = 5.0
 BLOCK_SAMPLES = 4_000_000  # over all channels: 16 MB, whatever a header says
 CHANNELS = range(1, 65)
 RATES = range(1_000, 768_001)
@@ -83,17 +82,51 @@ class AudioInfo:
 class Source:
     """An open audio file: its `info`, and by iteration its blocks of native samples.
 
-    Iterating yields float32 arrays of shape (frames, channels), full scale at 1, of about 5 s each
+    Iterating yields float32 arrays of shape (frames, channels), full scale at 1, of 5 or 32 s each
     (less with many channels, so that a block never takes more than 16 MB). It can be iterated once.
+
+    Parameters
+    ----------
+    path : Path
+    info : AudioInfo
+    blocks : iterator of ndarray
+        From the beginning.
+    blocks_from : callable
+        Gives those from a moment on, in seconds.
     """
 
-    def __init__(self, path: Path, info: AudioInfo, blocks: Iterator[Samples]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: AudioInfo,
+        blocks: Iterator[Samples],
+        blocks_from: Callable[[float], Iterator[Samples]],
+    ) -> None:
         self.path = path
         self.info = info
         self._blocks = blocks
+        self._blocks_from = blocks_from
 
     def __iter__(self) -> Iterator[Samples]:
         return self._blocks
+
+    def since(self, seconds: float) -> Iterator[Samples]:
+        """Give the blocks from a moment on, without decoding what lies before.
+
+        It ends whatever iteration was under way. In an MP3 without a table of contents the moment
+        is found by the bit rate, and can be off by seconds where that varies.
+
+        Parameters
+        ----------
+        seconds : float
+            From the beginning.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be entered there; also while iterating.
+        """
+        return self._blocks_from(seconds)
 
 
 def display_name(path: Path | str) -> str:
@@ -123,9 +156,9 @@ def check_limits(path: Path, sample_rate: int, channels: int) -> None:
         raise AudioError(path, what)
 
 
-def block_frames(sample_rate: int, channels: int) -> int:
+def block_frames(seconds: float, sample_rate: int, channels: int) -> int:
     """Give the length of a block, in frames."""
-    return max(1, min(int(BLOCK_SECONDS * sample_rate), BLOCK_SAMPLES // channels))
+    return max(1, min(int(seconds * sample_rate), BLOCK_SAMPLES // channels))
 
 
 def mix(block: Samples) -> NDArray[np.float32]:

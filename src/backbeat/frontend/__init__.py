@@ -18,7 +18,7 @@ from backbeat.frontend.kinds import NAMES, FrontEnd, by_name, from_dict
 from backbeat.frontend.maps import LogMel, logmel, picked_frames
 from backbeat.frontend.mfccs import Mfcc, mfcc
 from backbeat.frontend.patches import Musicnn
-from backbeat.frontend.streaming import windows
+from backbeat.frontend.streaming import spread, windows
 
 __all__ = [
     "NAMES",
@@ -34,6 +34,7 @@ __all__ = [
     "mfcc",
     "mfcc_slices",
     "picked_frames",
+    "spread",
     "standardise",
     "windows",
 ]

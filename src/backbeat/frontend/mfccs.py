@@ -112,8 +112,9 @@ def mfcc(samples: Array, parameters: Mfcc | None = None) -> Array:
     whole = min(len(samples) // p.slice_samples, p.slices)
     if whole == 0:
         raise ValueError(f"{len(samples)} samples are less than a slice of {p.slice_samples}")
-    slices = samples[: whole * p.slice_samples].reshape(whole, p.slice_samples)
-    padded = np.pad(slices.astype(np.float32, copy=False), ((0, 0), (p.n_fft // 2, p.n_fft // 2)))
+    half = p.n_fft // 2
+    padded = np.zeros((whole, p.slice_samples + 2 * half), np.float32)
+    padded[:, half:-half] = samples[: whole * p.slice_samples].reshape(whole, p.slice_samples)
     frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft, axis=1)[:, :: p.hop_length]
     each = [spectrum.mel_power(part[: p.frames], p.sample_rate, p.n_mels) for part in frames]
     decibels = spectrum.decibels(np.stack(each))

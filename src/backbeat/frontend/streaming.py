@@ -48,3 +48,26 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
         least = parameters.least_samples
     if length >= least:
         yield held[0] if len(held) == 1 else np.concatenate(held)
+
+
+def spread(seconds: float | None, parameters: FrontEnd, most: int) -> tuple[int, ...]:
+    """Choose which whole windows of a song to take: evenly over its declared length.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Its length, if it is known.
+    parameters : FrontEnd
+    most : int
+        The most windows to take.
+
+    Returns
+    -------
+    tuple of int
+        Their numbers from 0, in order; of a shorter song, or one of no known length, the first.
+    """
+    length = parameters.window_samples / parameters.sample_rate
+    there = max(1, int((seconds or 0) / length))
+    if there <= most:
+        return tuple(range(most))
+    return tuple(int((number + 0.5) * there / most) for number in range(most))
