@@ -54,7 +54,7 @@ def test_stopping_waits_for_no_long_song(bundle, songs, monkeypatch):
     def endless(path):
         with original(songs / "a.wav") as source:
             blocks = itertools.repeat(block, 5_000) if path.name == "long.wav" else iter(source)
-            yield audio.Source(path, source.info, blocks)
+            yield audio.Source(path, source.info, blocks, source.since)
 
     monkeypatch.setattr(audio, "open_source", endless)
     paths = [songs / "a.wav", songs / "long.wav"]
@@ -176,7 +176,7 @@ def test_a_file_is_there_only_when_it_is_whole(cli, tmp_path, bundle, songs, mon
     seen = []
 
     def die(classifier, paths, **_):
-        yield classifier.classify(paths[0])
+        yield classifier.classify(next(iter(paths)))
         seen.extend(sorted(path.name for path in tmp_path.iterdir()))
         raise OSError(28, "No space left on device", str(out))
 

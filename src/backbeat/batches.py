@@ -25,6 +25,7 @@ class _Model:
     where: str
     hash: str
     tags: bool
+    windows: int | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,12 @@ def classify_batches(
     BackbeatError
         If a worker has another bundle, or does not see a song that is here.
     """
-    model = _Model(_where(classifier), classifier.bundle.hash, classifier.tagger is not None)
+    model = _Model(
+        _where(classifier),
+        classifier.bundle.hash,
+        classifier.tagger is not None,
+        classifier.windows,
+    )
     songs = ((path, path.absolute()) for path in paths)
     batches = iter(lambda: tuple(islice(songs, _SONGS_IN_A_BATCH)), ())
     for told in map_ordered(executor, _answer, (_Batch(model, batch) for batch in batches)):
@@ -102,7 +108,7 @@ def _answer(batch: _Batch) -> _Answers:
 @lru_cache(maxsize=1)
 def _load(model: _Model) -> Classifier:
     """Load the bundle once a worker."""
-    classifier = load(find_bundle(model.where), tags=model.tags)
+    classifier = load(find_bundle(model.where), tags=model.tags, windows=model.windows)
     if classifier.bundle.hash != model.hash:
         raise BackbeatError(
             f"{model.where}: a worker has another bundle there; have all machines share one"

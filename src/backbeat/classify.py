@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +27,7 @@ from backbeat.calibration import Calibration, strangeness, with_temperature
 from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
+from backbeat.listening import Listening
 from backbeat.memory import keep_freed_memory
 from backbeat.network import Network, Outputs, joined_outputs
 
@@ -72,6 +73,9 @@ class Answer:
         The answer to each slice that is not silent.
     tags : tuple of (str, float)
         MusiCNN's tags, the best first; empty unless asked for.
+    embedding : ndarray of float32, shape (n,), optional
+        What the network's last layer sees, averaged over the slices: songs that sound alike lie
+        close together.
     """
 
     path: Path
@@ -82,6 +86,7 @@ class Answer:
     agreement: float
     timeline: tuple[Moment, ...]
     tags: tuple[tuple[str, float], ...] = ()
+    embedding: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     @property
     def genre(self) -> str:
@@ -110,11 +115,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A bundle, loaded and ready: load once, classify thousands."""
+    """A bundle, loaded and ready: load once, classify thousands.
+
+    Attributes
+    ----------
+    bundle : Bundle
+    network : Network
+    tagger : Tagger, optional
+        For MusiCNN's tags, where they are wanted.
+    windows : int, optional
+        The most windows (half minutes, of the shipped bundles) that are heard of a song, spread
+        over it; all by default.
+    """
 
     bundle: Bundle
     network: Network
     tagger: "Tagger | None" = None
+    windows: int | None = None
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -146,30 +163,27 @@ class Classifier:
         front = described.frontend
         rows: list[Outputs] = []
         spans: list[tuple[float, float]] = []
-        position = 0
-        heard: list[int] = []
         with audio.open_source(path) as source:
-            mono = audio.mono_blocks(source, source.info, front.sample_rate)
-            for window in frontends.windows(_counted(mono, heard), front):
+            listening = Listening(source, front, self.windows)
+            for window in listening:
                 if stopped.is_set():
                     raise BackbeatError("stopped")
-                if not np.isfinite(window).all():
+                if not np.isfinite(window.samples).all():
                     raise audio.AudioError(path, "holds samples that are not numbers")
-                if np.abs(window).max() >= _SILENCE:
-                    x = frontends.as_input(front.extract(window), front, described.input)
-                    loud = np.flatnonzero(_peaks(window, len(x), front) >= _SILENCE)
+                if np.abs(window.samples).max() >= _SILENCE:
+                    extracted = front.extract(window.samples)
+                    x = frontends.as_input(extracted, front, described.input)
+                    loud = np.flatnonzero(_peaks(window.samples, len(x), front) >= _SILENCE)
                     rows.append(self.network.outputs(x[loud]))
-                    step = self._slice_seconds(len(window), len(x))
-                    first = position / front.sample_rate
+                    step = self._slice_seconds(len(window.samples), len(x))
+                    first = window.start
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
-                position += len(window)
-        samples = sum(heard)
-        if samples < front.least_answer_samples:
-            least = front.least_answer_samples / front.sample_rate
+        least = front.least_answer_samples / front.sample_rate
+        if listening.seconds < least:
             raise audio.AudioError(path, f"too short: this model needs {least:.1f} s")
         if not rows:
             raise audio.AudioError(path, "silent: there is nothing to hear")
-        answer = self._answer(path, samples / front.sample_rate, joined_outputs(rows), spans)
+        answer = self._answer(path, listening.seconds, joined_outputs(rows), spans)
         return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
 
     def _slice_seconds(self, window: int, slices: int) -> float:
@@ -202,6 +216,7 @@ class Classifier:
                 Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
                 for (start, end), genre, row in zip(spans, best, slices, strict=True)
             ),
+            embedding=given.embedding.mean(axis=0),
         )
 
 
@@ -226,16 +241,7 @@ def _peaks(
     return np.full(slices, np.abs(window).max())
 
 
-def _counted(
-    blocks: Iterable[npt.NDArray[np.float32]], lengths: list[int]
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Pass blocks on, and note their lengths."""
-    for block in blocks:
-        lengths.append(len(block))
-        yield block
-
-
-def load(path: Path, *, tags: bool = False) -> Classifier:
+def load(path: Path, *, tags: bool = False, windows: int | None = None) -> Classifier:
     """Load a bundle for classifying.
 
     Parameters
@@ -244,6 +250,8 @@ def load(path: Path, *, tags: bool = False) -> Classifier:
         A ``.backbeat`` file or a run directory.
     tags : bool
         Whether MusiCNN's tags are wanted too; songs are then decoded twice.
+    windows : int, optional
+        The most windows to hear of a song; all by default.
 
     Raises
     ------
@@ -256,7 +264,7 @@ def load(path: Path, *, tags: bool = False) -> Classifier:
         from backbeat.tagging import load_tagger
 
         tagger = load_tagger()
-    return Classifier(bundle, bundle.open(), tagger)
+    return Classifier(bundle, bundle.open(), tagger, windows)
 
 
 def classify_all(

@@ -10,7 +10,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from backbeat import __version__
-from backbeat.cli import collections, comparing, labels, models, paper, songs, tagging, tuning, web
+from backbeat.cli import (
+    collections,
+    comparing,
+    labels,
+    library,
+    models,
+    paper,
+    songs,
+    tagging,
+    tuning,
+    web,
+)
 from backbeat.errors import BackbeatError
 
 _STOPPED = 130  # the exit status of what Ctrl-C ends
@@ -53,6 +64,8 @@ app.command()(paper.reproduce)
 app.command()(tuning.tune)
 app.command()(songs.classify)
 app.command()(tagging.tag)
+app.command()(library.playlists)
+app.command()(library.similar)
 app.command()(songs.show)
 app.command()(web.serve)
 app.command()(songs.demo)

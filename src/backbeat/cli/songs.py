@@ -1,19 +1,21 @@
 """The verbs for songs: classify, show; and the demo of the whole way."""
 
-import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backbeat.cli.answering import Again, IndexPath, Model, Wanted, Windows, answering
 from backbeat.cli.console import progress, say, warn
 from backbeat.cli.options import Cluster
 
 if TYPE_CHECKING:
-    from backbeat.classify import Answer, Classifier, Failure
+    from backbeat.classify import Failure
+
+_MANY = 20  # songs, of which a chart tells more than the list above it
 
 
 class Format(StrEnum):
@@ -26,13 +28,7 @@ class Format(StrEnum):
 
 def classify(
     paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
-    model: Annotated[
-        str,
-        typer.Option(
-            help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
-            envvar="BACKBEAT_MODEL",
-        ),
-    ] = "gtzan",
+    model: Model = "gtzan",
     top: Annotated[int, typer.Option(min=1, help="How many genres to name.")] = 3,
     output_format: Annotated[
         Format, typer.Option("--format", help="Of the answers.")
@@ -44,6 +40,9 @@ def classify(
     tags: Annotated[
         bool, typer.Option("--tags", help="MusiCNN's tags too: other genres, instruments, moods.")
     ] = False,
+    windows: Windows = None,
+    index: IndexPath = None,
+    again: Again = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Songs at once (default: one a processor).")
     ] = None,
@@ -56,57 +55,47 @@ def classify(
     are answered.
     """
     from backbeat import answers
-    from backbeat.audio import display_name
-    from backbeat.classify import Answer, Failure, find_songs, load
-    from backbeat.models import find_bundle
+    from backbeat.classify import Answer, Failure, find_songs
 
-    classifier = load(find_bundle(model), tags=tags)
     songs = list(find_songs(paths))
     failures: list[Failure] = []
-    withheld = 0
+    counts: Counter[str] = Counter()
     write = answers.WRITERS[output_format.value]
-    with answers.open_output(out) as file:
-        writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
+    # A timeline is asked for to see the whole song.
+    heard = windows or ("all" if timeline else None)
+    wanted = Wanted(model, heard, index, again, tags, threads, cluster)
+    with answering(songs, wanted) as opened, answers.open_output(out) as file:
+        genres = len(opened.classifier.genres)
+        writer = write(file, genres=genres, top=top, timeline=timeline)
         # Rich's bar would write over answers that appear on the same terminal.
-        shown = out is not None or not os.isatty(1)
-        with (
-            _answers(classifier, songs, threads, cluster) as results,
-            progress("classifying", "songs", shown=shown) as told,
-        ):
-            for done, result in enumerate(results, start=1):
+        with progress("classifying", "songs", shown=out is not None or not os.isatty(1)) as told:
+            for done, result in enumerate(opened.answers, start=1):
                 if isinstance(result, Answer):
                     writer.answer(result)
-                    withheld += result.label != result.genre
+                    counts[result.label] += 1
                 else:
                     failures.append(result)
                     writer.failure(result)
+                    counts["failed"] += 1
                 told(done, len(songs))
-    answered = len(songs) - len(failures)
-    unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
-    warn(f"{answered:,} answered{unsure}, {len(failures):,} failed")
-    for failure in failures:
-        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+    _summarise(counts, failures)
     if not songs:
         warn("no audio files there")
     raise typer.Exit(int(bool(failures) or not songs))
 
 
-@contextlib.contextmanager
-def _answers(
-    classifier: "Classifier", songs: Iterable[Path], threads: int | None, cluster: str | None
-) -> "Iterator[Iterator[Answer | Failure]]":
-    """Open where songs are answered: threads of this process, or the workers of a cluster."""
-    from backbeat.classify import classify_all
+def _summarise(counts: "Counter[str]", failures: "list[Failure]") -> None:
+    """Say at the end what there was: of many songs, as a bar chart."""
+    from backbeat.audio import display_name
+    from backbeat.library.summary import WITHHELD, bar_chart
 
-    if cluster is None:
-        yield classify_all(classifier, songs, threads=threads)
-        return
-    from backbeat.batches import classify_batches
-    from backbeat.engine import open_executor
-
-    # `--threads` and `--workers` say the same: how much of this machine to use.
-    with open_executor(threads, cluster) as executor:
-        yield classify_batches(classifier, songs, executor)
+    if counts.total() >= _MANY:
+        warn(bar_chart(counts))
+    withheld = sum(counts[label] for label in WITHHELD)
+    unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
+    warn(f"{counts.total() - len(failures):,} answered{unsure}, {len(failures):,} failed")
+    for failure in failures:
+        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
 
 
 def show(

@@ -1,0 +1,159 @@
+"""What the verbs that need answers share: the bundle, the index of known answers, where to work."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backbeat.cli.console import warn
+from backbeat.errors import BackbeatError
+
+if TYPE_CHECKING:
+    from backbeat.classify import Answer, Classifier, Failure
+    from backbeat.library.index import Index
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
+        envvar="BACKBEAT_MODEL",
+    ),
+]
+Windows = Annotated[
+    str | None,
+    typer.Option(
+        "--windows",
+        metavar="N|all",
+        help="The most half minutes to hear of a song, spread over it (default 4).",
+    ),
+]
+IndexPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        metavar="FILE",
+        help="Where answers are kept, so that only new or changed files are heard (default: in the "
+        "user's cache folder).",
+        envvar="BACKBEAT_INDEX",
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Hear files that are known, too.")]
+WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of songs, and how.
+
+    Attributes
+    ----------
+    model : str
+    windows : str, optional
+        As written: a number, or "all".
+    index : Path, optional
+    again : bool
+    tags : bool
+        Whether MusiCNN's tags are wanted.
+    threads : int, optional
+    cluster : str, optional
+    """
+
+    model: str
+    windows: str | None = None
+    index: Path | None = None
+    again: bool = False
+    tags: bool = False
+    threads: int | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Songs being answered: the bundle, the index if there is one, and the answers in order."""
+
+    classifier: "Classifier"
+    index: "Index | None"
+    answers: "Iterator[Answer | Failure]"
+
+
+@contextlib.contextmanager
+def answering(songs: Sequence[Path], wanted: Wanted) -> Iterator[Answering]:
+    """Open what songs are answered with.
+
+    Raises
+    ------
+    BackbeatError
+        If the bundle, the index or the cluster cannot be used.
+    """
+    from backbeat.classify import load
+    from backbeat.models import find_bundle
+
+    windows = windows_of(wanted.windows)
+    classifier = load(find_bundle(wanted.model), tags=wanted.tags, windows=windows)
+    with contextlib.ExitStack() as stack:
+        index = _open_index(stack, wanted.index)
+        classify = stack.enter_context(_where(classifier, wanted.threads, wanted.cluster))
+        if index is None:
+            yield Answering(classifier, None, classify(songs))
+            return
+        from backbeat.library.songs import answer_all
+
+        answers = answer_all(classifier, songs, index, classify, again=wanted.again)
+        yield Answering(classifier, index, answers)
+
+
+def windows_of(written: str | None) -> int | None:
+    """Give the number of windows, None for all.
+
+    Raises
+    ------
+    BackbeatError
+        If it is neither a number nor "all".
+    """
+    if written is None:
+        return WINDOWS
+    if written == "all":
+        return None
+    if written.isdecimal() and int(written):
+        return int(written)
+    raise BackbeatError(f"--windows {written}: must be a number from 1 on, or all")
+
+
+def _open_index(stack: contextlib.ExitStack, path: Path | None) -> "Index | None":
+    """Open the index; one that nobody asked for may fail, as where there is no home folder."""
+    from backbeat.library.index import open_index
+
+    try:
+        return stack.enter_context(open_index(path))
+    except (BackbeatError, OSError, RuntimeError) as error:
+        if path is not None:
+            raise
+        warn(f"{error}; answers are not kept this time")
+        return None
+
+
+@contextlib.contextmanager
+def _where(
+    classifier: "Classifier", threads: int | None, cluster: str | None
+) -> "Iterator[partial[Iterator[Answer | Failure]]]":
+    """Open where songs are answered: threads of this process, or the workers of a cluster."""
+    from backbeat.classify import classify_all
+
+    if cluster is None:
+        yield partial(classify_all, classifier, threads=threads)
+        return
+    from backbeat.batches import classify_batches
+    from backbeat.engine import open_executor
+
+    # `--threads` and `--workers` say the same: how much of this machine to use.
+    with open_executor(threads, cluster) as executor:
+
+        def classify(songs: Iterable[Path]) -> "Iterator[Answer | Failure]":
+            return classify_batches(classifier, songs, executor)
+
+        yield partial(classify)

@@ -1,0 +1,65 @@
+"""Songs like a song: nearest by the network's embedding, the cosine of the angle between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.classify import Answer
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A song that is like another.
+
+    Attributes
+    ----------
+    answer : Answer
+    similarity : float
+        Cosine, at most 1, of the two songs' embeddings less the library's mean.
+    """
+
+    answer: Answer
+    similarity: float
+
+
+def nearest(song: Answer, library: Sequence[Answer], *, top: int = 20) -> tuple[Neighbour, ...]:
+    """Find the songs of a library that are most like a song.
+
+    Parameters
+    ----------
+    song : Answer
+        With an embedding.
+    library : sequence of Answer
+        By the same bundle; what has no embedding is passed over.
+    top : int
+
+    Returns
+    -------
+    tuple of Neighbour
+        The most similar first; the song itself (the same path) is left out.
+    """
+    told = [answer for answer in library if answer.embedding is not None]
+    others = [answer for answer in told if answer.path.absolute() != song.path.absolute()]
+    if song.embedding is None or not others:
+        return ()
+    embeddings = np.stack([answer.embedding for answer in others if answer.embedding is not None])
+    centre = embeddings.mean(axis=0)
+    similarity = cosine((song.embedding - centre)[np.newaxis], embeddings - centre)[0]
+    order = np.argsort(-similarity, kind="stable")[:top]
+    return tuple(Neighbour(others[row], float(similarity[row])) for row in order)
+
+
+def cosine(a: Array, b: Array) -> Array:
+    """Give the cosines, shape (n, m), of the angles between n and m vectors."""
+
+    def unit(vectors: Array) -> Array:
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        scaled: Array = vectors / np.maximum(length, np.finfo(np.float32).tiny)
+        return scaled
+
+    cosines: Array = unit(a) @ unit(b).T
+    return cosines

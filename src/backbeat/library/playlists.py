@@ -1,0 +1,115 @@
+"""Playlists: an M3U8 file a genre, the surest songs first, with paths that move along."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backbeat import atomic
+from backbeat.audio import display_name
+from backbeat.classify import Answer
+from backbeat.errors import BackbeatError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A song of a playlist.
+
+    Attributes
+    ----------
+    path : Path
+    seconds : float
+        Its length.
+    title : str
+        What a player shows of it.
+    """
+
+    path: Path
+    seconds: float
+    title: str
+
+
+def by_label(answers: Iterable[Answer]) -> Mapping[str, tuple[Answer, ...]]:
+    """Sort answers into genres, and into what is withheld ("unsure", "out of genre").
+
+    Returns
+    -------
+    mapping of str to tuple of Answer
+        In order of names; the likeliest first, then by path.
+    """
+    lists: dict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        lists[answer.label].append(answer)
+    return {
+        label: tuple(sorted(lists[label], key=lambda a: (-a.probability, str(a.path))))
+        for label in sorted(lists)
+    }
+
+
+def entry_of(answer: Answer) -> Entry:
+    """Make a song an entry, with artist and title of its tags where it has them."""
+    import tinytag
+
+    title = answer.path.stem
+    try:
+        tags = tinytag.TinyTag.get(answer.path, duration=False)
+    except Exception:  # noqa: BLE001 - the file's name does as well, whatever is wrong in its tags
+        tags = None
+    if tags and tags.title:
+        title = " - ".join(filter(None, (tags.artist, tags.title)))
+    return Entry(answer.path, answer.seconds, title)
+
+
+def write_playlist(path: Path, name: str, entries: Sequence[Entry]) -> tuple[Path, ...]:
+    """Write an M3U8 file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; songs are named relative to its folder, so that both can be moved together.
+    name : str
+        Of the list.
+    entries : sequence of Entry
+
+    Returns
+    -------
+    tuple of Path
+        Songs that the format cannot name (their paths hold the end of a line, or are no text),
+        and which are left out.
+
+    Raises
+    ------
+    BackbeatError
+        If `path` is a folder.
+    """
+    if path.is_dir():
+        raise BackbeatError(f"{display_name(path)}: is a folder; name a file to write to")
+    lines = ["#EXTM3U", "#EXTENC:UTF-8", f"#PLAYLIST:{name}"]
+    left_out = []
+    for entry in entries:
+        try:
+            where = _relative(entry.path, path.parent)
+        except BackbeatError:
+            left_out.append(entry.path)
+            continue
+        title = " ".join(entry.title.split())
+        lines += [f"#EXTINF:{round(entry.seconds)},{title}", where]
+    # A title's bytes may be no text: they are shown as escapes.
+    content = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
+    atomic.write_bytes(path, content)
+    return tuple(left_out)
+
+
+def _relative(song: Path, folder: Path) -> str:
+    """Give a song's path from a folder, with ``/``, or refuse one that a line cannot hold."""
+    where = os.path.relpath(os.path.abspath(song), os.path.abspath(folder))  # noqa: PTH100
+    where = where.replace(os.sep, "/")
+    try:
+        where.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BackbeatError(f"{display_name(song)}: its name is no text") from None
+    if len(where.splitlines()) != 1:
+        raise BackbeatError(f"{display_name(song)}: its name has more than one line")
+    # Where a name begins with what would be a comment, it is still found from the folder.
+    return f"./{where}" if where.startswith("#") else where

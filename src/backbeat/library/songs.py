@@ -1,0 +1,54 @@
+"""All songs of a library answered: those that the index knows from there, the others now."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from backbeat.classify import Answer, Classifier, Failure
+from backbeat.library.index import Index, settings_of, stamp_of
+
+Classify = Callable[[Iterable[Path]], Iterator[Answer | Failure]]
+
+
+def answer_all(
+    classifier: Classifier,
+    songs: Sequence[Path],
+    index: Index,
+    classify: Classify,
+    *,
+    again: bool = False,
+) -> Iterator[Answer | Failure]:
+    """Answer songs in order, and keep what is new in the index.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Whose answers they are.
+    songs : sequence of Path
+    index : Index
+    classify : callable
+        Answers those that are not known, in order: `classify.classify_all` or
+        `batches.classify_batches` with all but the songs filled in.
+    again : bool
+        Answer those that are known as well.
+
+    Yields
+    ------
+    Answer or Failure
+        One for each song. What failed is not kept: it may have been the drive that failed.
+    """
+    settings = settings_of(classifier)
+    # Before anything is decoded, so that a file which changes meanwhile is done again next time.
+    stamps = [stamp_of(song) for song in songs]
+    known = [
+        not again and stamp is not None and index.find(song, stamp, settings) is not None
+        for song, stamp in zip(songs, stamps, strict=True)
+    ]
+    fresh = classify(song for song, there in zip(songs, known, strict=True) if not there)
+    for song, stamp, there in zip(songs, stamps, known, strict=True):
+        if there and stamp is not None and (found := index.find(song, stamp, settings)):
+            yield found
+            continue
+        result = next(fresh)
+        if isinstance(result, Answer) and stamp is not None:
+            index.keep(result, stamp, settings)
+        yield result

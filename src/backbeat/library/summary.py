@@ -1,0 +1,43 @@
+"""What a library consists of, as a bar chart for a terminal."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+WITHHELD = ("unsure", "out of genre")
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def bar_chart(counts: Mapping[str, int], *, width: int = 40) -> str:
+    """Draw counts as bars, a line each.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Songs a genre, and of what was withheld or failed.
+    width : int
+        Of the longest bar, in characters.
+
+    Returns
+    -------
+    str
+        The genres by their counts, then what is withheld or failed; nothing of no songs.
+    """
+    total = sum(counts.values())
+    if not total:
+        return ""
+    last = [*WITHHELD, "failed"]
+    genres = [label for label, _ in Counter(counts).most_common() if label not in last]
+    shown = [label for label in [*genres, *last] if counts.get(label)]
+    most = max(counts.values())
+    names = max(map(len, shown))
+    numbers = len(f"{most:,}")
+    return "\n".join(
+        f"{label:<{names}}  {counts[label]:>{numbers},}  {counts[label] / total:>4.0%}  "
+        f"{_bar(counts[label] / most * width)}".rstrip()
+        for label in shown
+    )
+
+
+def _bar(length: float) -> str:
+    whole, rest = divmod(round(length * 8), 8)
+    return "█" * whole + _EIGHTHS[rest].strip() if whole or rest else _EIGHTHS[1]

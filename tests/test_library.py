@@ -1,0 +1,296 @@
+"""The index answers what is known; playlists and neighbours come of its answers."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backbeat.classify import Answer, Failure, Moment, classify_all, find_songs, load
+from backbeat.errors import BackbeatError
+from backbeat.library import answer_all, open_index
+from backbeat.library.index import Stamp, default_path, settings_of, stamp_of
+from backbeat.library.neighbours import cosine, nearest
+from backbeat.library.playlists import by_label, entry_of, write_playlist
+from backbeat.library.summary import bar_chart
+from bundles import make_bundle
+from sounds import music, write
+
+STAMP = Stamp(7, 11)
+
+
+def answer(path, genre="rock", probability=0.8, embedding=(1.0, 0.0), verdict="sure", **changes):
+    told = Answer(
+        path=Path(path),
+        seconds=30.0,
+        ranking=((genre, probability), ("blues", round(1 - probability, 6))),
+        verdict=verdict,
+        strangeness=0.25,
+        agreement=0.5,
+        timeline=(Moment(0.0, 3.0, genre, probability), Moment(3.0, 6.0, "blues", 0.5)),
+        embedding=np.array(embedding, np.float32),
+    )
+    return replace(told, **changes)
+
+
+@pytest.fixture
+def index(tmp_path):
+    with open_index(tmp_path / "index" / "answers.sqlite") as opened:
+        yield opened
+
+
+# --- The index
+
+
+def test_what_is_kept_is_found_again(index):
+    told = answer("a.mp3", tags=(("rock", 0.5), ("guitar", 0.25)))
+    index.keep(told, STAMP, "x")
+    found = index.find(Path("a.mp3"), STAMP, "x")
+    assert found == told
+    assert np.array_equal(found.embedding, told.embedding)
+    # By the place that a path leads to, under the name that it is asked by.
+    absolute = index.find(Path("b/../a.mp3").absolute(), STAMP, "x")
+    assert absolute == replace(told, path=Path("b/../a.mp3").absolute())
+
+
+def test_what_has_changed_is_not_found(index):
+    index.keep(answer("a.mp3"), STAMP, "x")
+    assert index.find(Path("a.mp3"), Stamp(8, 11), "x") is None
+    assert index.find(Path("a.mp3"), Stamp(7, 12), "x") is None
+    assert index.find(Path("a.mp3"), STAMP, "another bundle") is None
+    assert index.find(Path("b.mp3"), STAMP, "x") is None
+
+
+def test_a_new_answer_takes_the_place_of_the_old(index):
+    index.keep(answer("a.mp3"), STAMP, "x")
+    index.keep(answer("a.mp3", "jazz"), Stamp(9, 9), "x")
+    assert index.find(Path("a.mp3"), STAMP, "x") is None
+    assert index.find(Path("a.mp3"), Stamp(9, 9), "x").genre == "jazz"
+
+
+def test_a_file_that_was_only_tagged_is_still_known(index):
+    index.keep(answer("a.mp3"), STAMP, "x")
+    index.changed(Path("a.mp3"), STAMP, Stamp(20, 21))
+    assert index.find(Path("a.mp3"), Stamp(20, 21), "x") == answer("a.mp3")
+    # Of a file that had changed before nothing is known.
+    index.changed(Path("a.mp3"), STAMP, Stamp(30, 31))
+    assert index.find(Path("a.mp3"), Stamp(30, 31), "x") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_names_that_are_no_text_are_found_again(index):
+    path = Path(os.fsdecode(b"caf\xe9\n.mp3"))
+    index.keep(answer(path), STAMP, "x")
+    assert index.find(path, STAMP, "x") == answer(path)
+
+
+def test_what_is_no_index_is_refused(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("not a data base " * 100)
+    with (
+        pytest.raises(BackbeatError, match=r"text: no index, or damaged .*--index"),
+        open_index(text),
+    ):
+        pass
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("create table mine (x)")
+    before = other.read_bytes()
+    with pytest.raises(BackbeatError, match="no index of this version"), open_index(other):
+        pass
+    assert other.read_bytes() == before
+    with pytest.raises(BackbeatError, match=r"cannot be used .*--index"), open_index(tmp_path):
+        pass
+
+
+def test_the_index_lies_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_path() == tmp_path / "backbeat" / "answers.sqlite"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert default_path() == Path.home() / ".cache" / "backbeat" / "answers.sqlite"
+
+
+# --- All songs
+
+
+def recorded(classifier, heard):
+    """`classify_all`, which notes what it is asked for."""
+
+    def classify(songs):
+        asked = list(songs)
+        heard.append([song.name for song in asked])
+        yield from classify_all(classifier, asked, threads=1)
+
+    return classify
+
+
+def test_only_new_and_changed_files_are_heard_again(bundle, tmp_path, index):
+    folder = tmp_path / "songs"
+    for number in range(4):
+        write(folder / f"{number}.wav", music(6.0, seed=number))
+    (folder / "bad.wav").write_bytes(b"RIFF, but no more")
+    songs = list(find_songs([folder]))
+    classifier = load(bundle)
+    heard = []
+    answer_now = partial(answer_all, classifier, songs, index, recorded(classifier, heard))
+    first = list(answer_now())
+    assert [result.path for result in first] == songs
+    assert isinstance(first[-1], Failure)
+    assert heard == [["0.wav", "1.wav", "2.wav", "3.wav", "bad.wav"]]
+    second = list(answer_now())
+    assert second == first
+    assert heard[1:] == [["bad.wav"]]  # what failed is tried again
+    write(folder / "2.wav", music(6.0, seed=9))
+    os.utime(folder / "3.wav", ns=(1, 1))
+    third = list(answer_now())
+    assert heard[2:] == [["2.wav", "3.wav", "bad.wav"]]
+    assert third[2].ranking != first[2].ranking
+    assert third[3] == first[3]
+    assert list(answer_now(again=True)) == third
+    assert len(heard[-1]) == 5
+
+
+def test_another_bundle_or_number_of_windows_is_another_answer(bundle, songs, index, tmp_path):
+    classifier = load(bundle)
+    path = songs / "a.wav"
+    told = classifier.classify(path)
+    index.keep(told, stamp_of(path), settings_of(classifier))
+    for other in (
+        replace(classifier, windows=4),
+        load(make_bundle(tmp_path / "other.backbeat", genres=("blues", "pop"))),
+    ):
+        assert index.find(path, stamp_of(path), settings_of(other)) is None
+    assert index.find(path, stamp_of(path), settings_of(load(bundle))) == told
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from backbeat.classify import classify_all, find_songs, load
+from backbeat.library import answer_all, open_index
+classifier = load(Path(sys.argv[1]))
+songs = list(find_songs([Path(sys.argv[2])]))
+with open_index(Path(sys.argv[3])) as index:
+    answers = answer_all(classifier, songs, index, lambda s: classify_all(classifier, s, threads=1))
+    for done, _ in enumerate(answers, start=1):
+        if done == 3:
+            os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_a_kill_loses_no_answer(bundle, tmp_path):
+    folder = tmp_path / "songs"
+    for number in range(6):
+        write(folder / f"{number}.wav", music(6.0, seed=number))
+    file = tmp_path / "index.sqlite"
+    killed = subprocess.run([sys.executable, "-c", KILLED, bundle, folder, file], check=False)
+    assert killed.returncode == -9
+    classifier = load(bundle)
+    songs = list(find_songs([folder]))
+    heard = []
+    with open_index(file) as index:
+        list(answer_all(classifier, songs, index, recorded(classifier, heard)))
+    assert heard == [["3.wav", "4.wav", "5.wav"]]
+
+
+# --- Playlists
+
+
+def test_answers_are_sorted_into_lists():
+    lists = by_label(
+        [
+            answer("b", probability=0.7),
+            answer("a", probability=0.7),
+            answer("c", probability=0.9),
+            answer("d", "jazz"),
+            answer("e", verdict="unsure"),
+        ]
+    )
+    assert {label: [str(a.path) for a in lists[label]] for label in lists} == {
+        "jazz": ["d"],
+        "rock": ["c", "a", "b"],
+        "unsure": ["e"],
+    }
+    assert list(lists) == sorted(lists)
+
+
+def test_a_playlist_names_songs_relative_to_itself(tmp_path):
+    song = tmp_path / "music" / "#1 hit.wav"
+    write(song, music(1.0))
+    entry = entry_of(answer(song))
+    assert entry.title == "#1 hit"
+    left_out = write_playlist(tmp_path / "lists" / "rock.m3u8", "rock", [entry])
+    assert left_out == ()
+    lines = (tmp_path / "lists" / "rock.m3u8").read_text("utf-8").splitlines()
+    assert lines == [
+        "#EXTM3U",
+        "#EXTENC:UTF-8",
+        "#PLAYLIST:rock",
+        "#EXTINF:30,#1 hit",
+        "../music/#1 hit.wav",
+    ]
+    write_playlist(tmp_path / "music" / "rock.m3u8", "rock", [entry])
+    assert (tmp_path / "music" / "rock.m3u8").read_text().splitlines()[-1] == "./#1 hit.wav"
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1), max_size=5))
+def test_every_line_of_a_playlist_is_found_again(tmp_path_factory, names):
+    folder = tmp_path_factory.mktemp("lists")
+    entries = [replace(entry_of(answer(folder / "x")), path=folder / f"{n}.mp3") for n in names]
+    left_out = write_playlist(folder / "all.m3u8", "all", entries)
+    text = (folder / "all.m3u8").read_bytes().decode("utf-8")
+    told = [line for line in text.split("\n") if line and not line.startswith("#")]
+    kept = [entry.path for entry in entries if entry.path not in left_out]
+    assert [Path(os.path.normpath(folder / line)) for line in told] == [
+        Path(os.path.normpath(path)) for path in kept
+    ]
+
+
+# --- Neighbours
+
+
+def test_the_nearest_songs_come_first_and_the_song_itself_is_left_out():
+    song = answer("song", embedding=(2.0, 1.0))
+    library = [
+        answer("far", embedding=(-3.0, 0.0)),
+        song,
+        answer("near", embedding=(3.0, 2.0)),
+        answer("between", embedding=(0.0, 2.0)),
+        replace(answer("unknown"), embedding=None),
+    ]
+    found = nearest(song, library)
+    assert [str(n.answer.path) for n in found] == ["near", "between", "far"]
+    similarities = [n.similarity for n in found]
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(-1 <= s <= 1 for s in similarities)
+    assert len(nearest(song, library, top=1)) == 1
+    assert nearest(song, [song]) == ()
+
+
+def test_cosines_are_those_of_the_formula():
+    a, b = np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)
+    wanted = [[u @ v / np.sqrt(u @ u) / np.sqrt(v @ v) for v in b] for u in a]
+    assert np.allclose(cosine(a, b), wanted, atol=1e-6)
+    assert (cosine(np.zeros((1, 3), np.float32), b) == 0).all()
+
+
+# --- The chart
+
+
+def test_the_chart_has_a_bar_a_genre_and_ends_with_what_failed():
+    chart = bar_chart({"failed": 1, "rock": 10, "unsure": 20, "jazz": 40, "pop": 0}, width=8)
+    assert chart.splitlines() == [
+        "jazz    40   56%  ████████",
+        "rock    10   14%  ██",
+        "unsure  20   28%  ████",
+        "failed   1    1%  ▎",
+    ]
+    assert bar_chart({}) == ""
