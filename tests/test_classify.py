@@ -320,3 +320,16 @@ def test_strangeness_is_of_the_mean_of_the_slices(tmp_path):
     logits = classifier.network.outputs(front.extract(audio.read(path, sample_rate=RATE))).logits
     wanted = np.linalg.norm(logits.mean(axis=0) - [1.0, 2.0]) / 50
     assert classifier.classify(path).strangeness == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are POSIX's")
+def test_a_link_that_leads_to_itself_stops_nothing(tmp_path):
+    from backbeat.collection import read_collection
+
+    (tmp_path / "pop").mkdir()
+    song(tmp_path / "pop" / "a.wav", noise(3))
+    for name in ("pop/loop", "loop", "pop/loop.wav"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    found = [path.name for path in find_songs([tmp_path])]
+    assert found == ["a.wav", "loop.wav"]
+    assert [track.name for track in read_collection(tmp_path).tracks][:1] == ["pop/a.wav"]

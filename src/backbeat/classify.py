@@ -27,6 +27,7 @@ from backbeat.calibration import Calibration, strangeness, with_temperature
 from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
+from backbeat.folders import is_folder
 from backbeat.listening import Listening
 from backbeat.memory import keep_freed_memory
 from backbeat.network import Network, Outputs, joined_outputs
@@ -138,13 +139,15 @@ class Classifier:
         """The genres it tells apart."""
         return self.bundle.description.genres
 
-    def classify(self, path: Path) -> Answer:
+    def classify(self, path: Path, *, stopped: threading.Event | None = None) -> Answer:
         """Classify one song.
 
         Parameters
         ----------
         path : Path
             An audio file of any length.
+        stopped : threading.Event, optional
+            To be set from elsewhere to give up: a long song takes seconds.
 
         Returns
         -------
@@ -153,12 +156,9 @@ class Classifier:
         Raises
         ------
         BackbeatError
-            If the file cannot be decoded, is too short, silent or holds no numbers.
+            If the file cannot be decoded, is too short, silent or holds no numbers; or if told to
+            stop.
         """
-        return self._classify(path, threading.Event())
-
-    def _classify(self, path: Path, stopped: threading.Event) -> Answer:
-        """Classify one song, unless told to stop: a long one takes seconds."""
         described = self.bundle.description
         front = described.frontend
         rows: list[Outputs] = []
@@ -166,7 +166,7 @@ class Classifier:
         with audio.open_source(path) as source:
             listening = Listening(source, front, self.windows)
             for window in listening:
-                if stopped.is_set():
+                if stopped and stopped.is_set():
                     raise BackbeatError("stopped")
                 if not np.isfinite(window.samples).all():
                     raise audio.AudioError(path, "holds samples that are not numbers")
@@ -291,7 +291,7 @@ def classify_all(
 
     def answer(path: Path) -> Answer | Failure:
         try:
-            return classifier._classify(path, stopped)
+            return classifier.classify(path, stopped=stopped)
         except BackbeatError as error:
             reason = error.what if isinstance(error, audio.AudioError) else str(error)
             return Failure(path, reason)
@@ -349,7 +349,7 @@ def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             yield from _below(Path(entry.path), above | {own})
         elif Path(entry.name).suffix.lower() in audio.AUDIO_SUFFIXES:
             yield Path(entry.path)

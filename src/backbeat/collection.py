@@ -18,6 +18,7 @@ from typing import Any, Literal
 from backbeat import gtzan
 from backbeat.audio import AUDIO_SUFFIXES, display_name
 from backbeat.errors import BackbeatError
+from backbeat.folders import is_folder
 from backbeat.genres import normalise_genre
 
 __all__ = ["Collection", "Track", "read_collection", "read_tags"]
@@ -140,8 +141,8 @@ def _clean(text: str | None) -> str:
 def _read_folder(root: Path) -> Collection:
     """Read a folder that has a sub-folder for each genre."""
     top = [entry for entry in _entries(root) if not entry.name.startswith(".")]
-    folders = sorted((entry for entry in top if entry.is_dir()), key=lambda entry: entry.name)
-    loose = sorted(entry.name for entry in top if not entry.is_dir() and _is_audio(entry.name))
+    folders = sorted((entry for entry in top if is_folder(entry)), key=lambda entry: entry.name)
+    loose = sorted(entry.name for entry in top if not is_folder(entry) and _is_audio(entry.name))
     shown = display_name(root)
     if loose:
         raise BackbeatError(

@@ -1,7 +1,7 @@
 """What the verbs that need answers share: the bundle, the index of known answers, where to work."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from backbeat.errors import BackbeatError
 if TYPE_CHECKING:
     from backbeat.classify import Answer, Classifier, Failure
     from backbeat.library.index import Index
+    from backbeat.library.songs import Classify
 
 Model = Annotated[
     str,
@@ -55,8 +56,8 @@ class Wanted:
     model : str
     windows : str, optional
         As written: a number, or "all".
-    index : Path, optional
     again : bool
+        Whether files that the index knows are heard, too.
     tags : bool
         Whether MusiCNN's tags are wanted.
     threads : int, optional
@@ -65,7 +66,6 @@ class Wanted:
 
     model: str
     windows: str | None = None
-    index: Path | None = None
     again: bool = False
     tags: bool = False
     threads: int | None = None
@@ -74,37 +74,55 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Answering:
-    """Songs being answered: the bundle, the index if there is one, and the answers in order."""
+    """Songs being answered: the bundle, and the answers in order."""
 
     classifier: "Classifier"
-    index: "Index | None"
     answers: "Iterator[Answer | Failure]"
 
 
 @contextlib.contextmanager
-def answering(songs: Sequence[Path], wanted: Wanted) -> Iterator[Answering]:
-    """Open what songs are answered with.
+def answering(songs: Sequence[Path], wanted: Wanted, index: "Index | None") -> Iterator[Answering]:
+    """Open what songs are answered with: a bundle, and the index from `known_answers`.
 
     Raises
     ------
     BackbeatError
-        If the bundle, the index or the cluster cannot be used.
+        If the bundle or the cluster cannot be used.
     """
     from backbeat.classify import load
+    from backbeat.library.songs import answer_all
     from backbeat.models import find_bundle
 
     windows = windows_of(wanted.windows)
     classifier = load(find_bundle(wanted.model), tags=wanted.tags, windows=windows)
-    with contextlib.ExitStack() as stack:
-        index = _open_index(stack, wanted.index)
-        classify = stack.enter_context(_where(classifier, wanted.threads, wanted.cluster))
+    with _where(classifier, wanted.threads, wanted.cluster) as classify:
         if index is None:
-            yield Answering(classifier, None, classify(songs))
-            return
-        from backbeat.library.songs import answer_all
+            yield Answering(classifier, classify(songs))
+        else:
+            answers = answer_all(classifier, songs, index, classify, again=wanted.again)
+            yield Answering(classifier, answers)
 
-        answers = answer_all(classifier, songs, index, classify, again=wanted.again)
-        yield Answering(classifier, index, answers)
+
+@contextlib.contextmanager
+def known_answers(path: Path | None) -> "Iterator[Index | None]":
+    """Open the index; one that nobody asked for may fail, as where there is no home folder.
+
+    Raises
+    ------
+    BackbeatError
+        If the one that is named cannot be used.
+    """
+    from backbeat.library.index import open_index
+
+    with contextlib.ExitStack() as stack:
+        try:
+            index = stack.enter_context(open_index(path))
+        except (BackbeatError, OSError, RuntimeError) as error:
+            if path is not None:
+                raise
+            warn(f"{error}; answers are not kept this time")
+            index = None
+        yield index
 
 
 def windows_of(written: str | None) -> int | None:
@@ -124,23 +142,10 @@ def windows_of(written: str | None) -> int | None:
     raise BackbeatError(f"--windows {written}: must be a number from 1 on, or all")
 
 
-def _open_index(stack: contextlib.ExitStack, path: Path | None) -> "Index | None":
-    """Open the index; one that nobody asked for may fail, as where there is no home folder."""
-    from backbeat.library.index import open_index
-
-    try:
-        return stack.enter_context(open_index(path))
-    except (BackbeatError, OSError, RuntimeError) as error:
-        if path is not None:
-            raise
-        warn(f"{error}; answers are not kept this time")
-        return None
-
-
 @contextlib.contextmanager
 def _where(
     classifier: "Classifier", threads: int | None, cluster: str | None
-) -> "Iterator[partial[Iterator[Answer | Failure]]]":
+) -> "Iterator[Classify]":
     """Open where songs are answered: threads of this process, or the workers of a cluster."""
     from backbeat.classify import classify_all
 
@@ -152,8 +157,4 @@ def _where(
 
     # `--threads` and `--workers` say the same: how much of this machine to use.
     with open_executor(threads, cluster) as executor:
-
-        def classify(songs: Iterable[Path]) -> "Iterator[Answer | Failure]":
-            return classify_batches(classifier, songs, executor)
-
-        yield partial(classify)
+        yield partial(classify_batches, classifier, executor=executor)

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.answering import Again, IndexPath, Model, Wanted, Windows, answering
+from backbeat.cli.answering import (
+    Again,
+    IndexPath,
+    Model,
+    Wanted,
+    Windows,
+    answering,
+    known_answers,
+)
 from backbeat.cli.console import progress, say, table, warn
 from backbeat.errors import BackbeatError
 
@@ -35,7 +43,7 @@ def playlists(
     """
     from backbeat.library.playlists import by_label, entry_of, write_playlist
 
-    answers, failures = _heard(paths, Wanted(model, windows, index, again))
+    answers, failures = _heard(paths, Wanted(model, windows, again), index)
     chosen = [answer for answer in answers if answer.probability >= min_confidence]
     out.mkdir(parents=True, exist_ok=True)
     unnamed: list[Path] = []
@@ -74,12 +82,12 @@ def similar(
     from backbeat.library.neighbours import nearest
     from backbeat.library.playlists import entry_of, write_playlist
 
-    wanted = Wanted(model, windows, index, again)
-    with answering([song], wanted) as opened:
+    wanted = Wanted(model, windows, again)
+    with known_answers(index) as known, answering([song], wanted, known) as opened:
         told = next(opened.answers)
     if isinstance(told, Failure):
         raise BackbeatError(f"{display_name(song)}: {told.reason}")
-    answers, failures = _heard(library, wanted)
+    answers, failures = _heard(library, wanted, index)
     found = nearest(told, answers, top=len(answers) if other_artists else top)
     if other_artists:
         artist = read_tags(song)[0].casefold()
@@ -103,14 +111,20 @@ def similar(
     raise typer.Exit(int(bool(failures or unnamed) or not rows))
 
 
-def _heard(paths: "Sequence[Path]", wanted: Wanted) -> "tuple[list[Answer], list[Failure]]":
+def _heard(
+    paths: "Sequence[Path]", wanted: Wanted, index: Path | None
+) -> "tuple[list[Answer], list[Failure]]":
     """Answer all songs, those that the index knows from there."""
     from backbeat.classify import Answer, find_songs
 
     songs = list(find_songs(paths))
     answers: list[Answer] = []
     failures: list[Failure] = []
-    with answering(songs, wanted) as opened, progress("classifying", "songs") as told:
+    with (
+        known_answers(index) as known,
+        answering(songs, wanted, known) as opened,
+        progress("classifying", "songs") as told,
+    ):
         for done, result in enumerate(opened.answers, start=1):
             if isinstance(result, Answer):
                 answers.append(result)

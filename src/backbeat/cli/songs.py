@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.answering import Again, IndexPath, Model, Wanted, Windows, answering
+from backbeat.cli.answering import (
+    Again,
+    IndexPath,
+    Model,
+    Wanted,
+    Windows,
+    answering,
+    known_answers,
+)
 from backbeat.cli.console import progress, say, warn
 from backbeat.cli.options import Cluster
 
@@ -63,8 +71,12 @@ def classify(
     write = answers.WRITERS[output_format.value]
     # A timeline is asked for to see the whole song.
     heard = windows or ("all" if timeline else None)
-    wanted = Wanted(model, heard, index, again, tags, threads, cluster)
-    with answering(songs, wanted) as opened, answers.open_output(out) as file:
+    wanted = Wanted(model, heard, again, tags, threads, cluster)
+    with (
+        known_answers(index) as known,
+        answering(songs, wanted, known) as opened,
+        answers.open_output(out) as file,
+    ):
         genres = len(opened.classifier.genres)
         writer = write(file, genres=genres, top=top, timeline=timeline)
         # Rich's bar would write over answers that appear on the same terminal.

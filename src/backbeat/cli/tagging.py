@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backbeat.cli.answering import (
+    Again,
+    IndexPath,
+    Model,
+    Wanted,
+    Windows,
+    answering,
+    known_answers,
+)
 from backbeat.cli.console import progress, say, warn
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
-    from backbeat.classify import Answer, Failure
+    from backbeat.classify import Failure
+    from backbeat.library.index import Index
     from backbeat.tags.log import LogWriter
     from backbeat.tags.plan import Change, Decision, Options
 
@@ -46,13 +56,10 @@ def tag(
     keep_times: Annotated[
         bool, typer.Option("--keep-times", help="Keep the files' times of last change.")
     ] = False,
-    model: Annotated[
-        str,
-        typer.Option(
-            help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
-            envvar="BACKBEAT_MODEL",
-        ),
-    ] = "gtzan",
+    model: Model = "gtzan",
+    windows: Windows = None,
+    index: IndexPath = None,
+    again: Again = False,
     log: Annotated[
         Path | None,
         typer.Option(help="Where old tags are logged (default: a new file, told at the end)."),
@@ -90,16 +97,17 @@ def tag(
     writer = LogWriter(log or new_log(), dataclasses.asdict(options))
     songs = list(find_songs(paths))
     tally = _Tally()
-    decisions = _decisions(songs, model, options)
-    if dry_run:
-        _write_plan(decisions, out, tally)
-    elif yes:
-        # Each song is written as soon as it is heard, so that a stop costs no more than one.
-        _write(tally.changes(decisions), writer, tally, keep_times)
-    else:
-        changes = list(tally.changes(decisions))
-        if changes and _agreed(len(changes), tally):
-            _write(changes, writer, tally, keep_times)
+    with known_answers(index) as known:
+        decisions = _decisions(songs, Wanted(model, windows, again), known, options)
+        if dry_run:
+            _write_plan(decisions, out, tally)
+        elif yes:
+            # Each song is written as soon as it is heard, so that a stop costs no more than one.
+            _write(tally.changes(decisions), writer, tally, known, keep_times)
+        else:
+            changes = list(tally.changes(decisions))
+            if changes and _agreed(len(changes), tally):
+                _write(changes, writer, tally, known, keep_times)
     tally.tell("would be tagged" if dry_run else "tagged")
     if not songs:
         warn("no audio files there")
@@ -144,7 +152,9 @@ class _Tally:
             warn(f"failed: {display_name(failure.path)}: {failure.reason}")
 
 
-def _decisions(songs: list[Path], model: str, options: "Options") -> "Iterator[Decision]":
+def _decisions(
+    songs: list[Path], wanted: Wanted, index: "Index | None", options: "Options"
+) -> "Iterator[Decision]":
     """Look at the songs' tags, hear those that may be tagged, and decide."""
     from backbeat.tags.plan import plan
     from backbeat.tags.survey import survey
@@ -158,20 +168,16 @@ def _decisions(songs: list[Path], model: str, options: "Options") -> "Iterator[D
             else:
                 yield seen
             told(done, len(songs))
-    if present:
-        with progress("classifying", "songs", shown=shown) as told:
-            answers = _answers(list(present), model)
-            for done, decision in enumerate(plan(answers, present, options), start=1):
-                yield decision
-                told(done, len(present))
-
-
-def _answers(songs: list[Path], model: str) -> "Iterator[Answer | Failure]":
-    """Give the songs' answers, in order."""
-    from backbeat.classify import classify_all, load
-    from backbeat.models import find_bundle
-
-    return classify_all(load(find_bundle(model)), songs)
+    if not present:
+        return
+    heard = list(present)
+    with (
+        answering(heard, wanted, index) as opened,
+        progress("classifying", "songs", shown=shown) as told,
+    ):
+        for done, decision in enumerate(plan(opened.answers, present, options), start=1):
+            yield decision
+            told(done, len(heard))
 
 
 def _agreed(count: int, tally: _Tally) -> bool:
@@ -185,19 +191,34 @@ def _agreed(count: int, tally: _Tally) -> bool:
 
 
 def _write(
-    changes: "Iterable[Change]", writer: "LogWriter", tally: _Tally, keep_times: bool
+    changes: "Iterable[Change]",
+    writer: "LogWriter",
+    tally: _Tally,
+    index: "Index | None",
+    keep_times: bool,
 ) -> None:
     from backbeat.classify import Failure
+    from backbeat.library.index import Stamp, stamp_of
     from backbeat.tags.applying import apply
     from backbeat.tags.log import alone
 
+    before: dict[Path, Stamp | None] = {}
+
+    def stamped() -> "Iterator[Change]":
+        for change in changes:
+            before[change.path] = stamp_of(change.path)
+            yield change
+
     try:
         with alone():
-            for result in apply(changes, writer, keep_times=keep_times):
+            for result in apply(stamped(), writer, keep_times=keep_times):
+                old, new = before.pop(result.path), stamp_of(result.path)
                 if isinstance(result, Failure):
                     tally.failures.append(result)
-                else:
-                    tally.tagged += 1
+                    continue
+                tally.tagged += 1
+                if index and old and new:
+                    index.changed(result.path, old, new)  # its sound is as it was
     finally:
         writer.close()
         if writer.path.exists():

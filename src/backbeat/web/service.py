@@ -155,7 +155,7 @@ class Service:
         clock.daemon = True
         clock.start()
         try:
-            return classifier._classify(path, stopped)
+            return classifier.classify(path, stopped=stopped)
         except BackbeatError as error:
             if stopped.is_set():
                 raise RefusedError(

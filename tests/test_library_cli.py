@@ -1,0 +1,254 @@
+"""The verbs for a library: what is known is not heard again, lists, songs like a song."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backbeat.classify import find_songs
+from backbeat.library import open_index
+from sounds import music, write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twenty-one songs and a bad file."""
+    folder = tmp_path_factory.mktemp("library")
+    for number in range(21):
+        write(folder / f"{number % 3}" / f"{number:02d}.wav", music(6.0, seed=number))
+    (folder / "0" / "bad.mp3").write_bytes(b"no music")
+    return folder
+
+
+@pytest.fixture
+def library(folder, tmp_path):
+    """A copy of it that may be changed."""
+    copy = tmp_path / "library"
+    for song in find_songs([folder]):
+        (copy / song.parent.name).mkdir(parents=True, exist_ok=True)
+        (copy / song.parent.name / song.name).write_bytes(song.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """The names of the songs that are decoded from now on."""
+    from backbeat import audio
+
+    names = []
+    original = audio.open_source
+
+    def noted(path):
+        names.append(Path(path).name)
+        return original(path)
+
+    monkeypatch.setattr(audio, "open_source", noted)
+    return names
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_only_new_files_are_heard_and_the_table_is_the_same(cli, bundle, library, tmp_path, heard):
+    command = ("classify", library, "--model", bundle, "--format", "csv", "-o")
+    status, _, err = cli(*command, tmp_path / "first.csv")
+    assert status == 1
+    assert len(heard) == 22
+    heard.clear()
+    assert cli(*command, tmp_path / "second.csv") == (1, "", err)
+    assert heard == ["bad.mp3"]
+    first = (tmp_path / "first.csv").read_bytes()
+    assert (tmp_path / "second.csv").read_bytes() == first
+    heard.clear()
+    write(library / "1" / "new.wav", music(6.0, seed=50))
+    cli(*command, tmp_path / "third.csv")
+    assert sorted(heard) == ["bad.mp3", "new.wav"]
+    assert len(rows_of(tmp_path / "third.csv")) == 23
+    heard.clear()
+    cli(*command, tmp_path / "fourth.csv", "--again")
+    assert len(heard) == 23
+    assert (tmp_path / "fourth.csv").read_bytes() == (tmp_path / "third.csv").read_bytes()
+
+
+def test_many_songs_end_with_a_chart(cli, bundle, folder):
+    _, _, err = cli("classify", folder, "--model", bundle)
+    lines = err.splitlines()
+    assert any("█" in line for line in lines)
+    counts = [int(line.split()[1]) for line in lines if "%" in line]
+    assert sum(counts) == 22
+    assert lines[-2:] == ["21 answered, 1 failed", f"failed: {folder}/0/bad.mp3: " + not_audio(err)]
+
+
+def not_audio(err):
+    return err.splitlines()[-1].split(": ", 2)[2]
+
+
+def test_the_index_can_be_named(cli, bundle, songs, tmp_path, heard):
+    file = tmp_path / "mine.sqlite"
+    command = ("classify", songs, "--model", bundle, "--index", file)
+    first = cli(*command)
+    assert file.is_file()
+    heard.clear()
+    assert cli(*command) == first
+    assert heard == []
+    file.write_bytes(b"no index " * 200)
+    status, out, err = cli(*command)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"backbeat: {file}: no index, or damaged")
+
+
+def test_without_a_place_for_the_index_songs_are_answered_all_the_same(
+    cli, bundle, songs, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    status, out, err = cli("classify", songs, "--model", bundle)
+    assert status == 0
+    assert len(out.splitlines()) == 2
+    assert err.splitlines()[0].endswith("answers are not kept this time")
+
+
+@pytest.mark.parametrize(
+    ("windows", "moments"), [((), 4), (("--windows", "2"), 2), (("--windows", "all"), 7)]
+)
+def test_a_long_song_is_heard_in_half_minutes(cli, tmp_path, windows, moments):
+    from backbeat.calibration import Calibration
+    from backbeat.frontend import LogMel
+    from bundles import make_bundle
+
+    bundle = make_bundle(
+        tmp_path / "maps.backbeat", frontend=LogMel(), input="logmel", calibration=Calibration()
+    )
+    song = write(tmp_path / "long.wav", music(210.0))
+    arguments = ("classify", song, "--model", bundle, "--format", "jsonl", *windows)
+    status, _, err = cli(*arguments)
+    assert status == 0, err
+    with open_index() as index:
+        rows = index._connection.execute("select answer from answers").fetchall()
+    (told,) = (json.loads(row[0]) for row in rows)
+    assert len(told["timeline"]) == moments
+    assert told["seconds"] == pytest.approx(210)
+
+
+def test_a_timeline_is_of_the_whole_song(cli, bundle, tmp_path):
+    song = write(tmp_path / "long.wav", music(180.0))
+    _, out, _ = cli("classify", song, "--model", bundle, "--timeline", "--format", "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert float(rows[-1]["end"]) > 170
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "many", "1.5"])
+def test_a_wrong_number_of_windows_is_told(cli, bundle, songs, wrong):
+    status, _, err = cli("classify", songs, "--model", bundle, f"--windows={wrong}")
+    assert (status, err) == (
+        1,
+        f"backbeat: --windows {wrong}: must be a number from 1 on, or all\n",
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_a_killed_run_goes_on(bundle, library, tmp_path):
+    """Kill the real command again and again; the last run's table is that of an unbroken one."""
+    command = [
+        sys.executable,
+        *("-m", "backbeat", "classify", library, "--model", bundle, "--threads", "1"),
+        *("--format", "csv", "-o"),
+    ]
+    killed = 0
+    for wait in (0.8, 1.0, 1.2):
+        process = subprocess.Popen([*command, tmp_path / "killed.csv"], stderr=subprocess.DEVNULL)
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+        assert (tmp_path / "killed.csv").exists() == (process.returncode == 1)
+    assert killed, "the machine is quicker than this test thinks"
+    subprocess.run([*command, tmp_path / "killed.csv"], check=False, stderr=subprocess.DEVNULL)
+    whole = [*command, tmp_path / "whole.csv", "--index", tmp_path / "other.sqlite"]
+    subprocess.run(whole, check=False, stderr=subprocess.DEVNULL)
+    assert (tmp_path / "killed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_tagging_hears_nothing_that_is_known_and_keeps_it_known(cli, bundle, library, heard):
+    pytest.importorskip("mutagen")
+    cli("classify", library, "--model", bundle)
+    heard.clear()
+    _, _, err = cli("tag", library, "--model", bundle, "--min-confidence", "0", "--yes")
+    assert "21 tagged" in err
+    assert set(heard) <= {"bad.mp3"}
+    heard.clear()
+    cli("classify", library, "--model", bundle)
+    assert heard == ["bad.mp3"]
+
+
+def test_playlists_hold_every_song_once(cli, bundle, folder, tmp_path):
+    out = tmp_path / "lists"
+    status, told, err = cli("playlists", folder, "--model", bundle, "-o", out)
+    assert status == 1  # of the bad file
+    assert err.splitlines()[-1].startswith(f"failed: {folder}/0/bad.mp3")
+    files = sorted(out.iterdir())
+    assert len(told.splitlines()) == len(files)
+    songs = []
+    for file in files:
+        assert file.suffix == ".m3u8"
+        lines = file.read_text("utf-8").splitlines()
+        songs += [(out / line).resolve() for line in lines if not line.startswith("#")]
+    wanted = [song.resolve() for song in find_songs([folder]) if song.name != "bad.mp3"]
+    assert sorted(songs) == wanted
+    cli("playlists", folder, "--model", bundle, "-o", tmp_path / "none", "--min-confidence", "1")
+    assert list((tmp_path / "none").iterdir()) == []
+
+
+def test_similar_songs_are_named_and_listed(cli, bundle, folder, tmp_path):
+    song = folder / "0" / "00.wav"
+    copy = write(tmp_path / "copy.wav", music(6.0, seed=0))
+    out = tmp_path / "like.m3u8"
+    options = ("--model", bundle, "--top", "3", "-o", out)
+    status, told, _ = cli("similar", copy, "--in", folder, *options)
+    assert status == 1  # of the bad file
+    lines = [line for line in told.splitlines() if ".wav" in line and "│" in line]
+    assert len(lines) == 3
+    assert lines[0].split()[0] == "1.00"
+    assert str(song) in lines[0]
+    listed = [line for line in out.read_text().splitlines() if not line.startswith("#")]
+    assert (tmp_path / listed[0]).resolve() == song.resolve()
+    # A song is not like itself.
+    _, told, _ = cli("similar", song, "--in", folder / "0", *options)
+    assert "00.wav" not in told.split("\n", 1)[1]
+
+
+def test_songs_of_the_same_artist_can_be_left_out(cli, bundle, tmp_path):
+    mutagen = pytest.importorskip("mutagen.flac")
+    for number, artist in enumerate(["Ann", "ann", "Bob"]):
+        path = write(tmp_path / f"{number}.flac", music(6.0, seed=number))
+        file = mutagen.FLAC(path)
+        file["artist"] = artist
+        file.save()
+    arguments = ("similar", tmp_path / "0.flac", "--in", tmp_path, "--model", bundle)
+    status, told, _ = cli(*arguments, "--other-artists")
+    assert status == 0
+    assert "2.flac" in told
+    assert "1.flac" not in told
+    plain = write(tmp_path / "plain" / "x.wav", music(6.0))
+    status, _, err = cli("similar", plain, *arguments[2:], "--other-artists")
+    assert (status, "no artist in its tags" in err) == (1, True)
+
+
+@pytest.mark.parametrize("verb", ["playlists", "similar"])
+def test_no_songs_is_an_error(cli, bundle, songs, tmp_path, verb):
+    (tmp_path / "empty").mkdir()
+    arguments = {
+        "playlists": ("playlists", tmp_path / "empty", "-o", tmp_path / "lists"),
+        "similar": ("similar", songs / "a.wav", "--in", tmp_path / "empty"),
+    }[verb]
+    status, _, err = cli(*arguments, "--model", bundle)
+    assert (status, err) == (1, "backbeat: no audio files there\n")
