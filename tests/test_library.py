@@ -263,7 +263,7 @@ def test_the_nearest_songs_come_first_and_the_song_itself_is_left_out():
         answer("far", embedding=(-3.0, 0.0)),
         song,
         answer("near", embedding=(3.0, 2.0)),
-        answer("between", embedding=(0.0, 2.0)),
+        answer("between", embedding=(1.0, 0.0)),
         replace(answer("unknown"), embedding=None),
     ]
     found = nearest(song, library)
@@ -273,6 +273,16 @@ def test_the_nearest_songs_come_first_and_the_song_itself_is_left_out():
     assert all(-1 <= s <= 1 for s in similarities)
     assert len(nearest(song, library, top=1)) == 1
     assert nearest(song, [song]) == ()
+
+
+def test_what_is_the_same_in_all_songs_of_a_library_tells_nothing():
+    library = [answer(str(n), embedding=(5.0, float(n))) for n in range(3)]
+    found = nearest(answer("song", embedding=(99.0, 2.1)), library)
+    assert [str(n.answer.path) for n in found] == ["2", "1", "0"]
+    # Scaling one number for all changes nothing.
+    grown = [replace(a, embedding=a.embedding * np.float32([1, 10])) for a in library]
+    again = nearest(answer("song", embedding=(99.0, 21.0)), grown)
+    assert np.allclose([n.similarity for n in again], [n.similarity for n in found])
 
 
 def test_cosines_are_those_of_the_formula():

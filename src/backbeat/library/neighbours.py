@@ -1,4 +1,8 @@
-"""Songs like a song: nearest by the network's embedding, the cosine of the angle between them."""
+"""Songs like a song: nearest by the network's embedding, the cosine of the angle between them.
+
+Each number of the embedding counts by how many of the library's deviations it lies from the
+library's mean: without that, neighbours are worse (docs/library.md).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +14,8 @@ from backbeat.classify import Answer
 
 Array = npt.NDArray[np.float32]
 
+_LEAST = 1e-6
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -19,7 +25,7 @@ class Neighbour:
     ----------
     answer : Answer
     similarity : float
-        Cosine, at most 1, of the two songs' embeddings less the library's mean.
+        Cosine, at most 1, of the two songs' embeddings, standardised by the library's.
     """
 
     answer: Answer
@@ -47,8 +53,11 @@ def nearest(song: Answer, library: Sequence[Answer], *, top: int = 20) -> tuple[
     if song.embedding is None or not others:
         return ()
     embeddings = np.stack([answer.embedding for answer in others if answer.embedding is not None])
-    centre = embeddings.mean(axis=0)
-    similarity = cosine((song.embedding - centre)[np.newaxis], embeddings - centre)[0]
+    centre, deviation = embeddings.mean(axis=0), embeddings.std(axis=0)
+    # What is the same in all songs of the library tells nothing of any.
+    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > _LEAST)
+    wanted = ((song.embedding - centre) * scale)[np.newaxis]
+    similarity = cosine(wanted, (embeddings - centre) * scale)[0]
     order = np.argsort(-similarity, kind="stable")[:top]
     return tuple(Neighbour(others[row], float(similarity[row])) for row in order)
 
