@@ -12,6 +12,9 @@ from backbeat.frontend import FrontEnd
 
 Array = npt.NDArray[np.float32]
 
+A_FEW = 4
+"""Windows that are heard of each song of a library, where nothing else is said."""
+
 
 @dataclass(frozen=True)
 class Window:

@@ -44,7 +44,6 @@ IndexPath = Annotated[
     ),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Hear files that are known, too.")]
-WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,9 @@ def windows_of(written: str | None) -> int | None:
         If it is neither a number nor "all".
     """
     if written is None:
-        return WINDOWS
+        from backbeat.listening import A_FEW
+
+        return A_FEW
     if written == "all":
         return None
     if written.isdecimal() and int(written):
