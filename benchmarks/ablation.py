@@ -2,8 +2,8 @@
 
     python benchmarks/ablation.py FEATURES -o ablation --seeds 2
 
-FEATURES is a store of log-mel maps. Each row adds a step to the one above, but for the last two;
-all train for 30 epochs but for the last. The differences are to the row "all", song by song on the
+FEATURES is a store of log-mel maps. Each row adds a step to the one above, but for the last
+three; all train for 30 epochs but for the last two. The differences are to the row "all", song by song on the
 same folds, with 95 % intervals that draw whole artists. Everything takes hours; what is finished is
 kept, and the same command goes on.
 """
@@ -52,6 +52,9 @@ def steps() -> dict[str, Spec]:
         "mixup (all)": best,
         "all without band_norm": best.model_copy(update={"layers": best.layers[1:]}),
         "all, 60 epochs": best.model_copy(update={"epochs": 2 * EPOCHS}),
+        "without masks and mixup, 60 epochs": with_only(*cut, "equalizer").model_copy(
+            update={"epochs": 2 * EPOCHS}
+        ),
     }
 
 
