@@ -2,10 +2,10 @@
 
     python benchmarks/ablation.py FEATURES -o ablation --seeds 2
 
-FEATURES is a store of log-mel maps. Each row adds a step to the one above, but for the last
-three; all train for 30 epochs but for the last two. The differences are to the row "all", song by song on the
-same folds, with 95 % intervals that draw whole artists. Everything takes hours; what is finished is
-kept, and the same command goes on.
+FEATURES is a store of log-mel maps. Each row adds a step to the one above, but for the last three;
+all train for 30 epochs but for the last two. The differences are to the row "all", song by song on
+the same folds, with 95 % intervals that draw whole artists. Everything takes hours; what is
+finished is kept, and the same command goes on.
 """
 
 import argparse
