@@ -170,6 +170,22 @@ def test_another_bundle_or_number_of_windows_is_another_answer(bundle, songs, in
     assert index.find(path, stamp_of(path), settings_of(load(bundle))) == told
 
 
+def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index, monkeypatch):
+    folder = tmp_path / "songs"
+    for number in range(3):
+        write(folder / f"{number}.wav", music(6.0, seed=number))
+    songs = list(find_songs([folder]))
+    classifier = load(bundle)
+    classify = partial(classify_all, classifier, threads=1)
+    settings = settings_of(classifier)
+    index.keep(classifier.classify(songs[1]), stamp_of(songs[1]), settings)
+    first = next(answers := answer_all(classifier, songs, index, classify))
+    index.changed(songs[1], stamp_of(songs[1]), STAMP)
+    told = [first, *answers]
+    assert [result.path for result in told] == songs
+    assert told == list(classify(songs))
+
+
 KILLED = """
 import os, sys
 from pathlib import Path

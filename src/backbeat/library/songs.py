@@ -48,7 +48,8 @@ def answer_all(
         if there and stamp is not None and (found := index.find(song, stamp, settings)):
             yield found
             continue
-        result = next(fresh)
+        # What was known may be so no longer: another command can have written over it.
+        result = next(classify([song]) if there else fresh)
         if isinstance(result, Answer) and stamp is not None:
             index.keep(result, stamp, settings)
         yield result
