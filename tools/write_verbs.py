@@ -1,0 +1,120 @@
+"""Write docs/verbs.md, all verbs and their options, from the command line itself.
+
+python tools/write_verbs.py [FILE]
+
+`tests/test_docs.py` says when the page has gone stale.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from backbeat.cli import app
+
+PAGE = Path(__file__).parents[1] / "docs" / "verbs.md"
+HEAD = """# Verbs
+
+<!-- Written by tools/write_verbs.py, from what `backbeat VERB --help` says. -->
+
+`backbeat VERB --help` says the same as this page. The exit status is 0 if all went well, 1 if
+something could not be done (a line says what), 2 if the command was not understood, 130 if it was
+stopped.
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    verbs = list(_verbs(typer.main.get_command(app)))
+    overview = [
+        "| verb | what it does |",
+        "| --- | --- |",
+        *(f"| [`{name}`](#{_anchor(name)}) | {_paragraphs(verb)[0]} |" for name, verb in verbs),
+    ]
+    parts = [HEAD, "\n".join(overview) + "\n"]
+    parts += [_section(name, verb) for name, verb in verbs]
+    return "\n".join(parts)
+
+
+def _verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        full = f"{before}{name}"
+        if hasattr(command, "commands"):
+            yield from _verbs(command, f"{full} ")
+        else:
+            yield full, command
+
+
+def _anchor(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def _section(name: str, verb: Any) -> str:
+    context = verb.context_class(verb, info_name=f"backbeat {name}")
+    usage = verb.get_usage(context).removeprefix("Usage: ")
+    rows = ["| option | what it does | by default |", "| --- | --- | --- |"]
+    for parameter in verb.params:
+        left, right = parameter.get_help_record(context)
+        rows.append(f"| {_names(left)} | {' | '.join(_meaning(right))} |")
+    return "\n\n".join(
+        [
+            f"## {name}",
+            f"```text\n{' '.join(usage.split())}\n```",
+            *_paragraphs(verb),
+            "\n".join(rows) + "\n",
+        ]
+    )
+
+
+def _paragraphs(verb: Any) -> list[str]:
+    return [_text(" ".join(part.split())) for part in verb.help.split("\n\n")]
+
+
+def _names(left: str) -> str:
+    """Return an option's names and what it takes, as code that a table may hold."""
+    left = left.replace("... <list[Path]>", " <path>...").replace(" range>", ">")
+    return f"`{left.strip().replace('|', ', ')}`"
+
+
+def _meaning(right: str) -> tuple[str, str]:
+    """Return what an option does, and its default (or that it is needed)."""
+    found = re.fullmatch(r"(.*?)(?:  \[([^][]*)\])?", right, flags=re.DOTALL)
+    assert found
+    text, notes = found[1], (found[2] or "").split("; ")
+    default = ""
+    for note in filter(None, notes):
+        if note.startswith("default: "):
+            default = f"`{note.removeprefix('default: ')}`"
+        elif note == "required":
+            default = "needed"
+        elif note.startswith("env var: "):
+            text += f" Or `{note.removeprefix('env var: ')}` in the environment."
+        elif note not in ("x>=0", "x>=1"):  # which goes without saying
+            text += f" ({_range(note)})"
+    return _text(text), default
+
+
+def _range(note: str) -> str:
+    """Return ``0<=x<=1`` in words."""
+    if both := re.fullmatch(r"(\S+)<=x<=(\S+)", note):
+        return f"{both[1]} to {both[2]}"
+    return note.replace("x>=", "at least ").replace("x<=", "at most ")
+
+
+def _text(words: str) -> str:
+    """Return words such that Markdown shows them as they are; code stays code."""
+    words = re.sub(r"(?<![\w`])(--?[a-z][\w-]*)(?![\w`])", r"`\1`", words)
+    parts = words.split("`")
+    plain = [re.sub(r"([|<*_])", r"\\\1", part) for part in parts[::2]]
+    shown = [plain[0]]
+    for inside, after in zip(parts[1::2], plain[1:], strict=True):
+        shown += [f"`{inside}`", after]
+    return "".join(shown)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
+    target.write_text(page(), "utf-8")
