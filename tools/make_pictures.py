@@ -1,0 +1,142 @@
+"""Make the pictures of the documents, from what backbeat really says and draws.
+
+python tools/make_pictures.py CLIPS --work WORK
+
+CLIPS are GTZAN excerpts, in a folder a genre. Runs that are in WORK already are not trained again;
+all else takes some ten minutes of two cores. Wants the extra dev, and Chromium.
+"""
+
+import argparse
+import html
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+BACKBEAT = Path(sys.executable).with_name("backbeat")
+
+SONGS = (
+    *("blues.00002", "country.00002", "disco.00003", "hiphop.00004"),
+    *("jazz.00000", "metal.00005", "reggae.00001", "rock.00006"),
+)
+JAM_SONGS = {"jam-blues": "blues/jam-blues-006", "jam-classical": "classical/jam-classical-000"}
+HEARD = "blues/blues.00002.flac"
+RUNS = {
+    "leaking": "train features --model cnn_03.5 --split slices",
+    "cnn": "train features --model cnn_base_01 --split artists --folds 3",
+    "mlp": "train features --model mlp_27 --split artists --folds 3",
+    "transfer": "train heard --model transfer --split artists --folds 3",
+}
+
+# Rich's own fetches its font; this takes the reader's, and is a dark window on any page.
+TERMINAL = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
+<title>TITLE</title>
+<style>
+.{unique_id}-matrix {{ font: {char_height}px/{line_height}px
+  ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font: bold 16px sans-serif; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>{lines}</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+
+
+def backbeat(work: Path, words: str) -> str:
+    """Run a command in WORK, and return what it prints."""
+    done = subprocess.run(
+        [BACKBEAT, *words.split()],
+        cwd=work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.stdout
+
+
+def terminal(work: Path, clips: Path) -> None:
+    """Draw a terminal in which songs are classified."""
+    music = work / "Music"
+    music.mkdir(exist_ok=True)
+    for name in SONGS:
+        shutil.copyfile(clips / name.split(".")[0] / f"{name}.flac", music / f"{name}.flac")
+    for name, song in JAM_SONGS.items():
+        shutil.copyfile(work / "jam" / f"{song}.wav", music / f"{name}.wav")
+    (music / "empty.mp3").touch()
+    console = Console(record=True, width=100, file=(work / "terminal.txt").open("w"))
+    for command in ("classify Music", "classify Music/rock.00006.flac --timeline"):
+        console.print(Text(f"$ backbeat {command}", style="bold #6db7ea"))
+        console.print(Text(backbeat(work, command).rstrip("\n")), soft_wrap=True)
+    drawing = TERMINAL.replace("TITLE", html.escape("A terminal: backbeat classify Music"))
+    console.save_svg(
+        str(PICTURES / "terminal.svg"), title="", code_format=drawing, unique_id="terminal"
+    )
+
+
+def figures(work: Path, clips: Path) -> None:
+    """Take figures that backbeat draws: of a song, a run, a cross-validation, a comparison."""
+    backbeat(work, f"show {(clips / HEARD).resolve()} -o song")
+    backbeat(work, "compare cnn mlp transfer -o compare.png")
+    chosen = {
+        "song": "song/song.png",
+        "confusion": "cnn/figures/confusion_tracks.png",
+        "certainty": "cnn/figures/certainty.png",
+        "recall": "cnn/figures/recall.png",
+        "curves": "leaking/figures/curves.png",
+        "compare": "compare.png",
+    }
+    for name, figure in chosen.items():
+        image = Image.open(work / figure).convert("RGB")
+        palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        palette.save(PICTURES / f"{name}.png", optimize=True)
+
+
+def report(work: Path) -> None:
+    """Take the page of a cross-validation as a browser shows it, in light and dark."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": 1000, "height": 1100}, color_scheme=scheme)
+            page.goto((work / "cnn" / "report.html").resolve().as_uri())
+            page.screenshot(path=PICTURES / f"report-{scheme}.png")
+        browser.close()
+
+
+def main() -> None:
+    """Make all pictures but those of the page, which docs/web.md shows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    arguments = parser.parse_args()
+    work: Path = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "jam").exists():
+        backbeat(work, "data jam -o jam --per-genre 8 --seed 1")
+    if not (work / "songs").exists():
+        backbeat(work, "data jam -o songs --per-genre 16")
+    backbeat(work, "prepare songs -o features")
+    backbeat(work, "prepare songs --frontend musicnn -o heard")
+    for name, command in RUNS.items():
+        if not (work / name).exists():
+            backbeat(work, f"{command} -o {name}")
+    terminal(work, arguments.clips)
+    figures(work, arguments.clips)
+    report(work)
+
+
+if __name__ == "__main__":
+    main()
