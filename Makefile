@@ -1,7 +1,8 @@
 # make demo: the whole way on the built-in collection; make test: lint, types, tests;
+# make docs: the documentation as a site; open site/index.html;
 # make bench: how fast it is beside the way of the paper's base;
 # make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
-# Both make what they need first: a virtual environment in .venv with the versions of constraints.txt.
+# Each makes what it needs first: a virtual environment in .venv with the versions of constraints.txt.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 FEATURES ?= gtzan.features
 
-.PHONY: demo test lint types unit bench train-default clean
+.PHONY: demo test lint types unit docs bench train-default clean
 
 demo: $(VENV)/.train
 	$(BIN)/backbeat demo --out demo
@@ -37,9 +38,16 @@ $(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[train]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[docs]'
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[dev]'
 	@touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py --json bench.json
@@ -49,4 +57,4 @@ train-default: $(VENV)/.train
 		--out src/backbeat/models
 
 clean:
-	rm -rf $(VENV) demo train-default .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo site train-default .mypy_cache .pytest_cache .ruff_cache
