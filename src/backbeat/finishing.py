@@ -1,5 +1,6 @@
 """Finishing a run: from a trained network to its answers, scores, calibration and bundle."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -43,9 +44,14 @@ def finish_run(
         network.save(temporary)
     network_bytes = export_onnx(network, examples.x[split.rows("test")[:32]])
     # By the exported network, as users of the bundle will be answered.
-    answer = open_network(network_bytes, threads=0).in_batches
+    answer = open_network(network_bytes, threads=_threads()).in_batches
     write_results(out, answer, network_bytes, features, spec, split, examples, max_error)
     (out / checkpoint.NAME).unlink(missing_ok=True)
+
+
+def _threads() -> int:
+    """Give how many threads to answer with: one in a worker, beside others; else all (0)."""
+    return int(os.environ.get("OMP_NUM_THREADS") or 0)
 
 
 def write_results(

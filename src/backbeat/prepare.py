@@ -219,13 +219,13 @@ def _fill_block(job: _Block) -> int:
     if progress[job.index]:
         return len(job.tracks)  # by a worker of an earlier start of this command
     _require_a_file(job)
-    block = np.zeros((len(job.tracks), *array.shape[1:]), np.float32)
+    block = np.zeros((len(job.tracks), *array.shape[1:]), array.dtype)
     outcomes = []
     for row, track in enumerate(job.tracks):
         features, outcome = extract_track(track, front, job.windows)
         block[row, : len(features)] = features
         outcomes.append(asdict(outcome))
-    array[job.first : job.first + len(block)] = block.astype(array.dtype)
+    array[job.first : job.first + len(block)] = block
     # The record comes last: it says that the features above are there.
     progress[job.index] = json.dumps(outcomes)
     return len(block)

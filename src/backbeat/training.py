@@ -35,6 +35,7 @@ from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples, Features
 from backbeat.finishing import finish_run
+from backbeat.fused import fuse
 from backbeat.history import Epoch, write_history
 from backbeat.recipes import batches_of, schedule_callbacks, steps_at_once
 from backbeat.splits import Split, write_split
@@ -172,6 +173,7 @@ def new_network(spec: Spec, examples: Examples, seed: int) -> Any:
     utils.set_random_seed(seed)
     network = build(spec, (examples.x.shape[1], examples.x.shape[2]), len(examples.genres))
     compile_network(network, spec)
+    fuse(network.optimizer)
     network.steps_per_execution = steps_at_once(spec)
     return network
 

@@ -79,7 +79,9 @@ def logmel(samples: Array, parameters: LogMel | None = None) -> Array:
     """
     p = parameters or LogMel()
     picked = picked_frames(1 + len(samples) // p.hop_length, p.columns)
-    padded = np.pad(samples.astype(np.float32, copy=False), p.n_fft // 2)
+    half = p.n_fft // 2
+    padded = np.zeros(len(samples) + 2 * half, np.float32)
+    padded[half : half + len(samples)] = samples
     frames = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft)
     rows = picked * p.hop_length
     decibels = spectrum.decibels(spectrum.mel_power(frames, p.sample_rate, p.n_mels, rows=rows))
