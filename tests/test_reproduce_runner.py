@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -90,6 +91,17 @@ def test_a_model_that_ends_its_process_is_listed_and_the_others_go_on(store, tmp
     failures = run_all(store, tmp_path / "out", specs, executor=Losing())
     assert failures == {"bad-seed0": "ended 3 processes"}
     assert (tmp_path / "out" / "runs" / "good-seed0" / "model.backbeat").exists()
+
+
+def test_a_pool_that_lost_a_worker_is_told_in_one_line(store, tmp_path):
+    class Broken(InlineExecutor):
+        def submit(self, fn, /, job):
+            future = Future()
+            future.set_exception(BrokenProcessPool("A process in the process pool was terminated"))
+            return future
+
+    with pytest.raises(BackbeatError, match="a worker process was killed.*same command again"):
+        run_all(store, tmp_path / "out", (small_spec(),), executor=Broken())
 
 
 @pytest.mark.parametrize(

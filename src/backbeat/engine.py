@@ -160,7 +160,7 @@ def map_unordered(
         If a worker is gone, killed by the system or by someone.
     """
     pending: set[Future[Result]] = set()
-    with _telling_of_lost_workers():
+    with telling_of_lost_workers():
         for item in items:
             pending.add(executor.submit(function, item))
             if len(pending) >= _limit(executor, ahead):
@@ -180,7 +180,7 @@ def map_ordered(
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, in their order; else as `map_unordered`."""
     pending: deque[Future[Result]] = deque()
-    with _telling_of_lost_workers():
+    with telling_of_lost_workers():
         for item in items:
             pending.append(executor.submit(function, item))
             if len(pending) >= _limit(executor, ahead):
@@ -197,7 +197,14 @@ def _limit(executor: Executor, ahead: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _telling_of_lost_workers() -> Iterator[None]:
+def telling_of_lost_workers() -> Iterator[None]:
+    """Turn the end of a worker that was killed into one line.
+
+    Raises
+    ------
+    BackbeatError
+        If a worker is gone.
+    """
     try:
         yield
     except BrokenExecutor as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backbeat import splits, training, transfer, zoo
 from backbeat.calibration.fitting import MAX_ERROR
+from backbeat.engine import telling_of_lost_workers
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features import Examples, Features, InputKind, open_features
 from backbeat.zoo import Spec
@@ -118,7 +119,8 @@ def run_jobs(
         for future in done:
             job = pending.pop(future)
             try:
-                reason = future.result()
+                with telling_of_lost_workers():
+                    reason = future.result()
             except WorkerLostError as error:
                 reason = str(error)
             if reason:

@@ -51,7 +51,8 @@ def playlists(
         file = out / f"{label.replace('/', '_')}.m3u8"
         left_out = write_playlist(file, label, [entry_of(answer) for answer in songs])
         unnamed += left_out
-        say(f"{file}: {len(songs) - len(left_out):,} songs")
+        listed = len(songs) - len(left_out)
+        say(f"{file}: {listed:,} song{'' if listed == 1 else 's'}")
     _tell_failures(failures)
     for path in unnamed:
         warn(f"left out: {path!a}: its name cannot be written in a playlist; rename it")
