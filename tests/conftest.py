@@ -16,6 +16,14 @@ def own_cache(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture
+def step_by_step(monkeypatch):
+    """Have trainings tell of each batch, and heed a signal after it."""
+    from backbeat import recipes
+
+    monkeypatch.setattr(recipes, "_STEPS_AT_ONCE", 1)
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """A finished feature store of 30 made-up songs; not to be changed."""

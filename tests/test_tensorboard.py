@@ -86,6 +86,7 @@ def test_no_folder_is_no_log():
         assert write is None
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_stopped_run_logs_each_epoch_once(store, tmp_path):
     def stop(progress):
         if (progress.epoch, progress.batch) == (3, 1):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat import recipes, training
+from backbeat import training
 from backbeat.bundle import read_bundle
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Metrics, read_predictions
@@ -93,8 +93,8 @@ def test_the_same_seed_gives_the_same_run(run, store, tmp_path):
     assert_same_results(made_run(store, tmp_path / "again", resume=True), run)
 
 
-def test_another_seed_gives_another_run_and_progress_is_told(run, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes, "_STEPS_AT_ONCE", 1)
+@pytest.mark.usefixtures("step_by_step")
+def test_another_seed_gives_another_run_and_progress_is_told(run, store, tmp_path):
     told = []
     options = {"spec": small_spec(epochs=2), "seed": 4, "on_progress": told.append}
     # In a thread, where there are no signals to be caught.
@@ -114,11 +114,8 @@ def test_another_seed_gives_another_run_and_progress_is_told(run, store, tmp_pat
     ("number", "epoch", "batch", "kept"),
     [(signal.SIGINT, 1, 1, 0), (signal.SIGTERM, 4, "last", 3)],
 )
-def test_a_stopped_run_goes_on_as_if_it_had_not(
-    run, store, tmp_path, monkeypatch, number, epoch, batch, kept
-):
-    monkeypatch.setattr(recipes, "_STEPS_AT_ONCE", 1)
-
+@pytest.mark.usefixtures("step_by_step")
+def test_a_stopped_run_goes_on_as_if_it_had_not(run, store, tmp_path, number, epoch, batch, kept):
     def stop(progress):
         last = progress.batches if batch == "last" else batch
         if (progress.epoch, progress.batch) == (epoch, last):
