@@ -2,10 +2,11 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backbeat.classify import Failure
     from backbeat.training import Progress
 
 
@@ -81,6 +82,14 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Print a line on standard error."""
     print(text, file=sys.stderr)
+
+
+def tell_failures(failures: "Iterable[Failure]") -> None:
+    """List the files that something could not be done with, and why, on standard error."""
+    from backbeat.audio import display_name
+
+    for failure in failures:
+        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
 
 
 class EpochBar:

@@ -14,7 +14,7 @@ from backbeat.cli.answering import (
     answering,
     known_answers,
 )
-from backbeat.cli.console import progress, say, table, warn
+from backbeat.cli.console import progress, say, table, tell_failures, warn
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def playlists(
         unnamed += left_out
         listed = len(songs) - len(left_out)
         say(f"{file}: {listed:,} song{'' if listed == 1 else 's'}")
-    _tell_failures(failures)
+    tell_failures(failures)
     for path in unnamed:
         warn(f"left out: {path!a}: its name cannot be written in a playlist; rename it")
     raise typer.Exit(int(bool(failures or unnamed)))
@@ -108,7 +108,7 @@ def similar(
         unnamed = write_playlist(out, f"Like {song.stem}", entries)
     for path in unnamed:
         warn(f"left out of {out}: {path!a}: its name cannot be written in a playlist; rename it")
-    _tell_failures(failures)
+    tell_failures(failures)
     raise typer.Exit(int(bool(failures or unnamed) or not rows))
 
 
@@ -135,10 +135,3 @@ def _heard(
     if not songs:
         raise BackbeatError("no audio files there")
     return answers, failures
-
-
-def _tell_failures(failures: "Sequence[Failure]") -> None:
-    from backbeat.audio import display_name
-
-    for failure in failures:
-        warn(f"failed: {display_name(failure.path)}: {failure.reason}")

@@ -17,7 +17,7 @@ from backbeat.cli.answering import (
     answering,
     known_answers,
 )
-from backbeat.cli.console import progress, say, warn
+from backbeat.cli.console import progress, say, tell_failures, warn
 from backbeat.cli.options import Cluster
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ def classify(
 
 def _summarise(counts: "Counter[str]", failures: "list[Failure]") -> None:
     """Say at the end what there was: of many songs, as a bar chart."""
-    from backbeat.audio import display_name
     from backbeat.library.summary import WITHHELD, bar_chart
 
     if counts.total() >= _MANY:
@@ -106,8 +105,7 @@ def _summarise(counts: "Counter[str]", failures: "list[Failure]") -> None:
     withheld = sum(counts[label] for label in WITHHELD)
     unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
     warn(f"{counts.total() - len(failures):,} answered{unsure}, {len(failures):,} failed")
-    for failure in failures:
-        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+    tell_failures(failures)
 
 
 def show(

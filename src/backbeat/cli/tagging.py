@@ -20,7 +20,7 @@ from backbeat.cli.answering import (
     answering,
     known_answers,
 )
-from backbeat.cli.console import progress, say, warn
+from backbeat.cli.console import progress, say, tell_failures, warn
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
@@ -143,13 +143,10 @@ class _Tally:
 
     def tell(self, tagged: str) -> None:
         """Print the sums, and each failure."""
-        from backbeat.audio import display_name
-
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left.most_common())
         left = f"{self.left.total():,} left alone" + (f" ({reasons})" if reasons else "")
         warn(f"{self.tagged:,} {tagged}, {left}, {len(self.failures):,} failed")
-        for failure in self.failures:
-            warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+        tell_failures(self.failures)
 
 
 def _decisions(
@@ -243,7 +240,6 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
 
 def _undo(path: Path) -> None:
     """Take back what a log tells of, say how that went, and end."""
-    from backbeat.audio import display_name
     from backbeat.classify import Failure
     from backbeat.tags.log import alone, read_log
     from backbeat.tags.undoing import undo
@@ -260,6 +256,5 @@ def _undo(path: Path) -> None:
             told(number, len(log.entries))
     sums = ", ".join(f"{count:,} {how}" for how, count in done.most_common())
     warn(f"{done.total():,} put back" + (f" ({sums})" if sums else "") + f", {len(failures)} not")
-    for failure in failures:
-        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+    tell_failures(failures)
     raise typer.Exit(int(bool(failures)))

@@ -80,14 +80,20 @@ class Index:
             See `settings_of`.
         """
         with _telling_of(self.path):
-            row = self._connection.execute(
-                "select size, changed, answer, embedding from answers "
-                "where path = ? and settings = ?",
-                (_key(path), settings),
-            ).fetchone()
-            if row is None or Stamp(row[0], row[1]) != stamp:
-                return None
-            return replace(_answer(json.loads(row[2]), row[3]), path=path)
+            row = self._row("answer, embedding", path, stamp, settings)
+            return row and replace(_answer(json.loads(row[0]), row[1]), path=path)
+
+    def knows(self, path: Path, stamp: Stamp, settings: str) -> bool:
+        """Say whether `find` would give an answer, without reading it."""
+        with _telling_of(self.path):
+            return self._row("1", path, stamp, settings) is not None
+
+    def _row(self, columns: str, path: Path, stamp: Stamp, settings: str) -> Any:
+        return self._connection.execute(
+            f"select {columns} from answers "
+            "where path = ? and settings = ? and size = ? and changed = ?",
+            (_key(path), settings, stamp.size, stamp.changed),
+        ).fetchone()
 
     def changed(self, path: Path, before: Stamp, after: Stamp) -> None:
         """Note that a file was written to and sounds as before, such as when it was tagged."""
@@ -129,6 +135,8 @@ def open_index(path: Path | None = None) -> Iterator[Index]:
     with contextlib.closing(connection):
         with _telling_of(path):
             _prepare(path, connection)
+            # A write costs no wait for the disk: a power cut can lose the last ones, a kill none.
+            connection.execute("pragma synchronous = normal")
         yield Index(path, connection)
 
 
@@ -141,7 +149,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         raise BackbeatError(
             f"{display_name(path)}: no index of this version of backbeat; name another with --index"
         )
-    # A write costs no wait for the disk, and a kill at any moment leaves the file whole.
+    # A kill at any moment leaves the file whole, and readers need not wait for a writer.
     connection.execute("pragma journal_mode = wal")
     connection.execute(_TABLE)
     connection.execute(f"pragma user_version = {_VERSION}")

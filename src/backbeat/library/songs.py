@@ -40,7 +40,7 @@ def answer_all(
     # Before anything is decoded, so that a file which changes meanwhile is done again next time.
     stamps = [stamp_of(song) for song in songs]
     known = [
-        not again and stamp is not None and index.find(song, stamp, settings) is not None
+        not again and stamp is not None and index.knows(song, stamp, settings)
         for song, stamp in zip(songs, stamps, strict=True)
     ]
     fresh = classify(song for song, there in zip(songs, known, strict=True) if not there)
