@@ -1,5 +1,6 @@
-"""Parallel maps: the same results inline and in processes, few items at a time, errors told."""
+"""Parallel maps: the same inline and in processes, few items at a time; no loss beyond its item."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,8 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from backbeat.engine import InlineExecutor, cpu_count, map_unordered, open_executor
-from backbeat.errors import BackbeatError
+from backbeat.engine import (
+    InlineExecutor,
+    cpu_count,
+    map_ordered,
+    map_unordered,
+    open_executor,
+)
+from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.isolation import MEMORY, guarded
+
+if sys.platform == "linux":
+    import resource
 
 
 def square(number):
@@ -54,6 +65,79 @@ def test_a_killed_worker_is_told_in_one_line():
 
 def die(_):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_one_worker_may_be_a_process_too():
+    with open_executor(1, isolated=True) as executor:
+        told = list(map_unordered(executor, with_process, range(4)))
+    assert len({process for _, process in told}) == 1
+    assert os.getpid() not in {process for _, process in told}
+
+
+def work_on(item):
+    """Crash or hang where that is asked for, in the block of a file."""
+    number, what = item
+    with guarded(Path(f"{number}.wav"), seconds=0.5):
+        if what == "crash":
+            ctypes.string_at(0)
+        if what == "hang":
+            time.sleep(60)
+        if what == "eat":
+            return bytearray(4 * MEMORY)
+    return number, what
+
+
+def told_of(item, error):
+    assert error.what == f"{item[0]}.wav"
+    return item[0], error.reason
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("ordered", [False, True])
+def test_work_that_crashes_or_hangs_costs_only_itself(ordered):
+    items = [(number, {5: "crash", 9: "hang"}.get(number, "good")) for number in range(20)]
+    with open_executor(2) as executor:
+        told = list((map_ordered if ordered else map_unordered)(
+            executor, work_on, items, instead=told_of
+        ))  # fmt: skip
+        assert len(list(map_unordered(executor, square, range(50)))) == 50
+    if not ordered:
+        told.sort()
+    assert [number for number, _ in told] == list(range(20))
+    reasons = {number: reason for number, reason in told if reason != "good"}
+    assert reasons == {5: "the decoder crashed (SIGSEGV)", 9: "took longer than 0.5 s"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_lost_piece_of_work_is_an_error_of_its_own_future():
+    with open_executor(2) as executor:
+        lost, good = executor.submit(work_on, (1, "crash")), executor.submit(square, 3)
+        with pytest.raises(WorkerLostError, match=r"1\.wav: the decoder crashed"):
+            lost.result()
+        assert good.result() == 9
+        killed = executor.submit(die, None)
+        with pytest.raises(WorkerLostError, match="ended 3 processes"):
+            killed.result()
+        assert executor.submit(square, 4).result() == 16
+        # Without a remedy for what is lost, the error is that of all.
+        with pytest.raises(WorkerLostError, match="crashed"):
+            list(map_ordered(executor, work_on, [(0, "good"), (1, "crash")]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's own data")
+def test_memory_of_guarded_work_is_bounded():
+    with open_executor(1, isolated=True) as executor:
+        with pytest.raises(MemoryError):
+            executor.submit(work_on, (0, "eat")).result()
+        # And what follows is free of the bound.
+        assert executor.submit(resource.getrlimit, resource.RLIMIT_DATA).result() == (
+            resource.getrlimit(resource.RLIMIT_DATA)
+        )
+
+
+def test_nobody_watches_this_process():
+    with guarded(Path("a.wav"), seconds=0.01):
+        time.sleep(0.05)
 
 
 def test_nothing_gives_nothing():

@@ -1,34 +1,54 @@
-"""A process that does one piece of work after another for a thread of a cluster's worker.
+"""A process that does one piece of work after another for a thread that watches it.
 
-A worker of Dask runs its work in threads, beside its own. Work in a process of its own has what
-local processes have: seeds that no other thread draws from, signals, one thread for numbers, and an
-end as soon as nobody waits for it any more. What it has loaded stays for the next piece.
+Local workers and those of a Dask cluster are the same: a thread, and a process of its own. Native
+code that crashes or hangs there costs one piece of work and the start of a new process. What a
+process has loaded stays for the next piece; it has seeds that no other thread draws from, signals,
+one thread for numbers, and an end as soon as nobody waits for it any more.
 """
 
 import contextlib
 import os
 import pickle
 import queue
+import runpy
 import signal
 import subprocess
 import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable
 from typing import IO, Any, cast
 
-from backbeat.engine import THREADS
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
+from backbeat.isolation import UnderWay, be_watched, timed_out, why_lost
+
+# What numpy's, SciPy's and TensorFlow's thread pools heed when they are loaded.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_TO_STOP = 30  # a training keeps its last whole epoch first
-_ATTEMPTS = 3
+_ATTEMPTS = 3  # whatever else goes on here can have ended it
+_ATTEMPTS_IN_TIME = 2  # a stopped job's clock runs on, so the first may have been bad luck
 
 
 class Child:
-    """A process for work: started when it is needed, and again after it was killed."""
+    """A process for work: started when it is needed, and again after it was lost.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    main : str, optional
+        The script whose functions may be among the work, if they are to be found.
+    """
+
+    def __init__(self, main: str | None = None) -> None:
+        self._main = main
         self._process: subprocess.Popen[bytes] | None = None
 
     def do(self, work: bytes, left_alone: Callable[[], bool]) -> Any:
@@ -37,7 +57,8 @@ class Child:
         Parameters
         ----------
         work : bytes
-            A pickled function without arguments.
+            A pickled function without arguments. What it does to a file that it was given, it does
+            in a block of `isolation.guarded`.
         left_alone : callable
             Whether nobody waits for the work any more; it is stopped then.
 
@@ -51,59 +72,95 @@ class Child:
         WorkerLostError
             If it ended the process several times.
         """
-        for _ in range(_ATTEMPTS):
-            self._process = self._process or _start()
+        attempts = 0
+        while True:
+            attempts += 1
+            asked = _Asked(self._process or _start(self._main))
+            self._process = asked.process
             try:
-                good, result = _ask(self._process, work, left_alone)
-            except (EOFError, OSError, pickle.UnpicklingError):  # it was killed
-                _end(self._process)
-                self._process = None
+                good, result = asked.answer(work, left_alone)
+            except (EOFError, OSError, pickle.UnpicklingError):  # it is gone
+                self.end()
                 if left_alone():
                     raise BackbeatError("given up, as nobody waits for it any more") from None
+                status = asked.process.returncode
+                if attempts >= (_ATTEMPTS_IN_TIME if timed_out(status) else _ATTEMPTS):
+                    raise _lost(status, asked.under_way, attempts) from None
                 continue
             if good:
                 return result
             raise result
-        raise WorkerLostError(
-            f"the same piece of work ended {_ATTEMPTS} processes, perhaps for want of memory; give "
-            "workers more, and run the same command again"
+
+    def stop(self) -> None:
+        """Ask the process, from another thread, to end; a training keeps its last whole epoch."""
+        if process := self._process:
+            process.terminate()
+
+    def end(self) -> None:
+        """End the process; the next piece of work gets a new one."""
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            # Closes its pipes, one of which may hold what it never read, and waits until it is
+            # gone.
+            with contextlib.suppress(BrokenPipeError), process:
+                pass
+
+
+def _lost(status: int, under_way: UnderWay | None, attempts: int) -> WorkerLostError:
+    reason = why_lost(status, under_way)
+    if under_way:
+        return WorkerLostError(
+            f"{under_way.what}: {reason}", under_way.what, reason, timed_out(status)
         )
+    return WorkerLostError(
+        f"the same piece of work ended {attempts} processes ({reason}); run the same command "
+        "again, with fewer --workers or more memory",
+        reason=reason,
+    )
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(main: str | None) -> subprocess.Popen[bytes]:
     # Workers already fill the processors: numbers are computed with one thread each.
     environment = dict.fromkeys(THREADS, "1") | os.environ
-    return subprocess.Popen(
-        [sys.executable, "-m", "backbeat.child"],
+    process = subprocess.Popen(
+        # -P: what lies in the current folder is no module of ours.
+        [sys.executable, "-P", "-m", "backbeat.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
     )
+    with contextlib.suppress(OSError):  # gone at once: told when it is asked
+        pickle.dump((sys.path, main), cast(IO[bytes], process.stdin))
+    return process
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    # Closes its pipes, one of which may hold what it never read, and waits until it is gone.
-    with contextlib.suppress(BrokenPipeError), process:
-        pass
+class _Asked:
+    """A process that is given a piece of work."""
 
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.under_way: UnderWay | None = None
 
-def _ask(
-    process: subprocess.Popen[bytes], work: bytes, left_alone: Callable[[], bool]
-) -> tuple[bool, Any]:
-    """Give the process work and wait for what it says: whether all went well, and the result."""
-    asked, told = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-    done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(process, left_alone, done), daemon=True)
-    watcher.start()
-    try:
-        pickle.dump(work, asked)
-        asked.flush()
-        answer: tuple[bool, Any] = pickle.load(told)
-        return answer
-    finally:
-        done.set()
-        watcher.join()
+    def answer(self, work: bytes, left_alone: Callable[[], bool]) -> tuple[bool, Any]:
+        """Give it the work and wait for what it says: whether all went well, and the result."""
+        asked, told = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
+        done = threading.Event()
+        watcher = threading.Thread(
+            target=_watch, args=(self.process, left_alone, done), daemon=True
+        )
+        watcher.start()
+        try:
+            pickle.dump(work, asked)
+            asked.flush()
+            while True:
+                said = pickle.load(told)
+                if isinstance(said, tuple):
+                    return cast(tuple[bool, Any], said)
+                self.under_way = said
+        finally:
+            done.set()
+            watcher.join()
 
 
 def _watch(
@@ -123,11 +180,29 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gave the work
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the answers
+    sys.path[:], main = pickle.load(sys.stdin.buffer)
     asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
-    while True:
-        answers.write(_answer(asked.get()))
+
+    def tell(under_way: UnderWay | None) -> None:
+        pickle.dump(under_way, answers)
         answers.flush()
+
+    be_watched(tell)
+    while True:
+        work = asked.get()
+        if main and b"__main__" in work:
+            _load_main(main)
+            main = None
+        answers.write(_answer(work))
+        answers.flush()
+
+
+def _load_main(path: str) -> None:
+    """Have the functions of a script found, as `multiprocessing` does: not run as one."""
+    module = types.ModuleType("__mp_main__")
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    module.__dict__.update(runpy.run_path(path, run_name="__mp_main__"))
 
 
 def _listen(asked: "queue.SimpleQueue[bytes]") -> None:
@@ -151,4 +226,7 @@ def _answer(work: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    serve()
+    # The module that work imports, not a second one beside it.
+    from backbeat.child import serve as serve_as_module
+
+    serve_as_module()

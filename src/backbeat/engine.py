@@ -1,39 +1,20 @@
 """Parallel work: every loop over tracks goes through a `concurrent.futures.Executor`.
 
 Local processes by default, the workers of a Dask cluster where one is named (`backbeat.cluster`).
-A `spawn` start keeps local workers free of whatever the parent had loaded (TensorFlow's threads do
-not survive a fork).
+Both are processes that a thread watches (`backbeat.child`), started anew where one is lost, and
+free of whatever the parent had loaded (TensorFlow's threads do not survive a fork).
 """
 
 import contextlib
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from multiprocessing.connection import wait as wait_for
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
-from backbeat.errors import BackbeatError
-
-# What numpy's, SciPy's and TensorFlow's thread pools heed when they are loaded.
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
+from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.workers import ProcessExecutor
 
 _AHEAD = 32  # items under way at once, on one machine
 
@@ -63,7 +44,11 @@ def cpu_count() -> int:
 
 @contextlib.contextmanager
 def open_executor(
-    workers: int | None = None, cluster: str | None = None, shared: Sequence[Path] = ()
+    workers: int | None = None,
+    cluster: str | None = None,
+    shared: Sequence[Path] = (),
+    *,
+    isolated: bool = False,
 ) -> Iterator[Executor]:
     """Open an executor of local processes, or of a cluster's workers.
 
@@ -77,6 +62,8 @@ def open_executor(
         The address of a Dask cluster instead, or ``local:N``; see `cluster.open_cluster`.
     shared : sequence of Path
         What the work reads and writes: each worker of a cluster must see it, at the same path.
+    isolated : bool
+        Whether even one worker is a process of its own, as for work that may crash.
 
     Raises
     ------
@@ -94,38 +81,16 @@ def open_executor(
             yield executor_of_cluster
         return
     workers = cpu_count() if workers is None else workers
-    if workers <= 1:
+    if workers <= 1 and not isolated:
         yield InlineExecutor()
         return
-    executor = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
-    )
-    with _one_thread_each():
-        try:
-            yield executor
-        except BaseException:  # Ctrl-C too: nothing more is begun, and the error goes on
-            executor.shutdown(wait=False, cancel_futures=True)
-            # What is under way may take minutes, and whoever stopped us waits. All that is written
-            # is written atomically, and a training keeps its last whole epoch.
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
-        executor.shutdown()
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Have processes that are started now compute with one thread, unless the user says otherwise.
-
-    Processes already fill the processors; threads of their own would only get in each other's way.
-    """
-    ours = [name for name in THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(ours, "1"))
+    executor = ProcessExecutor(workers)
     try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
+        yield executor
+        executor.shutdown()
+    except BaseException:  # Ctrl-C too; what is under way may take minutes, and whoever stopped us
+        executor.stop()  # waits
+        raise
 
 
 def map_unordered(
@@ -134,6 +99,7 @@ def map_unordered(
     items: Iterable[Item],
     *,
     ahead: int | None = None,
+    instead: Callable[[Item, WorkerLostError], Item] | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, as they finish.
 
@@ -148,6 +114,9 @@ def map_unordered(
     ahead : int, optional
         The number of items under way at once; by default 32, or what the executor's own ``ahead``
         says, which grows with a cluster.
+    instead : callable, optional
+        Gives what to do in the place of an item that ended its processes, such as the same without
+        the file that did it, or raises; by default the error that it is given is raised.
 
     Yields
     ------
@@ -159,16 +128,33 @@ def map_unordered(
     BackbeatError
         If a worker is gone, killed by the system or by someone.
     """
-    pending: set[Future[Result]] = set()
+    pending: dict[Future[Result], Item] = {}
+    again: list[Item] = []
+    waiting = iter(items)
     with telling_of_lost_workers():
-        for item in items:
-            pending.add(executor.submit(function, item))
-            if len(pending) >= _limit(executor, ahead):
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+        try:
+            while True:
+                while len(pending) < _limit(executor, ahead):
+                    try:
+                        item = again.pop() if again else next(waiting)
+                    except StopIteration:
+                        break
+                    pending[executor.submit(function, item)] = item
+                if not pending:
+                    return
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    item = pending.pop(future)
+                    try:
+                        result = future.result()
+                    except WorkerLostError as error:
+                        if instead is None:
+                            raise
+                        again.append(instead(item, error))
+                        continue
+                    yield result
+        finally:
+            _cancel(pending)
 
 
 def map_ordered(
@@ -177,16 +163,41 @@ def map_ordered(
     items: Iterable[Item],
     *,
     ahead: int | None = None,
+    instead: Callable[[Item, WorkerLostError], Item] | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, in their order; else as `map_unordered`."""
-    pending: deque[Future[Result]] = deque()
+    pending: deque[tuple[Future[Result], Item]] = deque()
+    waiting = iter(items)
     with telling_of_lost_workers():
-        for item in items:
-            pending.append(executor.submit(function, item))
-            if len(pending) >= _limit(executor, ahead):
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        try:
+            while True:
+                while len(pending) < _limit(executor, ahead):
+                    try:
+                        item = next(waiting)
+                    except StopIteration:
+                        break
+                    pending.append((executor.submit(function, item), item))
+                if not pending:
+                    return
+                future, item = pending[0]
+                try:
+                    result = future.result()
+                except WorkerLostError as error:
+                    if instead is None:
+                        raise
+                    item = instead(item, error)
+                    pending[0] = (executor.submit(function, item), item)
+                    continue
+                pending.popleft()
+                yield result
+        finally:
+            _cancel(future for future, _ in pending)
+
+
+def _cancel(futures: Iterable[Future[Any]]) -> None:
+    """Have nothing begun that nobody waits for."""
+    for future in futures:
+        future.cancel()
 
 
 def _limit(executor: Executor, ahead: int | None) -> int:
@@ -212,16 +223,3 @@ def telling_of_lost_workers() -> Iterator[None]:
             "a worker process was killed, perhaps for want of memory; run the same command again, "
             "with fewer --workers"
         ) from error
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even where it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)
