@@ -84,6 +84,28 @@ def test_a_file_that_was_only_tagged_is_still_known(index):
     assert index.find(Path("a.mp3"), Stamp(30, 31), "x") is None
 
 
+def test_only_files_below_the_folder_that_are_gone_are_forgotten(index, tmp_path):
+    folder, beside = tmp_path / "a", tmp_path / "a-beside"
+    there = [folder / "there.mp3", folder / "deep" / "link.mp3"]
+    gone = [folder / "gone.mp3", folder / "there.mp3" / "file.mp3", folder / "no" / "such.mp3"]
+    for parent in (folder / "deep", beside):
+        parent.mkdir(parents=True)
+    there[0].touch()
+    there[1].symlink_to("nowhere")
+    others = [beside / "gone.mp3", tmp_path / "a.mp3"]
+    for path in [*there, *gone, *others]:
+        for settings in ("x", "y"):
+            index.keep(answer(path), STAMP, settings)
+    assert index.forget_gone(folder) == len(gone)
+    assert not any(index.knows(path, STAMP, s) for path in gone for s in "xy")
+    assert all(index.knows(path, STAMP, s) for path in [*there, *others] for s in "xy")
+    assert index.forget_gone(folder) == 0
+    assert index.forget_gone(tmp_path / "never heard") == 0
+    with pytest.raises(BackbeatError, match=r"a-beside: none of the files known there is left"):
+        index.forget_gone(beside)
+    assert index.forget_gone(tmp_path) == len(others)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
 def test_names_that_are_no_text_are_found_again(index):
     path = Path(os.fsdecode(b"caf\xe9\n.mp3"))

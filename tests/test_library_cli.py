@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -106,6 +107,39 @@ def test_the_index_can_be_named(cli, bundle, songs, tmp_path, heard):
     status, out, err = cli(*command)
     assert (status, out) == (1, "")
     assert err.startswith(f"backbeat: {file}: no index, or damaged")
+
+
+def test_files_that_are_gone_are_forgotten_when_that_is_asked(cli, bundle, library, tmp_path):
+    command = ("classify", library, "--model", bundle, "--index", tmp_path / "index")
+
+    def known():
+        with sqlite3.connect(tmp_path / "index") as connection:
+            return {
+                Path(os.fsdecode(row[0])) for row in connection.execute("select path from answers")
+            }
+
+    cli(*command)
+    songs = set(find_songs([library])) - {library / "0" / "bad.mp3"}
+    assert known() == songs
+    gone = {song for song in songs if song.parent.name == "1"}
+    shutil.rmtree(library / "1")
+    cli(*command)
+    assert known() == songs
+    _, _, err = cli(*command, "--forget-gone")
+    assert err.splitlines()[-1] == "7 files gone and forgotten"
+    assert known() == songs - gone
+    # A drive that is not there must not cost its answers.
+    library.rename(tmp_path / "away")
+    library.mkdir()
+    out = tmp_path / "table.csv"
+    status, _, err = cli(*command, "--forget-gone", "--format", "csv", "-o", out)
+    assert status == 1
+    assert err.splitlines()[-1] == (
+        f"backbeat: {library}: none of the files known there is left, so none was forgotten; mount "
+        "its drive, or name the folder above it"
+    )
+    assert out.exists()
+    assert known() == songs - gone
 
 
 def test_without_a_place_for_the_index_songs_are_answered_all_the_same(

@@ -51,6 +51,12 @@ def classify(
     windows: Windows = None,
     index: IndexPath = None,
     again: Again = False,
+    forget_gone: Annotated[
+        bool,
+        typer.Option(
+            "--forget-gone", help="Forget what is known of files in these folders that are gone."
+        ),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Songs at once (default: one a processor).")
     ] = None,
@@ -72,15 +78,15 @@ def classify(
     # A timeline is asked for to see the whole song.
     heard = windows or ("all" if timeline else None)
     wanted = Wanted(model, heard, again, tags, threads, cluster)
-    with (
-        known_answers(index) as known,
-        answering(songs, wanted, known) as opened,
-        answers.open_output(out) as file,
-    ):
-        genres = len(opened.classifier.genres)
-        writer = write(file, genres=genres, top=top, timeline=timeline)
-        # Rich's bar would write over answers that appear on the same terminal.
-        with progress("classifying", "songs", shown=out is not None or not os.isatty(1)) as told:
+    with known_answers(index) as known:
+        with (
+            answering(songs, wanted, known) as opened,
+            answers.open_output(out) as file,
+            # Rich's bar would write over answers that appear on the same terminal.
+            progress("classifying", "songs", shown=out is not None or not os.isatty(1)) as told,
+        ):
+            genres = len(opened.classifier.genres)
+            writer = write(file, genres=genres, top=top, timeline=timeline)
             for done, result in enumerate(opened.answers, start=1):
                 if isinstance(result, Answer):
                     writer.answer(result)
@@ -90,7 +96,11 @@ def classify(
                     writer.failure(result)
                     counts["failed"] += 1
                 told(done, len(songs))
-    _summarise(counts, failures)
+        _summarise(counts, failures)
+        # Last, so that what took the place of old songs is known, and told from a lost drive.
+        if forget_gone and known is not None:
+            gone = sum(known.forget_gone(path) for path in paths)
+            warn(f"{gone:,} file{'' if gone == 1 else 's'} gone and forgotten")
     if not songs:
         warn("no audio files there")
     raise typer.Exit(int(bool(failures) or not songs))

@@ -113,6 +113,42 @@ class Index:
         with _telling_of(self.path), self._connection:
             self._connection.execute("replace into answers values (?, ?, ?, ?, ?, ?)", row)
 
+    def forget_gone(self, folder: Path) -> int:
+        """Forget files below a folder that are there no more.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        int
+            How many were forgotten.
+
+        Raises
+        ------
+        BackbeatError
+            If nothing is left of what was known there: more likely its drive is missing.
+        """
+        separator = os.fsencode(os.sep)
+        start = _key(folder).rstrip(separator) + separator
+        end = start[:-1] + bytes([separator[0] + 1])
+        with _telling_of(self.path), self._connection:
+            rows = self._connection.execute(
+                "select distinct path from answers where path > ? and path < ?", (start, end)
+            )
+            known = [path for (path,) in rows]
+            gone = [path for path in known if _is_gone(path)]
+            if known and len(gone) == len(known):
+                raise BackbeatError(
+                    f"{display_name(folder)}: none of the files known there is left, so none was "
+                    "forgotten; mount its drive, or name the folder above it"
+                )
+            self._connection.executemany(
+                "delete from answers where path = ?", [(path,) for path in gone]
+            )
+        return len(gone)
+
 
 @contextlib.contextmanager
 def open_index(path: Path | None = None) -> Iterator[Index]:
@@ -184,6 +220,17 @@ def _telling_of(path: Path) -> Iterator[None]:
 def _key(path: Path) -> bytes:
     """Give a file's absolute path as the system writes it; links are not followed."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps ".."
+
+
+def _is_gone(path: bytes) -> bool:
+    """Whether a file is certainly not there; what may not be looked at may be there."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _content(answer: Answer) -> dict[str, Any]:
