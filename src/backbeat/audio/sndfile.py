@@ -67,7 +67,10 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
         if not len(block):
             return
         done += len(block)
-        yield np.multiply(block, _SCALE_16, dtype=np.float32) if short else block
+        if short:
+            block = block.astype(np.float32)
+            block *= _SCALE_16
+        yield block
 
 
 def _words(error: Exception) -> str:
