@@ -21,7 +21,6 @@ import soxr
 
 from backbeat import audio
 from backbeat.classify import Answer, Classifier, find_songs, load
-from backbeat.models import find_bundle
 
 RATE = 22_050
 
@@ -102,7 +101,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="gtzan")
     chosen = parser.parse_args()
-    classifier = load(find_bundle(chosen.model))
+    classifier = load(chosen.model)
     songs = list(find_songs([chosen.folder]))
     before = [classifier.classify(song) for song in songs]
     print(f"| change ({len(songs)} songs) | keep their answer | median change of a probability |")

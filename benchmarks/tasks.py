@@ -157,9 +157,8 @@ def folder_base(model: str, collection: str) -> float:
 def folder(model: str, collection: str) -> float:
     """Answer all songs of a folder as `backbeat classify` does."""
     from backbeat.classify import Answer, classify_all, load
-    from backbeat.models import find_bundle
 
-    classifier = load(find_bundle(model))
+    classifier = load(model)
     songs = sorted(Path(collection).glob("*/*"))
     classifier.classify(songs[0])
     start = time.perf_counter()

@@ -206,9 +206,8 @@ def test_answers_are_the_same_as_without_a_cluster(music, bundle, at_work, tmp_p
 
 
 def test_the_bundle_that_comes_with_backbeat_is_found_by_name(music, at_work, monkeypatch):
-    from backbeat.models import find_bundle
 
-    classifier = load(find_bundle("gtzan"))
+    classifier = load("gtzan")
     monkeypatch.chdir(music)  # songs as they were named: below a folder that workers are not in
     songs = [Path("blues") / "00.wav", Path("jazz") / "01.wav"]
     with open_cluster(str(at_work.file)) as executor:

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from backbeat import classify
-from backbeat.models import find_bundle
 from browsers import CONTRASTS, chromium, launch
 from servers import serving
 from sounds import music, write
@@ -88,7 +87,7 @@ def sounds(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return classify.load(find_bundle("gtzan"))
+    return classify.load("gtzan")
 
 
 def give(page, path, place="#song"):

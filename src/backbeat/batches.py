@@ -108,7 +108,7 @@ def _answer(batch: _Batch) -> _Answers:
 @lru_cache(maxsize=1)
 def _load(model: _Model) -> Classifier:
     """Load the bundle once a worker."""
-    classifier = load(find_bundle(model.where), tags=model.tags, windows=model.windows)
+    classifier = load(model.where, tags=model.tags, windows=model.windows)
     if classifier.bundle.hash != model.hash:
         raise BackbeatError(
             f"{model.where}: a worker has another bundle there; have all machines share one"

@@ -243,7 +243,9 @@ def read_bundle(path: Path) -> Bundle:
             parts = {name: _read_part(archive, name, most) for name, most in _PARTS.items()}
         told = parts["CARD.md"].decode("utf-8")
     except (FileNotFoundError, PermissionError) as error:
-        raise BackbeatError(f"{path}: {error.strerror}; name a bundle with --model") from error
+        raise BackbeatError(
+            f"{path}: {error.strerror}; name a bundle with --model, such as gtzan"
+        ) from error
     except Exception as error:  # zipfile and zlib raise errors of many kinds on damage
         raise BackbeatError(f"{path}: not a bundle, or damaged ({one_line(error)})") from error
     description = _read_description(path, parts["bundle.json"])

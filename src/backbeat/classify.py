@@ -30,6 +30,7 @@ from backbeat.evaluation import vote
 from backbeat.folders import is_folder
 from backbeat.listening import Listening
 from backbeat.memory import keep_freed_memory
+from backbeat.models import find_bundle
 from backbeat.network import Network, Outputs, joined_outputs
 
 if TYPE_CHECKING:
@@ -241,13 +242,13 @@ def _peaks(
     return np.full(slices, np.abs(window).max())
 
 
-def load(path: Path, *, tags: bool = False, windows: int | None = None) -> Classifier:
+def load(model: Path | str, *, tags: bool = False, windows: int | None = None) -> Classifier:
     """Load a bundle for classifying.
 
     Parameters
     ----------
-    path : Path
-        A ``.backbeat`` file or a run directory.
+    model : Path or str
+        A ``.backbeat`` file, a run directory, or the name of a bundle that comes with backbeat.
     tags : bool
         Whether MusiCNN's tags are wanted too; songs are then decoded twice.
     windows : int, optional
@@ -258,7 +259,7 @@ def load(path: Path, *, tags: bool = False, windows: int | None = None) -> Class
     BackbeatError
         If it is no bundle, or damaged.
     """
-    bundle = read_bundle(path)
+    bundle = read_bundle(find_bundle(model))
     tagger = None
     if tags:
         from backbeat.tagging import load_tagger

@@ -17,7 +17,6 @@ from beets.plugins import BeetsPlugin
 from backbeat.classify import Failure, classify_all, load
 from backbeat.errors import BackbeatError
 from backbeat.listening import A_FEW
-from backbeat.models import find_bundle
 from backbeat.tags.plan import Change, Decision, Options, Present, kept, plan
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class BackbeatPlugin(BeetsPlugin):
     @cached_property
     def classifier(self) -> Classifier:
         """The model: loaded with the first song that is to be heard, and once."""
-        return load(find_bundle(self.config["model"].as_str()), windows=A_FEW)
+        return load(self.config["model"].as_str(), windows=A_FEW)
 
     @property
     def options(self) -> Options:

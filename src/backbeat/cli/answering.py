@@ -90,10 +90,9 @@ def answering(songs: Sequence[Path], wanted: Wanted, index: "Index | None") -> I
     """
     from backbeat.classify import load
     from backbeat.library.songs import answer_all
-    from backbeat.models import find_bundle
 
     windows = windows_of(wanted.windows)
-    classifier = load(find_bundle(wanted.model), tags=wanted.tags, windows=windows)
+    classifier = load(wanted.model, tags=wanted.tags, windows=windows)
     with _where(classifier, wanted.threads, wanted.cluster) as classify:
         if index is None:
             yield Answering(classifier, classify(songs))

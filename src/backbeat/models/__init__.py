@@ -13,9 +13,10 @@ def find_bundle(model: Path | str) -> Path:
     ----------
     model : Path or str
         The name of a shipped bundle (``gtzan``), or the path of a bundle or run, which goes before.
+        A folder that is no run, such as GTZAN's songs, does not.
     """
     path = Path(model)
-    if path.exists():
+    if path.is_file() or (path / "model.backbeat").exists():
         return path
     shipped = Path(str(resources.files(__name__) / f"{path.name}.backbeat"))
     return shipped if str(model) == path.name and shipped.exists() else path

@@ -11,7 +11,6 @@ from typing import Self
 from backbeat import audio
 from backbeat.classify import Answer, Classifier, load
 from backbeat.errors import BackbeatError, one_line
-from backbeat.models import find_bundle
 from backbeat.web.limits import Limits
 
 _NAME = 120  # of a file's name, in errors and answers: more is no name
@@ -60,7 +59,7 @@ class Service:
         BackbeatError
             If it is no bundle, or damaged.
         """
-        return cls(load(find_bundle(model)), limits)
+        return cls(load(model), limits)
 
     @property
     def answering(self) -> int:
