@@ -19,6 +19,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features import open_features
 from backbeat.frontend import LogMel, Mfcc
 from backbeat.prepare import prepare
+from faults import faulty_environment
 
 RATE = 22_050
 GENRES = ("blues", "jazz", "rock")
@@ -322,3 +323,46 @@ def test_the_store_tells_what_it_was_made_of(songs, unbroken):
     content = b"".join(data for data in tree(unbroken).values() if data)
     assert str(songs).encode() not in content
     assert str(Path.home()).encode() + b"/" not in content
+
+
+LISTED = {
+    "rock/05-crash.wav": "the decoder crashed (SIGSEGV)",
+    "rock/11-hang.wav": "took longer than 2 s",
+}
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory):
+    """Twenty songs, one of which crashes the decoder and one hangs it; not to be changed."""
+    root = tmp_path_factory.mktemp("strange")
+    for number in range(20):
+        name = {5: "05-crash", 11: "11-hang"}.get(number, f"{number:02d}")
+        write(root / GENRES[number % 3] / f"{name}.wav", seed=number)
+    return root
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_what_crashes_or_hangs_is_listed_and_the_rest_of_its_block_done(
+    strange, tmp_path, monkeypatch, cli
+):
+    monkeypatch.setattr("backbeat.prepare._BLOCKS_OF_A_SMALL_COLLECTION", 3)  # of six tracks
+    with monkeypatch.context() as patched:
+        for name, value in faulty_environment(tmp_path / "faults").items():
+            patched.setenv(name, value)
+        status, _, err = cli("prepare", strange, "-o", tmp_path / "out", "--workers", "1")
+        checked = cli("check", strange, "--workers", "2", "--json", tmp_path / "check.json")
+    assert status == 0
+    assert err.splitlines() == [f"left out: {name}: {why}" for name, why in LISTED.items()]
+    # The others are as they are without them.
+    prepare(read_collection(strange), tmp_path / "whole")
+    kept, whole = (open_features(tmp_path / name) for name in ("out", "whole"))
+    assert [n for n, s in zip(kept.table.name, kept.table.slices, strict=True) if not s] == list(
+        LISTED
+    )
+    mine, all_of_them = kept.examples("mfcc"), whole.examples("mfcc")
+    others = [row for row, name in enumerate(whole.table.name) if name not in LISTED]
+    assert np.array_equal(mine.x, all_of_them.x[np.isin(all_of_them.track, others)])
+    # `check` lists the same.
+    report = json.loads((tmp_path / "check.json").read_text())
+    assert (checked[0], report["usable"], report["unusable"]) == (1, 18, 2)
+    assert {one["track"]: one["reason"] for one in report["findings"]} == LISTED

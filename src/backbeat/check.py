@@ -11,7 +11,9 @@ from backbeat import gtzan
 from backbeat.audio import display_name
 from backbeat.collection import Collection, Track, read_tags
 from backbeat.engine import map_unordered
+from backbeat.errors import WorkerLostError
 from backbeat.integrity import Finding, Inspection, find_duplicates, inspect
+from backbeat.isolation import guarded
 
 __all__ = [
     "CheckReport",
@@ -21,6 +23,8 @@ __all__ = [
     "duplicate",
     "excluded",
 ]
+
+_Job = tuple[Track, float, Finding | None]  # with the shortest length, and what rules it out
 
 
 @dataclass(frozen=True)
@@ -140,23 +144,33 @@ def check_collection(
     jobs = ((track, min_seconds, excluded(collection, track)) for track in collection.tracks)
     tracks: dict[str, Track] = {}
     inspections: dict[str, Inspection] = {}
-    for done, (track, inspection) in enumerate(map_unordered(executor, _examine, jobs), 1):
+    examined = map_unordered(executor, _examine, jobs, instead=_unexamined)
+    for done, (track, inspection) in enumerate(examined, 1):
         tracks[track.name], inspections[track.name] = track, inspection
         if on_progress:
             on_progress(done, len(collection.tracks))
     return _report(replace(collection, tracks=_by_name(tracks)), inspections)
 
 
-def _examine(job: tuple[Track, float, Finding | None]) -> tuple[Track, Inspection]:
+def _examine(job: _Job) -> tuple[Track, Inspection]:
     """Inspect one file, and fill in what its tags tell."""
     track, min_seconds, fault = job
     if fault:
         return track, Inspection(0.0, 0, 0, "", (fault,))
-    inspection = inspect(track.path, min_seconds=min_seconds)
-    if inspection.digest and not (track.artist and track.album):
-        artist, album = read_tags(track.path)
+    artist = album = ""
+    with guarded(track.path):
+        inspection = inspect(track.path, min_seconds=min_seconds)
+        if inspection.digest and not (track.artist and track.album):
+            artist, album = read_tags(track.path)
+    if artist or album:
         track = replace(track, artist=track.artist or artist, album=track.album or album)
     return track, inspection
+
+
+def _unexamined(job: _Job, error: WorkerLostError) -> _Job:
+    """Give the job that says of a file that it ended the worker."""
+    track, min_seconds, _ = job
+    return track, min_seconds, Finding("unusable", "unreadable", error.reason)
 
 
 def _by_name(tracks: dict[str, Track]) -> tuple[Track, ...]:

@@ -3,6 +3,7 @@
 The unit of work is a block of tracks. A worker writes the block's chunk of features first and its
 record of results last, both atomically; a block without its record is done again. So a kill at any
 moment costs at most the blocks under way, and the finished store is the same as an unbroken run's.
+A track that ends its worker, or takes too long, is listed, and the rest of its block done again.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from backbeat import frontend as frontends
 from backbeat.check import duplicate, excluded
 from backbeat.collection import Collection, Track, read_tags
 from backbeat.engine import InlineExecutor, map_unordered
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features import (
     TrackTable,
     array_in,
@@ -36,6 +37,7 @@ from backbeat.features import (
 )
 from backbeat.frontend import FrontEnd, Mfcc
 from backbeat.integrity import Inspector, find_duplicates, inspect
+from backbeat.isolation import guarded
 from backbeat.memory import keep_freed_memory
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
@@ -90,6 +92,8 @@ class _Block:
     windows: int
     there: bool
     """Whether any of its files was there for the one who gave the job."""
+    lost: tuple[tuple[str, str], ...] = ()
+    """Paths of tracks that ended a worker, and how."""
 
 
 def prepare(
@@ -220,15 +224,26 @@ def _fill_block(job: _Block) -> int:
         return len(job.tracks)  # by a worker of an earlier start of this command
     _require_a_file(job)
     block = np.zeros((len(job.tracks), *array.shape[1:]), array.dtype)
-    outcomes = []
+    outcomes, lost = [], dict(job.lost)
     for row, track in enumerate(job.tracks):
-        features, outcome = extract_track(track, front, job.windows)
+        if reason := lost.get(str(track.path)):
+            outcomes.append(asdict(Outcome(0, 0.0, "", track.artist, track.album, (reason,))))
+            continue
+        with guarded(track.path):
+            features, outcome = extract_track(track, front, job.windows)
         block[row, : len(features)] = features
         outcomes.append(asdict(outcome))
     array[job.first : job.first + len(block)] = block
     # The record comes last: it says that the features above are there.
     progress[job.index] = json.dumps(outcomes)
     return len(block)
+
+
+def _without(job: _Block, error: WorkerLostError) -> _Block:
+    """Give the same job without the track that ended its worker."""
+    if error.what not in {str(track.path) for track in job.tracks}:
+        raise error
+    return replace(job, lost=(*job.lost, (error.what, error.reason)))
 
 
 def _require_a_file(job: _Block) -> None:
@@ -253,7 +268,7 @@ def _fill(
     if on_progress:
         on_progress(done, tracks)
     waiting = (block for block in blocks if not filled[block.index])
-    for finished in map_unordered(executor, _fill_block, waiting):
+    for finished in map_unordered(executor, _fill_block, waiting, instead=_without):
         done += finished
         if on_progress:
             on_progress(done, tracks)

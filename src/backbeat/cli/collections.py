@@ -45,7 +45,7 @@ def check(
 
     front = frontends.by_name(frontend)
     read = read_collection(collection)
-    with open_executor(workers) as executor, progress("checking") as told:
+    with open_executor(workers, isolated=True) as executor, progress("checking") as told:
         report = check_collection(
             read,
             min_seconds=front.least_samples / front.sample_rate,
@@ -103,7 +103,7 @@ def prepare(
 
     read = read_collection(collection)
     with (
-        open_executor(workers, cluster, [read.root, out]) as executor,
+        open_executor(workers, cluster, [read.root, out], isolated=True) as executor,
         progress("preparing") as told,
     ):
         summary = fill(
