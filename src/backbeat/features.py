@@ -34,6 +34,7 @@ FORMAT = "backbeat-features"
 VERSION = 1
 _TRACKS_AT_ONCE = 64  # read together: some MB
 _SLICES_AT_ONCE = 8  # brought to what a network takes while they are in the processor's cache
+_ROWS_IN_A_CHUNK = 8192  # of a column of text
 TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
 
 Array = npt.NDArray[np.float32]
@@ -338,9 +339,14 @@ def write_table(group: "zarr.Group", table: TrackTable) -> None:
     columns = group.require_group("tracks")
     with _writing_all():
         for name in TEXT_COLUMNS:
-            values = np.array([_storable(value) for value in getattr(table, name)], dtype=object)
-            column = columns.create_array(name, shape=(len(table),), dtype=str, overwrite=True)
-            column[:] = values
+            column = columns.create_array(
+                name, shape=(len(table),), chunks=(_ROWS_IN_A_CHUNK,), dtype=str, overwrite=True
+            )
+            texts = getattr(table, name)
+            # One chunk after another: of all at once Zarr makes several times as much.
+            for start in range(0, len(table), _ROWS_IN_A_CHUNK):
+                part = [storable(text) for text in texts[start : start + _ROWS_IN_A_CHUNK]]
+                column[start : start + len(part)] = np.array(part, dtype=object)
         columns.create_array("seconds", data=table.seconds, overwrite=True)
         columns.create_array("slices", data=table.slices, overwrite=True)
     group.attrs["complete"] = True
@@ -396,6 +402,6 @@ def _check(
         raise ValueError("more slices than there are")
 
 
-def _storable(text: str) -> str:
-    """Give a name that is not UTF-8 in a form that can be written, with escapes."""
+def storable(text: str) -> str:
+    """Give a text as a store holds it: what is not UTF-8 in a name as escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -33,6 +33,7 @@ from backbeat.features import (
     create_store,
     open_features,
     open_group,
+    storable,
     write_table,
 )
 from backbeat.frontend import FrontEnd, Mfcc
@@ -43,7 +44,7 @@ from backbeat.memory import keep_freed_memory
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
 _TRACKS_IN_A_BLOCK = 64
 _BLOCKS_OF_A_SMALL_COLLECTION = 16
-_RECORDS_AT_ONCE = 256
+_RECORDS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,13 @@ def prepare(
     if not group.attrs.get("complete"):
         blocks = _blocks(collection, out, front, windows)
         _fill(group, blocks, len(collection.tracks), executor or InlineExecutor(), on_progress)
-        _finish(group, collection, drop_duplicates)
-    elif on_progress:
-        on_progress(len(collection.tracks), len(collection.tracks))
+        table = _finish(group, collection, drop_duplicates)
+    else:
+        table = open_features(out).table
+        if on_progress:
+            on_progress(len(table), len(table))
     _tidy(out)
-    summary = _summary(out)
+    summary = _summary(table)
     if not summary.kept:
         shutil.rmtree(out)
         raise BackbeatError(
@@ -274,8 +277,15 @@ def _fill(
             on_progress(done, tracks)
 
 
-def _finish(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> None:
+def _finish(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> TrackTable:
     """Gather the blocks' records into the track table."""
+    table = _table(group, collection, drop_duplicates)
+    write_table(group, table)
+    return table
+
+
+def _table(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> TrackTable:
+    """Make the track table of the blocks' records, duplicates found."""
     tracks = collection.tracks
     faults = {track.name: fault for track in tracks if (fault := excluded(collection, track))}
     seconds, slices = np.zeros(len(tracks), np.float64), np.zeros(len(tracks), np.int64)
@@ -290,23 +300,25 @@ def _finish(group: zarr.Group, collection: Collection, drop_duplicates: bool) ->
         if outcome.slices and track.name not in faults:
             digests[track.name] = outcome.digest
     twins = find_duplicates(digests)
-    labels = {track.name: track.genre for track in tracks} if twins else {}
+    del digests  # some MB of a large collection
+    originals = set(twins.values())
+    labels = {track.name: track.genre for track in tracks if track.name in originals}
     for row, track in enumerate(tracks):
         if track.name in twins:
             told = duplicate(track, twins[track.name], labels).reason
-            text["finding"][row] = "; ".join(filter(None, (text["finding"][row], told)))
+            told = "; ".join(filter(None, (text["finding"][row], told)))
+            text["finding"][row] = sys.intern(told)
         if track.name in faults:
             text["finding"][row] = faults[track.name].reason
         if track.name in faults or (drop_duplicates and track.name in twins):
             slices[row] = 0
-    table = TrackTable(
-        name=tuple(track.name for track in tracks),
+    return TrackTable(
+        name=tuple(storable(track.name) for track in tracks),
         genre=tuple(track.genre for track in tracks),
         seconds=seconds,
         slices=slices,
         **{name: tuple(values) for name, values in text.items()},
     )
-    write_table(group, table)
 
 
 def _outcomes(group: zarr.Group) -> Iterator[Outcome]:
@@ -391,8 +403,7 @@ def _tidy(out: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _summary(out: Path) -> Summary:
-    table = open_features(out).table
+def _summary(table: TrackTable) -> Summary:
     return Summary(
         tracks=len(table),
         kept=int(np.count_nonzero(table.slices)),
