@@ -17,6 +17,7 @@ from backbeat.evaluation import (
     confusion_matrix,
     evaluate,
     log_loss,
+    mean_by_track,
     read_predictions,
     recall,
     recall_variance,
@@ -110,6 +111,12 @@ def test_a_certain_slice_does_not_decide_alone():
 def test_tracks_keep_the_order_they_appear_in():
     given_order = changed(tracks=["z", "z", "b", "b", "b"])
     assert vote_by_track(given_order).tracks.tolist() == ["z", "b"]
+
+
+def test_the_mean_of_each_track_is_in_the_order_of_the_vote():
+    values = np.array([[1.0, 10], [3, 30], [0, 5], [1, 6], [5, 10]])
+    means = mean_by_track(np.array(["z", "z", "b", "b", "b"]), values)
+    assert means.tolist() == [[2, 20], [2, 7]]
 
 
 def test_confusion_and_recall_by_hand():

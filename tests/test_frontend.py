@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from backbeat import frontend
 from backbeat.errors import BackbeatError
-from backbeat.frontend import LogMel, Mfcc, Musicnn
+from backbeat.frontend import LogMel, Mfcc, Musicnn, inputs
+from backbeat.musicnn.maps import maps_to_patches, spectrograms
 from sounds import GTZAN, need_gtzan
 
 RATE = 22_050
@@ -245,6 +246,50 @@ def test_maps_are_cut_in_pieces_after_they_are_standardised():
     slices = frontend.as_input(maps, LogMel(), "logmel_3s")
     assert slices.shape == (20, 37, 128)
     assert np.array_equal(slices.reshape(2, 370, 128), standard[:, :370])
+
+
+def test_a_joined_input_holds_each_piece_and_the_patches_spread_over_it():
+    maps = np.concatenate([LogMel().extract(made_up(name)) for name in ("half", "noise")])
+    joined = frontend.as_input(maps, LogMel(), "joined")
+    assert inputs.unpacked_shapes() == ((129, 128), (187, 96))
+    assert joined.shape == (6, 1, 129 * 128 + 3 * 187 * 96)
+    pieces, heard = np.split(joined[:, 0], [129 * 128], axis=1)
+    assert np.array_equal(pieces.reshape(2, 387, 128), frontend.standardise(maps))
+    # 1,876 frames make three pieces of 625; of each the first, the middle and the last 187 or so.
+    whole = spectrograms(maps, parameters=LogMel())
+    assert whole.shape == (2, 1876, 96)
+    wanted = [
+        whole[song, 625 * piece + 219 * patch :][:187]
+        for song in range(2)
+        for piece in range(3)
+        for patch in range(3)
+    ]
+    assert np.array_equal(heard.reshape(18, 187, 96), np.stack(wanted))
+
+
+def test_maps_are_seen_as_musicnns_patches_or_left_as_they_are():
+    maps = np.concatenate([LogMel().extract(made_up(name)) for name in ("half", "noise")])
+    assert frontend.as_input(maps, LogMel(), "maps") is maps
+    patches = frontend.as_input(maps, LogMel(), "musicnn")
+    assert patches.shape == (20, 187, 96)
+    assert np.array_equal(patches[10:], maps_to_patches(maps[1], parameters=LogMel()))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "wanted"),
+    [
+        (None, 3, (0, 1, 2)),
+        (0.0, 2, (0, 1)),
+        (119.9, 4, (0, 1, 2, 3)),
+        (120.0, 4, (0, 1, 2, 3)),
+        (150.0, 4, (0, 1, 3, 4)),
+        (600.0, 4, (2, 7, 12, 17)),
+        (600.0, 1, (10,)),
+        (3_600.0, 3, (20, 60, 100)),
+    ],
+)
+def test_windows_are_spread_over_a_long_song(seconds, most, wanted):
+    assert frontend.spread(seconds, LogMel(), most) == wanted
 
 
 @pytest.mark.parametrize(

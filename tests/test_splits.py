@@ -16,6 +16,7 @@ from backbeat.splits import (
     DRAWN,
     LEAKS,
     PARTS,
+    is_crossvalidation,
     make_split,
     read_parts,
     track_groups,
@@ -313,3 +314,10 @@ def test_the_published_split_leaves_out_what_it_does_not_name():
     assert sum(map(len, split.names.values())) == 929
     assert split.hash == make_split(made, "gtzan-filtered", seed=4).hash
     assert split.leak == ""
+
+
+def test_what_means_several_splits():
+    assert is_crossvalidation("artists", 5)
+    assert is_crossvalidation("gtzan-folds", None)
+    assert not is_crossvalidation("artists", None)
+    assert not is_crossvalidation("gtzan-folds:2", None)
