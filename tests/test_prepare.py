@@ -345,7 +345,7 @@ def strange(tmp_path_factory):
 def test_what_crashes_or_hangs_is_listed_and_the_rest_of_its_block_done(
     strange, tmp_path, monkeypatch, cli
 ):
-    monkeypatch.setattr("backbeat.prepare._BLOCKS_OF_A_SMALL_COLLECTION", 3)  # of six tracks
+    monkeypatch.setattr("backbeat.prepare._LEAST_BLOCKS", 3)  # of six tracks
     with monkeypatch.context() as patched:
         for name, value in faulty_environment(tmp_path / "faults").items():
             patched.setenv(name, value)

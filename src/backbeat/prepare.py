@@ -8,6 +8,7 @@ A track that ends its worker, or takes too long, is listed, and the rest of its 
 
 import hashlib
 import json
+import math
 import shutil
 import socket
 import sys
@@ -42,8 +43,9 @@ from backbeat.isolation import guarded
 from backbeat.memory import keep_freed_memory
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
-_TRACKS_IN_A_BLOCK = 64
-_BLOCKS_OF_A_SMALL_COLLECTION = 16
+_MOST_TRACKS_IN_A_BLOCK = 64
+_LEAST_BLOCKS = 16
+_BLOCKS_TO_SHARE = 4  # a multiple of it, and all of one size, so that workers end together
 _RECORDS_AT_ONCE = 32
 
 
@@ -141,7 +143,8 @@ def prepare(
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
     group = _open_or_create(collection, out, front, windows, drop_duplicates)
     if not group.attrs.get("complete"):
-        blocks = _blocks(collection, out, front, windows)
+        size = array_in(group, "features").chunks[0]
+        blocks = _blocks(collection, out, front, windows, size)
         _fill(group, blocks, len(collection.tracks), executor or InlineExecutor(), on_progress)
         table = _finish(group, collection, drop_duplicates)
     else:
@@ -266,7 +269,7 @@ def _fill(
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     filled = [bool(record) for record in np.asarray(array_in(group, "progress")[:])]
-    size = _block_size(tracks)
+    size = array_in(group, "features").chunks[0]
     done = sum(min(size, tracks - size * index) for index, done in enumerate(filled) if done)
     if on_progress:
         on_progress(done, tracks)
@@ -365,9 +368,10 @@ def _open_or_create(
     return open_group(out, mode="r+")
 
 
-def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) -> Iterator[_Block]:
+def _blocks(
+    collection: Collection, out: Path, front: FrontEnd, windows: int, size: int
+) -> Iterator[_Block]:
     """Make the jobs one by one: all of a large collection's at once would double its tracks."""
-    size = _block_size(len(collection.tracks))
     store, parameters = str(out.absolute()), front.model_dump()
     for index, first in enumerate(range(0, len(collection.tracks), size)):
         own = tuple(
@@ -379,7 +383,9 @@ def _blocks(collection: Collection, out: Path, front: FrontEnd, windows: int) ->
 
 
 def _block_size(tracks: int) -> int:
-    return max(1, min(_TRACKS_IN_A_BLOCK, tracks // _BLOCKS_OF_A_SMALL_COLLECTION))
+    """Give how many tracks a block has, which is the size of a chunk of the store."""
+    fours = math.ceil(tracks / (_BLOCKS_TO_SHARE * _MOST_TRACKS_IN_A_BLOCK))
+    return math.ceil(tracks / max(_LEAST_BLOCKS, _BLOCKS_TO_SHARE * fours))
 
 
 def fingerprint(collection: Collection) -> str:
