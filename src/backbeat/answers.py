@@ -13,7 +13,47 @@ from backbeat.audio import display_name
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
 
+_DIGITS = 6  # of probabilities, in JSON
 _TAGS = 5  # how many tags are told of the fifty, but in JSON lines
+
+
+def described(answer: Answer, *, top: int | None = None) -> dict[str, Any]:
+    """Say an answer in the words and digits of all that programs read, but for its path.
+
+    Parameters
+    ----------
+    answer : Answer
+    top : int, optional
+        How many genres to name; all by default.
+
+    Returns
+    -------
+    dict
+        For JSON.
+    """
+    return {
+        "answer": answer.label,
+        "verdict": answer.verdict,
+        "genre": answer.genre,
+        "probability": round(answer.probability, _DIGITS),
+        "agreement": round(answer.agreement, _DIGITS),
+        "seconds": answer.seconds,
+        "strangeness": answer.strangeness and round(answer.strangeness, _DIGITS),
+        "ranking": [
+            {"genre": genre, "probability": round(probability, _DIGITS)}
+            for genre, probability in answer.ranking[:top]
+        ],
+        "tags": [{"tag": tag, "fit": round(fit, _DIGITS)} for tag, fit in answer.tags],
+        "timeline": [
+            {
+                "start": moment.start,
+                "end": moment.end,
+                "genre": moment.genre,
+                "probability": round(moment.probability, _DIGITS),
+            }
+            for moment in answer.timeline
+        ],
+    }
 
 
 class Writer(Protocol):
@@ -145,33 +185,12 @@ class JsonlWriter:
 
     def answer(self, answer: Answer) -> None:
         """Write what a song was taken for."""
-        content: dict[str, Any] = {
-            "path": str(answer.path),
-            "answer": answer.label,
-            "verdict": answer.verdict,
-            "genre": answer.genre,
-            "probability": round(answer.probability, 6),
-            "agreement": round(answer.agreement, 6),
-            "seconds": answer.seconds,
-            "strangeness": answer.strangeness and round(answer.strangeness, 6),
-            "ranking": [
-                {"genre": genre, "probability": round(probability, 6)}
-                for genre, probability in answer.ranking[: self.top]
-            ],
-        }
-        if answer.tags:
-            content["tags"] = [{"tag": tag, "fit": round(fit, 6)} for tag, fit in answer.tags]
-        if self.timeline:
-            content["timeline"] = [
-                {
-                    "start": moment.start,
-                    "end": moment.end,
-                    "genre": moment.genre,
-                    "probability": round(moment.probability, 6),
-                }
-                for moment in answer.timeline
-            ]
-        self._line(content)
+        content = described(answer, top=self.top)
+        if not answer.tags:
+            del content["tags"]
+        if not self.timeline:
+            del content["timeline"]
+        self._line({"path": str(answer.path), **content})
 
     def failure(self, failure: Failure) -> None:
         """Write the path and the reason."""
@@ -187,7 +206,22 @@ WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jso
 
 @contextlib.contextmanager
 def open_output(path: Path | None) -> Iterator[IO[str]]:
-    """Open where answers go: standard output, or a file that is there only when it is whole."""
+    """Open where answers go: standard output, or a file that is there only when it is whole.
+
+    Parameters
+    ----------
+    path : Path or None
+        None is standard output.
+
+    Yields
+    ------
+    file of str
+
+    Raises
+    ------
+    BackbeatError
+        If `path` is a folder.
+    """
     if path is None:
         if hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
             # As in a file. Names need not be UTF-8: they are written back as the bytes they are.

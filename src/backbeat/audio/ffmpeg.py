@@ -24,6 +24,8 @@ _FORMATS = (
     "mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv,xwma"
 )
 
+_PICTURES = frozenset(("bmp", "gif", "mjpeg", "png", "tiff", "webp"))
+
 # Players pass over a damaged packet, and so do we; beyond this share a file is not what it was.
 _DAMAGED_SHARE = 0.01
 _DAMAGED_FEW = 2
@@ -32,7 +34,23 @@ _RUN_UP = 0.5  # seconds: an MP3 frame needs bits of up to nine before it
 
 
 def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
-    """Open by FFmpeg."""
+    """Open by FFmpeg.
+
+    Parameters
+    ----------
+    path : Path
+    stack : contextlib.ExitStack
+        Closes it.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    AudioError
+        If it is no audio, or its header cannot be believed.
+    """
     import av
 
     try:
@@ -71,15 +89,15 @@ def _seconds(container: av.container.InputContainer, stream: Any) -> float | Non
     if container.format.name.startswith("mov") and stream.duration:
         return float(stream.duration * stream.time_base)
     # Other containers declare the length of the whole, which may be its pictures'.
-    pictures = (s for s in container.streams.video if not _is_cover(s))
+    pictures = (s for s in container.streams.video if not is_cover(s))
     if container.duration is None or next(pictures, None) is not None:
         return None
     return container.duration / 1e6
 
 
-def _is_cover(stream: Any) -> bool:
-    """Say whether a video stream is a cover picture."""
-    return stream.codec_context.name in ("mjpeg", "png", "bmp", "gif", "webp")
+def is_cover(stream: Any) -> bool:
+    """Say whether a stream is a still picture (PyAV has a name for that since 14 only)."""
+    return stream.type == "video" and stream.codec_context.name in _PICTURES
 
 
 def _frames(

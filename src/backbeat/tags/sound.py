@@ -4,9 +4,8 @@ import hashlib
 from pathlib import Path
 
 import av
-from av.stream import Stream
 
-_PICTURES = frozenset(("bmp", "gif", "mjpeg", "png", "tiff", "webp"))
+from backbeat.audio.ffmpeg import is_cover
 
 
 def same_sound(one: Path, other: Path) -> bool:
@@ -31,7 +30,7 @@ def _packets(path: Path) -> list[tuple[int, int, str]]:
         # "file:" keeps a name like "concat:a" from being taken for an address.
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
             # Of a video, its pictures too; cover art is a tag, and may stand elsewhere.
-            streams = [one for one in container.streams if not _is_cover(one)]
+            streams = [one for one in container.streams if not is_cover(one)]
             digests = {stream.index: hashlib.sha256() for stream in streams}
             counts = dict.fromkeys(digests, 0)
             for packet in container.demux(streams):
@@ -45,8 +44,3 @@ def _packets(path: Path) -> list[tuple[int, int, str]]:
             ]
     except av.FFmpegError:
         return []
-
-
-def _is_cover(stream: Stream) -> bool:
-    """Whether a stream is a still picture (PyAV tells FFmpeg's own word on that since 14 only)."""
-    return stream.type == "video" and stream.codec_context.name in _PICTURES

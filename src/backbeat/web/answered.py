@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from backbeat import __version__
+from backbeat.answers import described
 from backbeat.classify import Answer, Verdict
 from backbeat.web.service import Service
 
@@ -26,7 +27,7 @@ class Slice(_Said):
     """The likeliest genre of a moment of the song."""
 
     start: float = Field(description="Seconds from the song's beginning.")
-    end: float
+    end: float = Field(description="Seconds, too.")
     genre: str
     probability: Share
 
@@ -58,30 +59,7 @@ class Answered(_Said):
     @classmethod
     def of(cls, answer: Answer) -> Self:
         """Say an answer."""
-        return cls(
-            file=str(answer.path),
-            answer=answer.label,
-            verdict=answer.verdict,
-            genre=answer.genre,
-            probability=round(answer.probability, 6),
-            agreement=round(answer.agreement, 6),
-            seconds=answer.seconds,
-            strangeness=None if answer.strangeness is None else round(answer.strangeness, 6),
-            ranking=tuple(
-                Guess(genre=genre, probability=round(probability, 6))
-                for genre, probability in answer.ranking
-            ),
-            timeline=tuple(
-                Slice(
-                    start=moment.start,
-                    end=moment.end,
-                    genre=moment.genre,
-                    probability=round(moment.probability, 6),
-                )
-                for moment in answer.timeline
-            ),
-            tags=tuple(Tag(tag=tag, fit=round(fit, 6)) for tag, fit in answer.tags),
-        )
+        return cls(file=str(answer.path), **described(answer))
 
 
 class Refused(_Said):
