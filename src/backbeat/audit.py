@@ -67,6 +67,7 @@ class Crossing:
     kind: str
     correlation: float
     offset: float
+    """In seconds, as in `NearDuplicate`."""
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,19 @@ def cut(one: Array, frames: int, stretch: float, rng: np.random.Generator) -> Ar
     """Cut a piece of `frames` frames at random, up to `stretch` faster or slower.
 
     A piece that would have to be longer than the slice is slowed down until it fits.
+
+    Parameters
+    ----------
+    one : ndarray of float32, shape (n, bands)
+    frames : int
+        At most n.
+    stretch : float
+        Greatest change of tempo: 0.1 is a tenth faster or slower.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, bands)
     """
     speed = np.exp(rng.uniform(-stretch, stretch)) if stretch else 1.0
     speed = min(speed, (len(one) - 1) / max(1, frames - 1))
@@ -81,7 +94,19 @@ def cut(one: Array, frames: int, stretch: float, rng: np.random.Generator) -> Ar
 
 
 def shift_bands(piece: Array, most: int, rng: np.random.Generator) -> Array:
-    """Shift by up to `most` bands up or down; the outermost band fills what is left open."""
+    """Shift by up to `most` bands up or down; the outermost band fills what is left open.
+
+    Parameters
+    ----------
+    piece : ndarray of float32, shape (frames, bands)
+    most : int
+        In bands.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, bands)
+    """
     if not most:
         return piece
     shift = int(rng.integers(-most, most + 1))
@@ -91,7 +116,20 @@ def shift_bands(piece: Array, most: int, rng: np.random.Generator) -> Array:
 
 
 def equalize(piece: Array, strength: float, rng: np.random.Generator) -> Array:
-    """Add a smooth random curve over the bands, and scale the range of loudness."""
+    """Add a smooth random curve over the bands, and scale the range of loudness.
+
+    Parameters
+    ----------
+    piece : ndarray of float32, shape (frames, bands)
+        Standardised.
+    strength : float
+        Standard deviation of the curve, in standard deviations of the map.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, bands)
+    """
     bands = piece.shape[1]
     points = rng.normal(0, _CURVE * strength, _CURVE_POINTS)
     curve = np.interp(np.arange(bands), np.linspace(0, bands - 1, _CURVE_POINTS), points)
@@ -100,7 +138,18 @@ def equalize(piece: Array, strength: float, rng: np.random.Generator) -> Array:
 
 
 def mask(piece: Array, stripes: int, rng: np.random.Generator) -> Array:
-    """Set stripes of bands, and as many of frames, to 0, which is the slice's mean."""
+    """Set stripes of bands, and as many of frames, to 0, which is the slice's mean.
+
+    Parameters
+    ----------
+    piece : ndarray of float32, shape (frames, bands)
+    stripes : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, shape (frames, bands)
+    """
     masked = piece.copy()
     for _ in range(stripes):
         for axis, share in ((1, _BAND_MASK), (0, _FRAME_MASK)):

@@ -22,12 +22,30 @@ State = list[npt.NDArray[Any]]
 
 
 def snapshot(network: Any) -> State:
-    """Copy the state of a compiled ``keras.Model`` whose optimiser is built."""
+    """Copy the state of a compiled ``keras.Model`` whose optimiser is built.
+
+    Parameters
+    ----------
+    network : keras.Model
+
+    Returns
+    -------
+    list of ndarray
+        A copy of each variable, of the shape of the network's own.
+    """
     return [np.asarray(variable).copy() for variable in _variables(network)]
 
 
 def save(path: Path, state: State, history: tuple[Epoch, ...]) -> None:
-    """Write a snapshot and the history up to it."""
+    """Write a snapshot and the history up to it.
+
+    Parameters
+    ----------
+    path : Path
+    state : list of ndarray
+        As `snapshot` gives it: variables of the shape of those of the network.
+    history : tuple of Epoch
+    """
     rows = np.array([astuple(epoch) for epoch in history], np.float64).reshape(-1, len(COLUMNS))
     arrays: dict[str, Any] = {_key(index): value for index, value in enumerate(state)}
     content = io.BytesIO()

@@ -100,7 +100,17 @@ class Examples:
     genres: tuple[str, ...]
 
     def track_names(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.str_]:
-        """Name the track of each of some slices, shape (len(rows),)."""
+        """Name the track of each of some slices.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (m,)
+            Which slices.
+
+        Returns
+        -------
+        ndarray of str, shape (m,)
+        """
         return np.array([self.names[track] for track in self.track[rows]], dtype=str)
 
     @property

@@ -115,11 +115,31 @@ class Network:
         return probabilities
 
     def outputs(self, x: Array) -> Outputs:
-        """Give all that the network says of slices (n, frames, bands)."""
+        """Give all that the network says of some slices.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, frames, bands)
+
+        Returns
+        -------
+        Outputs
+            Of n slices.
+        """
         return Outputs(*self._run(x, ["probabilities", "logits", "embedding"]))
 
     def in_batches(self, x: Array) -> Outputs:
-        """Give the same for any number of slices, in bounded memory."""
+        """Give the same for any number of slices, in bounded memory.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, frames, bands)
+
+        Returns
+        -------
+        Outputs
+            Of n slices.
+        """
         size = max(_LEAST_BATCH, _NUMBERS_AT_ONCE // max(1, math.prod(x.shape[1:])))
         starts = range(0, max(1, len(x)), size)
         return joined_outputs([self.outputs(x[start : start + size]) for start in starts])

@@ -180,7 +180,21 @@ def _training(history: Mapping[str, Sequence[float]]) -> list[tuple[str, str, st
 
 
 def data_uri(picture: Path | bytes) -> str:
-    """Give a PNG, or the content of a PNG file, as a URI that holds it."""
+    """Give a PNG, or the content of a PNG file, as a URI that holds it.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    BackbeatError
+        If it cannot be read, or is no PNG.
+    """
     if isinstance(picture, Path):
         try:
             data = picture.read_bytes()

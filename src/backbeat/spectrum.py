@@ -63,7 +63,18 @@ def mel_power(
 
 
 def decibels(power: Array) -> Array:
-    """Give power in dB, where nothing is quieter than -100 dB."""
+    """Give power in dB, where nothing is quieter than -100 dB.
+
+    Parameters
+    ----------
+    power : ndarray of float32, shape (...)
+        Squared amplitudes, full scale 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (...)
+        In dB: 0 is a power of 1.
+    """
     return np.float32(10.0) * np.log10(np.maximum(power, np.float32(_AMIN)))
 
 
@@ -94,7 +105,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
     sample_rate : int
         In Hz.
     n_fft, n_mels : int
-        Length of the FFT and number of bands.
+        Length of the FFT in samples, and number of bands.
 
     Returns
     -------

@@ -24,7 +24,23 @@ _SCALE_16 = np.float32(1 / 2**15)
 
 
 def open_sndfile(path: Path, stack: ExitStack) -> Source:
-    """Open by libsndfile."""
+    """Open by libsndfile.
+
+    Parameters
+    ----------
+    path : Path
+    stack : contextlib.ExitStack
+        Closes it.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    AudioError
+        If it is no audio, or its header cannot be believed.
+    """
     import soundfile
 
     # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.

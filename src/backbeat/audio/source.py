@@ -121,6 +121,10 @@ class Source:
         seconds : float
             From the beginning.
 
+        Returns
+        -------
+        iterator of ndarray of float32, shape (n_i, channels)
+
         Raises
         ------
         AudioError
@@ -162,7 +166,16 @@ def block_frames(seconds: float, sample_rate: int, channels: int) -> int:
 
 
 def mix(block: Samples) -> NDArray[np.float32]:
-    """Average the channels: (frames, channels) to (frames,)."""
+    """Average the channels.
+
+    Parameters
+    ----------
+    block : ndarray of float32, shape (frames, channels)
+
+    Returns
+    -------
+    ndarray of float32, shape (frames,)
+    """
     if block.shape[1] == 1:
         return block[:, 0]
     if block.shape[1] == 2:  # numpy's mean over so short an axis takes five times as long

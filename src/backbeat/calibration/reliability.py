@@ -63,5 +63,18 @@ def reliability(
 def expected_calibration_error(
     confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], *, bins: int = BINS
 ) -> float:
-    """Give the mean over answers of |accuracy - confidence| of their bin; see `reliability`."""
+    """Give the mean over answers of |accuracy - confidence| of their bin; see `reliability`.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (n,)
+    right : ndarray of bool, shape (n,)
+    bins : int
+        How many, of equal width.
+
+    Returns
+    -------
+    float
+        From 0 (best) to 1.
+    """
     return reliability(confidence, right, bins=bins).error

@@ -21,6 +21,7 @@ class Interval:
     groups : int
         How many artists (and songs of unknown artists) were drawn from.
     level : float
+        Share of such intervals that hold the truth.
     """
 
     low: float
@@ -49,6 +50,7 @@ def bootstrap_interval(
     groups : sequence of str, length n
         Songs of one group are drawn together.
     level : float
+        Share of intervals that hold the truth: 0.95 for one of 95 %.
     resamples : int
     seed : int
 

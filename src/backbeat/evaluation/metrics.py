@@ -72,12 +72,32 @@ def mean_by_track(
 
 
 def log_probabilities(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Give natural logarithms, of 1e-12 for any less; same shape."""
+    """Give natural logarithms, of 1e-12 for any less.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (...)
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        In nats.
+    """
     return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR))
 
 
 def normalised_exponential(logs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give exp(`logs`), scaled to sum to 1 along the last axis."""
+    """Give exp(`logs`), scaled to sum to 1 along the last axis.
+
+    Parameters
+    ----------
+    logs : ndarray of float64, shape (..., k)
+        Natural logarithms, each row up to a constant.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., k)
+    """
     # Relative to the greatest, so that the exponentials of many slices cannot all underflow.
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float64)

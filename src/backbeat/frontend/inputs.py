@@ -26,7 +26,7 @@ def standardise(maps: Array) -> Array:
 
     Returns
     -------
-    ndarray of float32, same shape
+    ndarray of float32, shape (..., columns, bands)
         A map without any variation (silence) becomes all zeros.
     """
     centred = maps - maps.mean(axis=(-2, -1), keepdims=True, dtype=np.float64).astype(np.float32)

@@ -82,7 +82,18 @@ class Mfcc(MelParameters):
         return self.slice_samples / self.sample_rate
 
     def extract(self, samples: Array) -> Array:
-        """Give the MFCCs of each whole slice of `samples`; see `mfcc`."""
+        """Give the MFCCs of each whole slice; see `mfcc`.
+
+        Parameters
+        ----------
+        samples : ndarray of float32, shape (n,)
+            Mono samples at `sample_rate`, full scale 1.
+
+        Returns
+        -------
+        ndarray of float32, shape (m, frames, n_mfcc)
+            At most `slices` slices.
+        """
         return mfcc(samples, self)
 
 

@@ -10,7 +10,8 @@ MOST_NUMBERS = 2**24  # in what is extracted of a window: 64 MB
 class MelParameters(BaseModel):
     """What `Mfcc` and `LogMel` share: a short-time Fourier transform on the mel scale.
 
-    The upper bounds lie far above any use, and low enough that parameters read from a damaged or
+    The sample rate is in Hz, `n_fft` and `hop_length` are in samples, `top_db` in dB. The upper
+    bounds lie far above any use, and low enough that parameters read from a damaged or
     hostile file cannot ask for all memory.
     """
 

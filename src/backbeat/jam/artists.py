@@ -60,7 +60,7 @@ class Artist:
     favourite : float
         Which of the genre's styles it prefers, as a fraction of their number.
     tempo : float
-        Where in the style's tempo range it feels at home, 0 to 1.
+        Where in the style's tempo range it feels at home, as a share of it.
     swing : float
         Added to the style's swing.
     taste : mapping of str to float

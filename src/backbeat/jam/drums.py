@@ -46,6 +46,11 @@ def hit(name: str, kit: Kit, rng: np.random.Generator) -> Samples:
     -------
     Samples
         float32, shape (n,), of peak about 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no such drum.
     """
     match name:
         case "kick":

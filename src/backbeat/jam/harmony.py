@@ -46,7 +46,13 @@ class Chord:
 
 
 def parse_chord(numeral: str) -> Chord:
-    """Read a Roman numeral: ``I``, ``ii7``, ``bVII``, ``V7``, ``Imaj7``, ``iv6``, ``I5``."""
+    """Read a Roman numeral: ``I``, ``ii7``, ``bVII``, ``V7``, ``Imaj7``, ``iv6``, ``I5``.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     match = _NUMERAL.fullmatch(numeral)
     if match is None:
         raise ValueError(numeral)

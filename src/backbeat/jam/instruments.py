@@ -30,7 +30,7 @@ Formants = tuple[tuple[float, float, float], ...]
 
 @dataclass(frozen=True)
 class Tone:
-    """How one player's instrument departs from the standard one: ratios, 1 = as standard."""
+    """How one player's instrument departs from the standard one: factors, 1 = as standard."""
 
     brightness: float = 1.0
     attack: float = 1.0
@@ -45,13 +45,32 @@ class Instrument(Protocol):
     def render(
         self, frequency: float, seconds: float, tone: Tone, rng: np.random.Generator
     ) -> Samples:
-        """Play `frequency` (Hz) for `seconds`; the release may make the samples longer."""
+        """Play one note.
+
+        Parameters
+        ----------
+        frequency : float
+            In Hz.
+        seconds : float
+            How long it is held.
+        tone : Tone
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+            The release may make it longer than `seconds`.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Pluck:
-    """A plucked string, after Karplus and Strong (1983), computed a period at a time."""
+    """A plucked string, after Karplus and Strong (1983), computed a period at a time.
+
+    `decay` (by 60 dB) and `release` are in s, `brightness` in Hz; `position` is a share of the
+    string, `damping` of a sample.
+    """
 
     decay: float = 2.0
     damping: float = 0.5
@@ -63,7 +82,7 @@ class Pluck:
     def render(
         self, frequency: float, seconds: float, tone: Tone, rng: np.random.Generator
     ) -> Samples:
-        """Play one note; see `Instrument.render`."""
+        """Play one note of `frequency` Hz, shape (n,); see `Instrument.render`."""
         length = sample_count(seconds + self.release)
         out = self._string(frequency, length, tone, rng)
         for _ in range(1, self.courses):
@@ -98,7 +117,11 @@ class Pluck:
 
 @dataclass(frozen=True)
 class Voiced:
-    """A sustained tone read from two wavetables, dull and bright, between which `glow` moves."""
+    """A sustained tone read from two wavetables, dull and bright, between which `glow` moves.
+
+    `attack` and `release` are in s, `cutoff` and `rate` (of the vibrato) in Hz, `vibrato` and
+    `beating` factors of the frequency.
+    """
 
     slope: float = 1.0
     cutoff: float = 3000.0
@@ -119,7 +142,7 @@ class Voiced:
     def render(
         self, frequency: float, seconds: float, tone: Tone, rng: np.random.Generator
     ) -> Samples:
-        """Play one note; see `Instrument.render`."""
+        """Play one note of `frequency` Hz, shape (n,); see `Instrument.render`."""
         length = min(sample_count(seconds + self.release), len(_TIME))
         time = _TIME[:length]
         attack = min(self.attack * tone.attack, 0.6 * seconds)
@@ -169,7 +192,11 @@ class Voiced:
 
 @dataclass(frozen=True)
 class Struck:
-    """A decaying tone whose upper harmonics die first: pianos, electric pianos, bells."""
+    """A decaying tone whose upper harmonics die first: pianos, electric pianos, bells.
+
+    `decay` (to 1/e, at 220 Hz) and `release` are in s, `cutoff` in Hz; `ratio` is the modulator's
+    frequency to the tone's, `index` how far it modulates.
+    """
 
     slope: float = 1.0
     cutoff: float = 2500.0
@@ -183,7 +210,7 @@ class Struck:
     def render(
         self, frequency: float, seconds: float, tone: Tone, rng: np.random.Generator
     ) -> Samples:
-        """Play one note; see `Instrument.render`."""
+        """Play one note of `frequency` Hz, shape (n,); see `Instrument.render`."""
         length = min(sample_count(seconds + self.release), len(_TIME))
         time = _TIME[:length]
         # Low strings ring longer.
@@ -211,7 +238,10 @@ class Struck:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Many players or voices on one note (Nasca's PADsynth)."""
+    """Many players or voices on one note (Nasca's PADsynth).
+
+    `attack` and `release` are in s, `cutoff` in Hz, `width` (of the first harmonic) in cents.
+    """
 
     slope: float = 1.0
     cutoff: float = 2500.0
@@ -223,7 +253,7 @@ class Ensemble:
     def render(
         self, frequency: float, seconds: float, tone: Tone, rng: np.random.Generator
     ) -> Samples:
-        """Play one note; see `Instrument.render`."""
+        """Play one note of `frequency` Hz, shape (n,); see `Instrument.render`."""
         length = sample_count(seconds + self.release)
         number = _harmonics(frequency)
         pitches = number * frequency
@@ -254,7 +284,17 @@ class Amplifier:
     high: float = 4200.0
 
     def play(self, chord: Samples, tone: Tone) -> Samples:
-        """Distort `chord` (float32, any length), which is first brought to a standard level."""
+        """Distort a chord, which is first brought to a standard level.
+
+        Parameters
+        ----------
+        chord : ndarray of float32, shape (n,)
+        tone : Tone
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+        """
         level = float(np.sqrt(np.mean(chord[: SAMPLE_RATE // 4] ** 2))) + 1e-9
         hot = np.tanh(chord * np.float32(self.gain / level))
         band = (self.low, min(self.high * tone.brightness, 9500.0))
@@ -268,7 +308,19 @@ def _harmonics(frequency: float) -> NDArray[np.float64]:
 
 
 def resonance(frequencies: NDArray[np.float64], formants: Formants) -> NDArray[np.float64]:
-    """Give the gain of `formants` at `frequencies` (Hz, any shape); 1 everywhere without any."""
+    """Give the gain of formants at some frequencies; 1 everywhere without any.
+
+    Parameters
+    ----------
+    frequencies : ndarray of float64, shape (...)
+        In Hz.
+    formants : Formants
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        Factors of the amplitude.
+    """
     if not formants:
         return np.ones_like(frequencies)
     gain = np.full_like(frequencies, 0.06)
@@ -278,7 +330,17 @@ def resonance(frequencies: NDArray[np.float64], formants: Formants) -> NDArray[n
 
 
 def wavetable(strengths: NDArray[np.float64]) -> Samples:
-    """Make one cycle (float32, length `TABLE`) whose harmonics have `strengths` (1-D)."""
+    """Make one cycle of given harmonics.
+
+    Parameters
+    ----------
+    strengths : ndarray of float64, shape (m,)
+        Amplitude of each harmonic, from the first.
+
+    Returns
+    -------
+    ndarray of float32, shape (TABLE,)
+    """
     spectrum = np.zeros(TABLE // 2 + 1, dtype=np.complex64)
     spectrum[1 : len(strengths) + 1] = strengths * _PHASES[: len(strengths)]
     cycle: Samples = fft.irfft(spectrum).astype(np.float32)

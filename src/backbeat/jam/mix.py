@@ -16,14 +16,38 @@ _FRAME = 441
 
 
 def level_of(stem: Samples) -> float:
-    """Give a stem's level where it plays: the 80th percentile of its 20 ms frames' RMS."""
+    """Give a stem's level where it plays: the 80th percentile of its 20 ms frames' RMS.
+
+    Parameters
+    ----------
+    stem : ndarray of float32, shape (n,)
+        Whole frames of 20 ms, full scale 1.
+
+    Returns
+    -------
+    float
+        RMS, full scale 1; 0 of silence.
+    """
     frames = np.sqrt(np.mean(stem.reshape(-1, _FRAME) ** 2, axis=1))
     playing = frames[frames > 1e-5]
     return float(np.percentile(playing, 80)) if len(playing) else 0.0
 
 
 def echo(stem: Samples, delay: float, level: float) -> Samples:
-    """Add three ever duller repeats, `delay` (s) apart, the first of them at `level`."""
+    """Add three ever duller repeats.
+
+    Parameters
+    ----------
+    stem : ndarray of float32, shape (n,)
+    delay : float
+        From one to the next, in s.
+    level : float
+        Factor of the first repeat, and of each to the one before.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+    """
     step = sample_count(delay)
     repeat = stem
     out = stem.copy()
@@ -34,7 +58,7 @@ def echo(stem: Samples, delay: float, level: float) -> Samples:
 
 
 def room(seconds: float, rng: np.random.Generator) -> Samples:
-    """Make a room's impulse response (float32) with a reverberation time of `seconds`."""
+    """Make a room's impulse response with a reverberation time of `seconds`; shape (n,)."""
     count = sample_count(min(seconds, 1.3))
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
     tail = rng.standard_normal(count, dtype=np.float32) * np.exp(time * np.float32(-6.9 / seconds))

@@ -76,7 +76,7 @@ def perform_player(
 
 
 def perform_drums(band: Band, number: int, plan: Plan, rng: np.random.Generator) -> Samples:
-    """Play band `number`'s drums; see `perform_player`."""
+    """Play band `number`'s drums: a stem of the clip's length, shape (n,)."""
     stem = np.zeros(LENGTH, dtype=np.float32)
     strokes: dict[str, tuple[Samples, Samples]] = {}
     loose = plan.style.loose * 0.6
@@ -102,7 +102,18 @@ def perform_drums(band: Band, number: int, plan: Plan, rng: np.random.Generator)
 
 
 def paste(stem: Samples, samples: Samples, start: float, gain: float) -> None:
-    """Add `samples`, times `gain`, to `stem` from `start` (s); what lies outside is cut off."""
+    """Add samples to a stem; what lies outside is cut off.
+
+    Parameters
+    ----------
+    stem : ndarray of float32, shape (n,)
+        Is changed.
+    samples : ndarray of float32, shape (m,)
+    start : float
+        In s from the stem's beginning; may be negative.
+    gain : float
+        Factor of the samples.
+    """
     first = round(start * SAMPLE_RATE)
     skip = max(0, -first)
     stop = min(len(stem), first + len(samples))

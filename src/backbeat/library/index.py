@@ -35,6 +35,7 @@ class Stamp:
     """By what a file is known to be the same."""
 
     size: int
+    """In bytes."""
     changed: int
     """In nanoseconds since 1970."""
 

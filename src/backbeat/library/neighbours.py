@@ -63,7 +63,18 @@ def nearest(song: Answer, library: Sequence[Answer], *, top: int = 20) -> tuple[
 
 
 def cosine(a: Array, b: Array) -> Array:
-    """Give the cosines, shape (n, m), of the angles between n and m vectors."""
+    """Give the cosines of the angles between two sets of vectors.
+
+    Parameters
+    ----------
+    a : ndarray of float32, shape (n, k)
+    b : ndarray of float32, shape (m, k)
+
+    Returns
+    -------
+    ndarray of float32, shape (n, m)
+        From -1 to 1; 0 of a vector of zeros.
+    """
 
     def unit(vectors: Array) -> Array:
         length = np.linalg.norm(vectors, axis=1, keepdims=True)

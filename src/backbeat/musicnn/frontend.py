@@ -30,7 +30,17 @@ _GAIN = np.float32(10_000)
 
 
 def compress(power: Array) -> Array:
-    """Give ``log10(1 + 10000 power)``, which is 0 in silence."""
+    """Give ``log10(1 + 10000 power)``, which is 0 in silence.
+
+    Parameters
+    ----------
+    power : ndarray of float32, shape (...)
+        In mel bands.
+
+    Returns
+    -------
+    ndarray of float32, shape (...)
+    """
     compressed: Array = np.log10(np.float32(1) + _GAIN * power)
     return compressed
 

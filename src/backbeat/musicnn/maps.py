@@ -95,7 +95,9 @@ def spectrograms(maps: Array, *, parameters: LogMel | None = None, texture: int 
 
     Parameters
     ----------
-    maps, parameters, texture
+    maps : ndarray of float32, shape (..., columns, bands)
+        Decibels below the loudest cell, as `backbeat.frontend.logmel` gives them.
+    parameters, texture
         As for `maps_to_patches`.
 
     Returns

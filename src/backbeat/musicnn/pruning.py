@@ -29,8 +29,8 @@ class Pruned:
     Attributes
     ----------
     variables : dict of str to ndarray
-        As `weights.read_wheel` gives them, for the network that ``build(filters=filters,
-        constant=True)`` makes.
+        As `weights.read_wheel` gives them, of the shapes of the network's layers that
+        ``build(filters=filters, constant=True)`` makes.
     filters : dict of str to int
         How many filters each front-end layer keeps.
     index : ndarray of intp, shape (753,)
@@ -53,7 +53,7 @@ def prune(variables: Variables) -> Pruned:
     Parameters
     ----------
     variables : dict of str to ndarray
-        As `weights.read_wheel` gives them.
+        As `weights.read_wheel` gives them, of the shapes of the whole network's layers.
 
     Returns
     -------

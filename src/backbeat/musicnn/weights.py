@@ -64,7 +64,8 @@ def read_wheel(wheel: Path, model: str) -> Variables:
     Returns
     -------
     dict of str to ndarray of float32
-        TensorFlow's names to the network's 64 variables, without what the optimiser kept.
+        TensorFlow's names to the network's 64 variables, of the shapes of its layers, without what
+        the optimiser kept.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def load(network: Any, variables: Variables) -> None:
     ----------
     network : keras.Model
     variables : dict of str to ndarray
-        As `read_wheel` gives them.
+        As `read_wheel` gives them, of the shapes of the network's layers.
 
     Raises
     ------

@@ -23,6 +23,7 @@ class State:
     """What tells a file's content from another: its length, its SHA-256 and when it was written."""
 
     size: int
+    """In bytes."""
     sha256: str
     mtime_ns: int
 

@@ -33,19 +33,37 @@ class Head:
 
     @property
     def heard(self) -> npt.NDArray[np.int64]:
-        """The mean-pooled features that vary, places among the 753."""
+        """The mean-pooled features that vary, shape (m,): places among the 753."""
         return np.flatnonzero(np.abs(self.weights[_POOLED]).sum(axis=1))
 
     def logits(self, x: npt.NDArray[np.floating]) -> Array:
-        """Give the logits, shape (n, k), of features (n, d)."""
+        """Give the logits of features.
+
+        Parameters
+        ----------
+        x : ndarray of float, shape (n, d)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, k)
+        """
         return np.asarray(x @ self.weights + self.bias, np.float32)
 
     def outputs(self, x: Array) -> Outputs:
-        """Answer as the joined network does; `x` of shape (n, 1, d).
+        """Answer as the joined network does.
 
         The embedding, by which strange songs are told, is the mean-pooled features that vary and
         MusiCNN's 50 tags before their sigmoid: by the first, noise, tones and speech are told from
         music, by the second, unknown genres from known ones (``docs/bundles.md``).
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, 1, d)
+
+        Returns
+        -------
+        Outputs
+            Of n patches or songs.
         """
         flat = x.reshape(len(x), -1)
         logits = self.logits(flat)

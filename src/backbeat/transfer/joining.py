@@ -30,7 +30,16 @@ class Shares:
     scratch: float
 
     def logits(self, head: Array, scratch: Array) -> Array:
-        """Give the joined logits of both networks' logits, all of shape (n, genres)."""
+        """Join the logits of both networks.
+
+        Parameters
+        ----------
+        head, scratch : ndarray of float32, shape (n, genres)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, genres)
+        """
         joined: Array = (self.head * head + self.scratch * scratch).astype(np.float32)
         return joined
 

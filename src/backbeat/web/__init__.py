@@ -6,7 +6,8 @@ of the process's own until they are answered, and the browser is told to load fr
 - `limits`: how much one visitor may ask for;
 - `service`: a song answered within the limits, in turn, or refused with a reason: begin there;
 - `uploads`: the folder of what visitors sent, and its clearing;
-- `guard`: the size of requests, and the headers of answers;
+- `guard`: who may ask, for what, and the headers of answers;
+- `intake`, `forms`, `connections`: what visitors send, within limits of size, time and number;
 - `answered`, `api`, `docs`: the HTTP API: its words, its ways, its page;
 - `pictures`, `view`, `page`: a song as pictures; answers as HTML; the page made of both;
 - `server`: all of it on a port.

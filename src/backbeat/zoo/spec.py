@@ -174,7 +174,7 @@ class Recipe(_Strict):
     schedule: Literal["constant", "one_cycle"] = "constant"
     """"one_cycle" warms up to the learning rate in a quarter of the steps and falls by a cosine."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Of kernels only; needs the optimiser adamw."""
+    """Share of its kernel that a step takes away, times the learning rate; needs adamw."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augmentation: Augmentation = Augmentation()
 
