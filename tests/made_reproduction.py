@@ -1,5 +1,6 @@
 """Made-up reproductions: run directories as training leaves them, without a network."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def made_run(
     seconds=6.0,
     genres=GTZAN_GENRES,
     recalls=None,
-    split="0123456789abcdef",
+    songs="ab",
     protocol="slices",
     finished=True,
 ):
@@ -50,6 +51,8 @@ def made_run(
     family = model.partition("_")[0]
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": 8}]
     content = {"name": model, "family": family, "layers": layers, "epochs": epochs}
+    parts = {"train": [f"{song}#0" for song in songs], "valid": [], "test": [f"{songs[0]}#1"]}
+    split = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     spec = parse(content, model)
     (run / "spec.yaml").write_text(spec.to_yaml(), "utf-8")
     environment = {
@@ -65,7 +68,6 @@ def made_run(
     (run / "environment.json").write_text(json.dumps(environment), "utf-8")
     if not finished:
         return run
-    parts = {"train": ["a#0", "b#0"], "valid": [], "test": ["a#1"]}
     described = {"protocol": protocol, "leak": LEAK if protocol == "slices" else "", "seed": 0}
     split_content = {"format": "backbeat-split", **described, "hash": split, "parts": parts}
     (run / "split.json").write_text(json.dumps(split_content), "utf-8")

@@ -33,6 +33,7 @@ FILES = {
     "validation.csv",
     "predictions.csv",
     "metrics.json",
+    "SHA256SUMS",
     "model.backbeat",
 }
 

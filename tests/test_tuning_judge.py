@@ -91,7 +91,8 @@ def test_a_judgement_is_a_folder_of_its_own(judge):
     assert judgement.epochs == 3
     assert not judgement.pruned
     place = judge.folder / fingerprint(SPEC)
-    assert {path.name for path in place.iterdir()} == {"spec.yaml", "history.csv", "result.json"}
+    files = {"spec.yaml", "history.csv", "result.json", "SHA256SUMS"}
+    assert {path.name for path in place.iterdir()} == files
     assert read_spec(place / "spec.yaml") == SPEC
     history = read_history(place / "history.csv")
     assert judgement.accuracy == pytest.approx(history[-1].val_accuracy, abs=1e-6)

@@ -21,6 +21,7 @@ from backbeat.zoo import Spec
 _SETTINGS = "crossvalidation.json"
 _FORMAT = "backbeat-crossvalidation"
 
+_VERSION = 1
 
 def cross_validate(
     features: Features,
@@ -96,26 +97,34 @@ def is_crossvalidation(folder: Path) -> bool:
     return (folder / _SETTINGS).exists()
 
 
-def fold_runs(folder: Path) -> tuple[Path, ...]:
-    """Give the runs of a cross-validation, in the order of the folds.
+def fold_runs(folder: Path) -> dict[Path, str]:
+    """Give the runs of a cross-validation with their splits' hashes, in the order of the folds.
 
     Raises
     ------
     BackbeatError
-        If the folder is damaged.
+        If the folder is damaged, or of a newer format version.
     """
     path = folder / _SETTINGS
     try:
-        hashes = json.loads(path.read_text("utf-8"))["splits"]
-        return tuple(folder / f"fold-{number}" for number in range(1, len(hashes) + 1))
+        content = json.loads(path.read_text("utf-8"))
+        version, hashes = content["version"], content["splits"]
+        if content["format"] != _FORMAT or not isinstance(hashes, list):
+            raise ValueError("no cross-validation")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
 
 
+    if version != _VERSION:
+        raise BackbeatError(
+            f"{path}: written in format version {version}, this backbeat reads {_VERSION}; update "
+            "backbeat or train again"
+        )
+    return {folder / f"fold-{number}": hash_of for number, hash_of in enumerate(hashes, start=1)}
 def _settings(features: Features, spec: Spec, made: Sequence[Split], seed: int) -> dict[str, Any]:
     return {
         "format": _FORMAT,
-        "version": 1,
+        "version": _VERSION,
         "protocol": made[0].protocol,
         "frontend": features.frontend.model_dump(),
         "spec": spec.model_dump(mode="json"),
@@ -138,8 +147,8 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
             "begins anew"
         )
     try:
-        before = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        before = dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise BackbeatError(f"{path}: damaged ({error}); remove {out}") from error
     for key, value in settings.items():
         if before.get(key) != value:

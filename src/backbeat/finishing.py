@@ -8,13 +8,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import atomic, bundle, calibration, checkpoint, evaluation
+from backbeat import atomic, bundle, calibration, checkpoint, evaluation, sums
 from backbeat.calibration.strangeness import MOST_KNOWN
 from backbeat.features import Examples, Features
 from backbeat.history import Epoch, write_history
 from backbeat.network import Outputs, export_onnx, open_network
 from backbeat.splits import TRAIN, Split
 from backbeat.zoo.spec import Spec
+
+# What a run's checksums are of; the bundle, which comes after them, has its own.
+_SUMMED = (
+    "environment.json",
+    "spec.yaml",
+    "split.json",
+    "history.csv",
+    "model.keras",
+    "validation.csv",
+    "predictions.csv",
+    "metrics.json",
+)
 
 Space = Literal["logits", "embedding"]
 Answering = Callable[[npt.NDArray[np.float32]], Outputs]
@@ -93,6 +105,7 @@ def write_results(
         tracks=len(examples.names),
         calibration=calibrate(answer, split, examples, out, max_error, space=space),
     )
+    sums.write_sums(out, _SUMMED)
     bundle.write_bundle(out / "model.backbeat", made, network)
 
 

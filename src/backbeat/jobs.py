@@ -206,7 +206,7 @@ def load_examples(
 
 
 def _is_finished(job: Job) -> bool:
-    """Whether the run is there; one with other settings is left to `train` to refuse."""
+    """Whether the run is there; a damaged one, or of other settings, `train` will refuse."""
     run = Path(job.run)
     if not (run / "model.backbeat").exists():
         return False

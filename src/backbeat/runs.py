@@ -16,6 +16,10 @@ from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.history import Epoch, read_history
 from backbeat.splits import LEAKS, PARTS, read_parts
 from backbeat.splits.groups import known_artist
+from backbeat.sums import check_sums
+
+# What is read of a run, beside its bundle.
+_READ = ("environment.json", "split.json", "history.csv", "predictions.csv")
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,12 @@ def read_runs(path: Path) -> tuple[Run, ...]:
         If it is missing, unfinished or damaged.
     """
     if is_crossvalidation(path):
-        return tuple(read_run(fold) for fold in fold_runs(path))
+        folds = fold_runs(path)
+        runs = tuple(map(read_run, folds))
+        for run in runs:
+            if run.split["hash"] != folds[run.path]:
+                raise BackbeatError(f"{run.path}: is of another split than {path}; train again")
+        return runs
     return (read_run(path),)
 
 
@@ -176,10 +185,14 @@ def read_run(path: Path) -> Run:
         raise BackbeatError(f"{path}: not a run; `backbeat train` makes one")
     if not (path / "model.backbeat").exists():
         raise BackbeatError(f"{path}: this run is unfinished; go on with `backbeat train --resume`")
+    check_sums(path, _READ, "put the file back as it was, or train again")
+    description, split = read_bundle(path).description, read_parts(path / "split.json")
+    if description.split.hash != split["hash"]:
+        raise BackbeatError(f"{path}: its model.backbeat is of another split; train again")
     return Run(
         path=path,
-        description=read_bundle(path).description,
-        split=read_parts(path / "split.json"),
+        description=description,
+        split=split,
         environment=_read_environment(path / "environment.json"),
         history=read_history(path / "history.csv"),
         predictions=read_predictions(path / "predictions.csv"),

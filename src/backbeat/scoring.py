@@ -26,6 +26,7 @@ from backbeat.runs import (
     songs_of,
 )
 from backbeat.splits import LEAKS
+from backbeat.sums import renew_sum
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,7 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
     for name, figure in drawn.items():
         figures.save(figure, path / "figures" / f"{name}.png")
     atomic.write_text(path / "metrics.json", metrics.to_json())
+    renew_sum(path, "metrics.json")
     page = report.run_report(
         title=evaluated.model,
         facts=evaluated.facts,

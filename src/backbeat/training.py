@@ -11,6 +11,8 @@ depends on the seed and the number of the epoch alone. A finished run holds::
     model.keras       the network, for Keras
     validation.csv    predictions for the validation part, if there is one, a row a slice
     predictions.csv   the same for the test part
+    metrics.json      their scores
+    SHA256SUMS        checksums of all of these
     model.backbeat    the bundle that `classify` takes
 """
 
@@ -311,8 +313,8 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
                 f"{out}: holds a run already; --resume goes on with it, another -o begins anew"
             )
         try:
-            before = json.loads(described.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(json.loads(described.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise BackbeatError(f"{described}: damaged ({error}); remove {out}") from error
         for key in ("frontend", "spec", "split", "seed", "max_error"):
             if before.get(key) != settings[key]:

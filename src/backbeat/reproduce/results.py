@@ -17,9 +17,12 @@ from backbeat.genres import GTZAN_GENRES
 from backbeat.history import Epoch, read_history
 from backbeat.reproduce import paper
 from backbeat.splits import read_parts
+from backbeat.sums import check_sums
 from backbeat.zoo.spec import Spec, read_spec
 
 FAILURES = "failures.json"
+# What is read of each run.
+_READ = ("environment.json", "split.json", "spec.yaml", "history.csv", "metrics.json")
 _RUN_NAME = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)")
 
 
@@ -234,6 +237,8 @@ def read_results(folder: Path) -> Results:
     finished = [path for path in folders if (path / "model.backbeat").exists()]
     if not finished:
         raise BackbeatError(f"{folder}: no run is finished; `backbeat reproduce` makes them")
+    for path in finished:
+        check_sums(path, _READ, f"remove {path}, and it is trained again")
     split = read_parts(finished[0] / "split.json")
     environments = [_read_json(path / "environment.json") for path in finished]
     for path, environment in zip(finished, environments, strict=True):

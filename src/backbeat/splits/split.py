@@ -24,6 +24,7 @@ LEAKS: dict[str, str] = {
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
+_VERSION = 1
 LEFT_OUT = -1
 
 Parts = npt.NDArray[np.int8]
@@ -70,7 +71,7 @@ class Split:
     @property
     def hash(self) -> str:
         """Hash of the names in each part: equal for equal splits, however they came to be."""
-        return hashlib.sha256(json.dumps(self.names, sort_keys=True).encode()).hexdigest()[:16]
+        return _hash(self.names)
 
     @property
     def monitored(self) -> str:
@@ -91,14 +92,14 @@ class Split:
         return self.leak == LEAKS["slices"]
 
     def rows(self, part: str) -> npt.NDArray[np.intp]:
-        """Give the rows of the examples in `part` ("train", "valid" or "test")."""
+        """Give the rows of the examples in `part` ("train", "valid" or "test"), shape (m,)."""
         return np.flatnonzero(self.part == PARTS.index(part))
 
     def to_json(self) -> dict[str, Any]:
         """Give the content of ``split.json``."""
         return {
             "format": "backbeat-split",
-            "version": 1,
+            "version": _VERSION,
             "protocol": self.protocol,
             "leak": self.leak,
             "seed": self.seed,
@@ -203,7 +204,8 @@ def read_parts(path: Path) -> dict[str, Any]:
     Raises
     ------
     BackbeatError
-        If it is missing or is none.
+        If it is missing, is none, of a newer format version, or its names are not those that its
+        hash was made of.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -211,6 +213,11 @@ def read_parts(path: Path) -> dict[str, Any]:
         raise BackbeatError(f"{path}: cannot be read as a split ({error}); train again") from error
     if not isinstance(content, dict) or content.get("format") != "backbeat-split":
         raise BackbeatError(f"{path}: not a split; train again")
+    if content.get("version", _VERSION) != _VERSION:
+        raise BackbeatError(
+            f"{path}: written in format version {content['version']}, this backbeat reads "
+            f"{_VERSION}; update backbeat or train again"
+        )
     parts, artists = content.get("parts"), content.setdefault("artists", {})
     try:
         check_protocol(str(content.get("protocol")))
@@ -225,4 +232,14 @@ def read_parts(path: Path) -> dict[str, Any]:
         or not all(isinstance(artist, str) for artist in artists.values())
     ):
         raise BackbeatError(f"{path}: damaged split; train again")
+    names = {part: parts[part] for part in PARTS}
+    if content.setdefault("hash", _hash(names)) != _hash(names):
+        raise BackbeatError(
+            f"{path}: damaged, or changed by hand: its names are not those of its hash; train "
+            "again, or write them into a CSV of path,part"
+        )
     return content
+
+
+def _hash(names: dict[str, list[str]]) -> str:
+    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@ judgement is a unit of work of its own, in a folder that is named after the cont
 
     spec.yaml        the model
     history.csv      a row an epoch
+    SHA256SUMS       checksums of all of these
     result.json      the judgement; it comes last and says that all is there
     checkpoint.npz   only while it trains
 """
@@ -24,6 +25,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features import Examples
 from backbeat.history import Epoch, read_history, write_history
 from backbeat.splits import TEST, Split
+from backbeat.sums import check_sums, write_sums
 from backbeat.training import Progress, StoppedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
@@ -91,7 +93,9 @@ class Judge:
             return judgement
         judgement, history = self._train(spec, place, watch)
         write_history(place / "history.csv", history)
-        atomic.write_text(place / RESULT, json.dumps(asdict(judgement), indent=1) + "\n")
+        result = json.dumps(asdict(judgement), indent=1) + "\n"
+        write_sums(place, ("spec.yaml", "history.csv"), {RESULT: result})
+        atomic.write_text(place / RESULT, result)
         (place / checkpoint.NAME).unlink(missing_ok=True)
         return judgement
 
@@ -163,6 +167,9 @@ def read_judgement(path: Path) -> Judgement:
     BackbeatError
         If it is damaged.
     """
+    check_sums(
+        path.parent, (RESULT, "history.csv"), f"remove {path.parent}, and it is trained again"
+    )
     try:
         content = cast(dict[str, float], json.loads(path.read_text("utf-8")))
         return Judgement(
