@@ -210,8 +210,11 @@ def _is_finished(job: Job) -> bool:
     run = Path(job.run)
     if not (run / "model.backbeat").exists():
         return False
-    environment = json.loads((run / "environment.json").read_text("utf-8"))
-    return bool(environment.get("spec") == job.spec.model_dump(mode="json"))
+    try:
+        environment = json.loads((run / "environment.json").read_text("utf-8"))
+        return bool(environment["spec"] == job.spec.model_dump(mode="json"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _progress(
