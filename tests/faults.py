@@ -3,15 +3,14 @@
 import os
 from pathlib import Path
 
-SECONDS = 2.0
-"""What every file is allowed, in these processes."""
+SECONDS = 2.0  # that a file is allowed, unless it is said
 
 # A real crash, and a real hang, outside of what Python could catch or interrupt.
-_PATCH = f"""
+_PATCH = """
 import ctypes, time
 import backbeat.audio.reading as reading
 import backbeat.isolation as isolation
-isolation.SECONDS, isolation.SECONDS_A_MEGABYTE = {SECONDS}, 0
+isolation.SECONDS, isolation.SECONDS_A_MEGABYTE = {seconds}, 0
 open_as_ever = reading.open_sndfile
 def open_strangely(path, stack):
     if "crash" in path.name:
@@ -23,16 +22,16 @@ reading.open_sndfile = open_strangely
 """
 
 
-def faulty_environment(folder: Path) -> dict[str, str]:
-    """Give the variable with which Python begins as above."""
+def faulty_environment(folder: Path, seconds: float = SECONDS) -> dict[str, str]:
+    """Give the variable with which Python begins as above, every file being allowed so long."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sitecustomize.py").write_text(_PATCH)
+    (folder / "sitecustomize.py").write_text(_PATCH.format(seconds=seconds))
     paths = (str(folder), os.environ.get("PYTHONPATH", ""))
     return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def processes_below(folder: Path) -> list[int]:
-    """Give the processes that began with that variable, on Linux: what is left of them."""
+def processes_of(folder: Path) -> list[int]:
+    """Give the processes that began so and are still there, where Linux tells."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

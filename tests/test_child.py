@@ -58,7 +58,7 @@ def test_errors_come_back_and_the_process_goes_on(child):
     process = do(child, os.getpid)
     with pytest.raises(ZeroDivisionError) as caught:
         do(child, divmod, 1, 0)
-    assert "in _answer" in caught.value.__notes__[0]  # where it was raised
+    assert "in answer_of" in caught.value.__notes__[0]  # where it was raised
     with pytest.raises(FileNotFoundError):  # not taken for a broken pipe
         do(child, os.stat, "/no/such/file")
     with pytest.raises(TypeError, match="cannot pickle"):

@@ -1,6 +1,9 @@
 """Songs are answered as the network in Keras would, window by window, and no file stops another."""
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +22,7 @@ from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.frontend import LogMel, Mfcc
 from bundles import make_bundle
+from faults import faulty_environment, processes_of
 
 RATE = 22_050
 SLICE = 63_945
@@ -184,7 +188,7 @@ def test_a_surprise_in_a_decoder_is_a_failure(tmp_path, monkeypatch):
 
     classifier = load(make_bundle(tmp_path / "b"))
     monkeypatch.setattr(audio, "open_source", surprise)
-    (told,) = classify_all(classifier, [tmp_path / "song.wav"])
+    told = classifier.answer(tmp_path / "song.wav")
     assert isinstance(told, Failure)
     assert told.reason == "could not be decoded (ZeroDivisionError: in line 5 of the decoder)"
 
@@ -333,3 +337,55 @@ def test_a_link_that_leads_to_itself_stops_nothing(tmp_path):
     found = [path.name for path in find_songs([tmp_path])]
     assert found == ["a.wav", "loop.wav"]
     assert [track.name for track in read_collection(tmp_path).tracks][:1] == ["pop/a.wav"]
+
+
+CRASHED, HUNG = "the decoder crashed (SIGSEGV)", "took longer than 2 s"
+
+
+def strange_songs(folder, count):
+    """Songs of which the first crashes the decoder, and the second hangs it."""
+    names = ["00-crash.wav", "01-hang.wav", *(f"{n:02d}.wav" for n in range(2, count))]
+    return [song(folder / name, noise(3.0, n)) for n, name in enumerate(names)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_what_crashes_or_hangs_costs_no_other_song(tmp_path):
+    songs = strange_songs(tmp_path / "songs", 20)
+    bundle = make_bundle(tmp_path / "model.backbeat")
+    command = [sys.executable, "-m", "backbeat", "classify", *map(str, [songs[0].parent])]
+    command += ["--model", str(bundle), "--format", "jsonl", "--threads", "2", "--index"]
+    plain = subprocess.run([*command, str(tmp_path / "a")], capture_output=True, text=True)
+    faults = tmp_path / "faults"
+    told = subprocess.run(
+        [*command, str(tmp_path / "b")],
+        capture_output=True,
+        text=True,
+        env=os.environ | faulty_environment(faults),
+    )
+    assert (plain.returncode, told.returncode) == (0, 1)
+    assert told.stderr.splitlines()[-3:] == [
+        "18 answered, 2 failed",
+        f"failed: {songs[0]}: {CRASHED}",
+        f"failed: {songs[1]}: {HUNG}",
+    ]
+    # The others are answered as ever, to the byte and in order.
+    assert told.stdout.splitlines()[2:] == plain.stdout.splitlines()[2:]
+    assert [json.loads(line)["path"] for line in told.stdout.splitlines()] == list(map(str, songs))
+    assert processes_of(faults) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there a process is copied")
+@pytest.mark.parametrize(("name", "why"), [("crash.wav", CRASHED), ("hang.wav", HUNG)])
+def test_a_lone_song_that_crashes_or_hangs_is_told_in_a_line(tmp_path, name, why):
+    path = song(tmp_path / name, noise(3.0))
+    bundle = make_bundle(tmp_path / "model.backbeat")
+    faults = tmp_path / "faults"
+    told = subprocess.run(
+        [sys.executable, "-m", "backbeat", "classify", str(path), "--model", str(bundle)],
+        capture_output=True,
+        text=True,
+        env=os.environ | faulty_environment(faults),
+    )
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == f"0 answered, 1 failed\nfailed: {path}: {why}\n"
+    assert processes_of(faults) == []

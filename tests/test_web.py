@@ -4,9 +4,11 @@ import asyncio
 import io
 import os
 import re
+import shutil
 import sys
 import threading
 import time
+from concurrent.futures import Executor, Future
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,16 +17,20 @@ import pytest
 import typer
 from starlette.testclient import TestClient
 
+from backbeat import audio
 from backbeat.classify import Answer
 from backbeat.cli import app
+from backbeat.engine import InlineExecutor
 from backbeat.errors import BackbeatError
 from backbeat.web import Limits
 from backbeat.web.api import make_api
 from backbeat.web.guard import Guard
 from backbeat.web.service import RefusedError, Service, shown_name
 from backbeat.web.uploads import Arrivals, Uploads, open_uploads
+from faults import faulty_environment
 from sounds import music, silent_opus, write
 
+FAULTY = ("crash.wav", "hang.wav")
 BUSY, TOO_LATE = HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT
 
 
@@ -36,7 +42,9 @@ ROCK = Answer(Path("a.wav"), 12.0, (("rock", 1.0),), "sure", None, 1.0, ())
 
 @pytest.fixture
 def service(bundle):
-    return Service.of_model(str(bundle), Limits(megabytes=1, minutes=0.5, at_once=1, waiting=1))
+    limits = Limits(megabytes=1, minutes=0.5, at_once=1, waiting=1)
+    with Service.of_model(str(bundle), limits) as service:
+        yield service
 
 
 def test_it_answers_as_the_classifier_does(service, songs):
@@ -78,6 +86,7 @@ def test_a_surprise_of_a_decoder_is_the_files_fault(service, songs, monkeypatch)
         raise ValueError(f"no\nway with {songs / 'a.wav'}")
 
     monkeypatch.setattr("backbeat.audio.duration", surprise)
+    service.workers = InlineExecutor()
     status, what = refusal(service, songs / "a.wav")
     assert status == HTTPStatus.UNPROCESSABLE_ENTITY
     assert "could not be decoded (ValueError: no way with x.wav)" in what
@@ -89,29 +98,53 @@ def test_a_file_that_is_gone_is_asked_for_again(service, tmp_path):
 
 
 def test_an_answer_that_takes_too_long_is_stopped(bundle, tmp_path):
-    service = Service.of_model(str(bundle), Limits(minutes=60, seconds=0.01))
-    start = time.monotonic()
-    status, what = refusal(service, silent_opus(tmp_path / "hour.opus", 3000.0))
+    hour = silent_opus(tmp_path / "hour.opus", 3000.0)
+    with Service.of_model(str(bundle), Limits(minutes=60, seconds=0.01)) as service:
+        start = time.monotonic()
+        status, what = refusal(service, hour)
     assert (status, time.monotonic() - start < 20) == (TOO_LATE, True)
     assert "no answer within 0.01 s" in what
     assert (service.answering, service.waiting) == (0, 0)
 
 
-class Slow:
-    """A classifier that answers when told to."""
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_decoder_that_crashes_or_hangs_does_not_end_the_server(
+    bundle, songs, tmp_path, monkeypatch
+):
+    for name, value in faulty_environment(tmp_path / "faults").items():
+        monkeypatch.setenv(name, value)
+    with Service.of_model(str(bundle), Limits(seconds=5, at_once=1)) as service:
+        crashing, hanging = (shutil.copy(songs / "a.wav", tmp_path / n) for n in FAULTY)
+        status, what = refusal(service, Path(crashing))
+        assert status == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert what == "x.wav: could not be decoded (the decoder crashed (SIGSEGV))"
+        status, what = refusal(service, Path(hanging))
+        assert (status, "no answer within 5 s" in what) == (TOO_LATE, True)
+        assert service.answer(songs / "a.wav", "a.wav").path == Path("a.wav")
+        # What draws a song is as far from the server.
+        with pytest.raises(RefusedError, match=r"x\.wav: could not be decoded .the decoder crash"):
+            service.work(audio.duration, Path(crashing), "x.wav")
+        assert service.work(audio.duration, songs / "a.wav", "a.wav") == 6.0
+    assert (service.answering, service.waiting) == (0, 0)
+
+
+class Slow(Executor):
+    """Workers that answer when told to."""
 
     def __init__(self):
         self.go = threading.Event()
         self.begun = threading.Semaphore(0)
 
-    def classify(self, path, *, stopped):
+    def submit(self, *_):
         self.begun.release()
         assert self.go.wait(20)
-        return ROCK
+        answered = Future()
+        answered.set_result(ROCK)
+        return answered
 
 
 def test_one_is_answered_one_waits_one_is_refused(service, songs):
-    slow = service.classifier = Slow()
+    slow = service.workers = Slow()
     answers = []
     threads = [
         threading.Thread(target=lambda: answers.append(service.answer(songs / "a.wav", "a.wav")))
@@ -142,7 +175,7 @@ def until(true, seconds=10.0):
 
 def test_a_turn_that_never_comes_is_refused(bundle, songs):
     service = Service.of_model(str(bundle), Limits(at_once=1, waiting=1, seconds=0.2))
-    slow = service.classifier = Slow()
+    slow = service.workers = Slow()
     first = threading.Thread(target=lambda: service.answer(songs / "a.wav", "a.wav"))
     first.start()
     assert slow.begun.acquire(timeout=10)

@@ -1,6 +1,7 @@
-"""Songs to genres by the workers of a cluster: each loads the bundle once, and answers batches.
+"""Songs to genres by workers, here or on a cluster: each loads the bundle once.
 
-The songs are read by the workers; what travels are paths and answers.
+The songs are read by the workers; what travels are paths and answers. A song that ends its worker
+is a failure, and the others of its batch are answered all the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,17 +10,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
-from backbeat.classify import Answer, Classifier, Failure, classify_all, load
+from backbeat.classifier import Answer, Classifier, Failure, load
 from backbeat.engine import map_ordered
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.memory import keep_freed_memory
 from backbeat.models import find_bundle
 
-_SONGS_IN_A_BATCH = 8  # a second of work or more, and few answers to wait for
+_SONGS_IN_A_BATCH = 8  # a second of work or more on a cluster, and few answers to wait for
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """A bundle as a worker finds it: a shipped one by its name, others at their path."""
 
     where: str
@@ -27,13 +30,21 @@ class _Model:
     tags: bool
     windows: int | None
 
+    @classmethod
+    def of(cls, classifier: Classifier, *, tags: bool = False) -> Self:
+        """Say where a worker finds what is loaded here, with MusiCNN's tags if `tags`."""
+        tags = tags or classifier.tagger is not None
+        return cls(_where(classifier), classifier.bundle.hash, tags, classifier.windows)
+
 
 @dataclass(frozen=True)
 class _Batch:
     """Songs for a worker to answer: as they were named here, and where they are."""
 
-    model: _Model
+    model: Model
     songs: tuple[tuple[Path, Path], ...]
+    lost: tuple[tuple[str, str], ...] = ()
+    """Where songs are that ended a worker, and how."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,14 @@ class _Answers:
 
 
 def classify_batches(
-    classifier: Classifier, paths: Iterable[Path], executor: Executor
+    classifier: Classifier,
+    paths: Iterable[Path],
+    executor: Executor,
+    *,
+    size: int = _SONGS_IN_A_BATCH,
+    ahead: int | None = None,
 ) -> Iterator[Answer | Failure]:
-    """Classify many songs by an executor's workers; the answers are those of `classify_all`.
+    """Classify many songs by an executor's workers.
 
     Parameters
     ----------
@@ -57,6 +73,10 @@ def classify_batches(
         Audio files that the workers see at the same absolute paths; drawn lazily.
     executor : Executor
         See `engine.open_executor`.
+    size : int
+        Songs that a worker answers in one go.
+    ahead : int, optional
+        Batches under way at once, as for `engine.map_ordered`.
 
     Yields
     ------
@@ -68,15 +88,10 @@ def classify_batches(
     BackbeatError
         If a worker has another bundle, or does not see a song that is here.
     """
-    model = _Model(
-        _where(classifier),
-        classifier.bundle.hash,
-        classifier.tagger is not None,
-        classifier.windows,
-    )
+    model = Model.of(classifier)
     songs = ((path, path.absolute()) for path in paths)
-    batches = iter(lambda: tuple(islice(songs, _SONGS_IN_A_BATCH)), ())
-    for told in map_ordered(executor, _answer, (_Batch(model, batch) for batch in batches)):
+    batches = (_Batch(model, batch) for batch in iter(lambda: tuple(islice(songs, size)), ()))
+    for told in map_ordered(executor, _answer, batches, ahead=ahead, instead=_without):
         for path in told.unseen:
             if path.exists():
                 raise BackbeatError(
@@ -93,21 +108,37 @@ def _where(classifier: Classifier) -> str:
 
 def _answer(batch: _Batch) -> _Answers:
     """Answer a batch (in a worker)."""
-    classifier = _load(batch.model)
-    found = [here for _, here in batch.songs]
-    answers = classify_all(classifier, found, threads=1)
+    keep_freed_memory()
+    classifier = load_model(batch.model)
+    lost = dict(batch.lost)
+
+    def answer(named: Path, here: Path) -> Answer | Failure:
+        if reason := lost.get(str(here)):
+            return Failure(named, reason)
+        return replace(classifier.answer(here), path=named)
+
     return _Answers(
-        answers=tuple(
-            replace(answer, path=named)
-            for (named, _), answer in zip(batch.songs, answers, strict=True)
-        ),
-        unseen=tuple(here for here in found if not here.exists()),
+        answers=tuple(answer(named, here) for named, here in batch.songs),
+        unseen=tuple(here for _, here in batch.songs if not here.exists()),
     )
 
 
-@lru_cache(maxsize=1)
-def _load(model: _Model) -> Classifier:
-    """Load the bundle once a worker."""
+def _without(batch: _Batch, error: WorkerLostError) -> _Batch:
+    """Give the same batch without the song that ended its worker."""
+    if error.what not in {str(here) for _, here in batch.songs}:
+        raise error
+    return replace(batch, lost=(*batch.lost, (error.what, error.reason)))
+
+
+@lru_cache(maxsize=2)  # the page has songs with tags and without
+def load_model(model: Model) -> Classifier:
+    """Load a bundle, once a worker.
+
+    Raises
+    ------
+    BackbeatError
+        If it is another here.
+    """
     classifier = load(model.where, tags=model.tags, windows=model.windows)
     if classifier.bundle.hash != model.hash:
         raise BackbeatError(

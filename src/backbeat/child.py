@@ -18,6 +18,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any, cast
 
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
@@ -45,10 +46,13 @@ class Child:
     ----------
     main : str, optional
         The script whose functions may be among the work, if they are to be found.
+    attempts : int
+        Processes that a piece of work may cost.
     """
 
-    def __init__(self, main: str | None = None) -> None:
+    def __init__(self, main: str | None = None, attempts: int = _ATTEMPTS) -> None:
         self._main = main
+        self._attempts = attempts
         self._process: subprocess.Popen[bytes] | None = None
 
     def do(self, work: bytes, left_alone: Callable[[], bool]) -> Any:
@@ -70,22 +74,23 @@ class Child:
         Raises
         ------
         WorkerLostError
-            If it ended the process several times.
+            If it ended as many processes as it may.
         """
         attempts = 0
         while True:
             attempts += 1
-            asked = _Asked(self._process or _start(self._main))
-            self._process = asked.process
+            process = self._process = self._process or _start(self._main)
+            listener = Listener(cast(IO[bytes], process.stdout))
             try:
-                good, result = asked.answer(work, left_alone)
+                good, result = _ask(process, work, left_alone, listener)
             except (EOFError, OSError, pickle.UnpicklingError):  # it is gone
                 self.end()
                 if left_alone():
                     raise BackbeatError("given up, as nobody waits for it any more") from None
-                status = asked.process.returncode
-                if attempts >= (_ATTEMPTS_IN_TIME if timed_out(status) else _ATTEMPTS):
-                    raise _lost(status, asked.under_way, attempts) from None
+                status = process.returncode
+                most = _ATTEMPTS_IN_TIME if timed_out(status) else _ATTEMPTS
+                if attempts >= min(most, self._attempts):
+                    raise lost(status, listener.under_way, attempts) from None
                 continue
             if good:
                 return result
@@ -107,7 +112,8 @@ class Child:
                 pass
 
 
-def _lost(status: int, under_way: UnderWay | None, attempts: int) -> WorkerLostError:
+def lost(status: int, under_way: UnderWay | None, attempts: int) -> WorkerLostError:
+    """Make the error of work that ended its processes, from the last one's status."""
     reason = why_lost(status, under_way)
     if under_way:
         return WorkerLostError(
@@ -135,32 +141,46 @@ def _start(main: str | None) -> subprocess.Popen[bytes]:
     return process
 
 
-class _Asked:
-    """A process that is given a piece of work."""
+class Listener:
+    """Hears what a process for work says: what it has begun, and at last the answer.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
+    Attributes
+    ----------
+    under_way : UnderWay, optional
+        What it works on, as far as it has said.
+    """
+
+    def __init__(self, told: IO[bytes]) -> None:
+        self._told = told
         self.under_way: UnderWay | None = None
 
-    def answer(self, work: bytes, left_alone: Callable[[], bool]) -> tuple[bool, Any]:
-        """Give it the work and wait for what it says: whether all went well, and the result."""
-        asked, told = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
-        done = threading.Event()
-        watcher = threading.Thread(
-            target=_watch, args=(self.process, left_alone, done), daemon=True
-        )
-        watcher.start()
-        try:
-            pickle.dump(work, asked)
-            asked.flush()
-            while True:
-                said = pickle.load(told)
-                if isinstance(said, tuple):
-                    return cast(tuple[bool, Any], said)
-                self.under_way = said
-        finally:
-            done.set()
-            watcher.join()
+    def answer(self) -> tuple[bool, Any]:
+        """Wait for the answer: whether all went well, and the result or the error."""
+        while True:
+            said = pickle.load(self._told)
+            if isinstance(said, tuple):
+                return cast(tuple[bool, Any], said)
+            self.under_way = said
+
+
+def _ask(
+    process: subprocess.Popen[bytes],
+    work: bytes,
+    left_alone: Callable[[], bool],
+    listener: Listener,
+) -> tuple[bool, Any]:
+    """Give a process work and wait for its answer."""
+    asked = cast(IO[bytes], process.stdin)
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process, left_alone, done), daemon=True)
+    watcher.start()
+    try:
+        pickle.dump(work, asked)
+        asked.flush()
+        return listener.answer()
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _watch(
@@ -194,7 +214,7 @@ def serve() -> None:
         if main and b"__main__" in work:
             _load_main(main)
             main = None
-        answers.write(_answer(work))
+        answers.write(answer_of(partial(_do, work)))
         answers.flush()
 
 
@@ -213,9 +233,14 @@ def _listen(asked: "queue.SimpleQueue[bytes]") -> None:
         os._exit(1)  # the worker is gone, whatever is under way
 
 
-def _answer(work: bytes) -> bytes:
+def _do(work: bytes) -> Any:
+    return pickle.loads(work)()
+
+
+def answer_of(function: Callable[[], Any]) -> bytes:
+    """Call a function, and pickle whether all went well with what it gave or raised."""
     try:
-        return pickle.dumps((True, pickle.loads(work)()))
+        return pickle.dumps((True, function()))
     except Exception as error:  # noqa: BLE001 - carried to the one who waits
         error.add_note(traceback.format_exc())
         try:

@@ -1,18 +1,11 @@
-"""Songs to genres, with a bundle and without TensorFlow.
+"""A song to its genre, with a bundle and without TensorFlow.
 
 A song of any length is read as a stream, cut into the windows that the bundle's front-end takes,
 and each slice of them answered by the network; the song's answer is the slices' geometric mean,
 calibrated. An answer of less confidence than the bundle's threshold is "unsure"; a song stranger to
 the network than nearly all that it was validated on is "out of genre".
-Several songs are decoded at once, in threads: decoding, FFTs and the network all release Python's
-lock.
 """
 
-import os
-import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,12 +17,10 @@ from backbeat import audio
 from backbeat import frontend as frontends
 from backbeat.bundle import Bundle, read_bundle
 from backbeat.calibration import Calibration, strangeness, with_temperature
-from backbeat.engine import cpu_count
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
-from backbeat.folders import is_folder
+from backbeat.isolation import guarded
 from backbeat.listening import Listening
-from backbeat.memory import keep_freed_memory
 from backbeat.models import find_bundle
 from backbeat.network import Network, Outputs, joined_outputs
 
@@ -37,7 +28,6 @@ if TYPE_CHECKING:
     from backbeat.tagging import Tagger
 
 _SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
-_FILES_AHEAD = 2  # per thread: enough to keep all busy, few enough to keep memory flat
 
 
 Verdict = Literal["sure", "unsure", "out of genre", "not calibrated"]
@@ -50,6 +40,7 @@ class Moment:
     start: float
     """In seconds from the song's beginning."""
     end: float
+    """In seconds, too."""
     genre: str
     probability: float
 
@@ -140,15 +131,13 @@ class Classifier:
         """The genres it tells apart."""
         return self.bundle.description.genres
 
-    def classify(self, path: Path, *, stopped: threading.Event | None = None) -> Answer:
+    def classify(self, path: Path) -> Answer:
         """Classify one song.
 
         Parameters
         ----------
         path : Path
             An audio file of any length.
-        stopped : threading.Event, optional
-            To be set from elsewhere to give up: a long song takes seconds.
 
         Returns
         -------
@@ -157,8 +146,7 @@ class Classifier:
         Raises
         ------
         BackbeatError
-            If the file cannot be decoded, is too short, silent or holds no numbers; or if told to
-            stop.
+            If the file cannot be decoded, is too short, silent or holds no numbers.
         """
         described = self.bundle.description
         front = described.frontend
@@ -167,8 +155,6 @@ class Classifier:
         with audio.open_source(path) as source:
             listening = Listening(source, front, self.windows)
             for window in listening:
-                if stopped and stopped.is_set():
-                    raise BackbeatError("stopped")
                 if not np.isfinite(window.samples).all():
                     raise audio.AudioError(path, "holds samples that are not numbers")
                 if np.abs(window.samples).max() >= _SILENCE:
@@ -186,6 +172,18 @@ class Classifier:
             raise audio.AudioError(path, "silent: there is nothing to hear")
         answer = self._answer(path, listening.seconds, joined_outputs(rows), spans)
         return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
+
+    def answer(self, path: Path) -> "Answer | Failure":
+        """Classify one song, or say why that cannot be; as one of many, within its bounds."""
+        try:
+            with guarded(path):
+                return self.classify(path)
+        except BackbeatError as error:
+            reason = error.what if isinstance(error, audio.AudioError) else str(error)
+            return Failure(path, reason)
+        except Exception as error:  # noqa: BLE001 - a decoder's surprise must not stop the others
+            words = " ".join(str(error).split())
+            return Failure(path, f"could not be decoded ({type(error).__name__}: {words})")
 
     def _slice_seconds(self, window: int, slices: int) -> float:
         front = self.bundle.description.frontend
@@ -266,91 +264,3 @@ def load(model: Path | str, *, tags: bool = False, windows: int | None = None) -
 
         tagger = load_tagger()
     return Classifier(bundle, bundle.open(), tagger, windows)
-
-
-def classify_all(
-    classifier: Classifier, paths: Iterable[Path], *, threads: int | None = None
-) -> Iterator[Answer | Failure]:
-    """Classify many songs, in order.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    paths : iterable of Path
-        Audio files; drawn lazily.
-    threads : int, optional
-        Songs at once; by default one a processor.
-
-    Yields
-    ------
-    Answer or Failure
-        One for each path: a bad file costs nothing but itself.
-    """
-    keep_freed_memory()
-    threads = threads or cpu_count()
-    stopped = threading.Event()
-
-    def answer(path: Path) -> Answer | Failure:
-        try:
-            return classifier.classify(path, stopped=stopped)
-        except BackbeatError as error:
-            reason = error.what if isinstance(error, audio.AudioError) else str(error)
-            return Failure(path, reason)
-        except Exception as error:  # noqa: BLE001 - a decoder's surprise must not stop the others
-            words = " ".join(str(error).split())
-            return Failure(path, f"could not be decoded ({type(error).__name__}: {words})")
-
-    with ThreadPoolExecutor(threads) as pool:
-        under_way: deque[Future[Answer | Failure]] = deque()
-        try:
-            for path in paths:
-                under_way.append(pool.submit(answer, path))
-                if len(under_way) >= threads * _FILES_AHEAD:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        except BaseException:  # Ctrl-C, or the caller wants no more: the error goes on
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
-    """Find the audio files among files and below folders, in order of names.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-        A file is taken whatever its suffix; of a folder, all audio files below it that are not
-        hidden, links that lead back to a folder above left aside.
-
-    Yields
-    ------
-    Path
-        Each file once for each path that leads to it; a missing path too, for its error.
-    """
-    for path in paths:
-        if path.is_dir():
-            yield from _below(path, frozenset())
-        else:
-            yield path
-
-
-def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        # A folder that may not be listed is told of as the path it is.
-        yield folder
-        return
-    own = (status.st_dev, status.st_ino)
-    if own in above:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if is_folder(entry):
-            yield from _below(Path(entry.path), above | {own})
-        elif Path(entry.name).suffix.lower() in audio.AUDIO_SUFFIXES:
-            yield Path(entry.path)

@@ -22,9 +22,12 @@ class ProcessExecutor(Executor):
     ----------
     workers : int
         Processes at most; each is started when there is work for it.
+    attempts : int
+        Processes that a piece of work may cost.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, attempts: int = 3) -> None:
+        self._attempts = attempts
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._main = getattr(sys.modules.get("__main__"), "__file__", None)
         self._lock = threading.Lock()
@@ -43,7 +46,7 @@ class ProcessExecutor(Executor):
             if self._idle:
                 child = self._idle.pop()
             else:
-                child = Child(self._main)
+                child = Child(self._main, self._attempts)
                 self._children.append(child)
         try:
             return child.do(work, self._stopped.is_set)

@@ -75,7 +75,8 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         with uploads.held([song]):
             try:
                 answer = service.answer(song, song.name, tags=tags)
-                return view.answer_html(answer, pictures.draw(song)), None
+                drawn = service.work(pictures.draw, song, song.name)
+                return view.answer_html(answer, drawn), None
             except BackbeatError as error:
                 return view.refusal_html(str(error)), None
 

@@ -89,8 +89,12 @@ def serve(
     BackbeatError
         If the port is taken, or the model is none.
     """
-    with listening(host, port) as listener, open_uploads() as uploads, _ended_quietly():
-        service = Service.of_model(model, limits)
+    with (
+        listening(host, port) as listener,
+        open_uploads() as uploads,
+        _ended_quietly(),
+        Service.of_model(model, limits) as service,
+    ):
         app = make_app(service, uploads, root_path=root_path)
         config = uvicorn.Config(
             app,

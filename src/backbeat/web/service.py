@@ -1,17 +1,27 @@
-"""A song answered within the limits, in turn, or refused with a reason and an HTTP status."""
+"""A song answered within the limits, in turn, or refused with a reason and an HTTP status.
+
+What visitors send is decoded by workers, never by the server: a file that crashes its decoder, or
+takes too long, costs one of them, and a new one is started.
+"""
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from backbeat import audio
+from backbeat.batches import Model, load_model
 from backbeat.classify import Answer, Classifier, load
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, WorkerLostError, one_line
+from backbeat.isolation import guarded
 from backbeat.web.limits import Limits
+from backbeat.workers import ProcessExecutor
+
+Result = TypeVar("Result")
 
 _NAME = 120  # of a file's name, in errors and answers: more is no name
 
@@ -28,27 +38,36 @@ class RefusedError(BackbeatError):
     """
 
     def __init__(self, status: HTTPStatus, what: str) -> None:
-        super().__init__(what)
+        super().__init__(status, what)  # both, so that it travels between processes
         self.status = status
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 class Service:
-    """A model, ready for many visitors at once.
+    """A model, ready for many visitors at once; closed when it is left as a context.
 
     Parameters
     ----------
     classifier : Classifier
+        The workers load its bundle by themselves.
     limits : Limits
+    workers : Executor, optional
+        Where songs are decoded; by default as many processes as songs may be answered at once.
     """
 
-    def __init__(self, classifier: Classifier, limits: Limits) -> None:
+    def __init__(
+        self, classifier: Classifier, limits: Limits, workers: Executor | None = None
+    ) -> None:
         self.classifier = classifier
         self.limits = limits
+        # One attempt: what ended a worker is not let at a second.
+        self.workers = workers or ProcessExecutor(limits.at_once, attempts=1)
         self._turns = threading.Semaphore(limits.at_once)
         self._places = threading.Semaphore(limits.at_once + limits.waiting)
         self._lock = threading.Lock()
         self._answering = self._waiting = 0
-        self._tagging: Classifier | None = None
 
     @classmethod
     def of_model(cls, model: str, limits: Limits) -> Self:
@@ -60,6 +79,17 @@ class Service:
             If it is no bundle, or damaged.
         """
         return cls(load(model), limits)
+
+    def __enter__(self) -> Self:
+        """Have the workers load the model before the first visitor comes."""
+        for _ in range(self.limits.at_once):
+            self.workers.submit(load_model, Model.of(self.classifier))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers, whatever they are at."""
+        if isinstance(self.workers, ProcessExecutor):
+            self.workers.stop()
 
     @property
     def answering(self) -> int:
@@ -95,15 +125,32 @@ class Service:
             cannot be answered, 503 if too many are waiting, 504 if the answer takes too long.
         """
         name = shown_name(name)
-        with _refusals(path, name), self._turn(name):
+        model = Model.of(self.classifier, tags=tags)
+        with self._refusals(path, name), self._turn(name):
             if path.stat().st_size > self.limits.bytes:
                 raise too_large(name, self.limits)
-            self._refuse_long(name, audio.duration(path))
-            classifier = self._with_tags() if tags else self.classifier
-            answer = self._in_time(classifier, path, name)
-            # A header may promise less than the file holds.
-            self._refuse_long(name, answer.seconds)
+            answer = self.workers.submit(_answer, model, path, name, self.limits).result()
         return replace(answer, path=Path(name))
+
+    def work(self, function: Callable[[Path], Result], path: Path, name: str) -> Result:
+        """Have a worker call a function of a file, such as one that draws it, within the limits.
+
+        Parameters
+        ----------
+        function : callable
+            Of a module, as it is called in another process.
+        path : Path
+        name : str
+            What the file's sender calls it.
+
+        Raises
+        ------
+        RefusedError
+            As `answer` does.
+        """
+        name = shown_name(name)
+        with self._refusals(path, name), self._turn(name):
+            return self.workers.submit(_within, function, path, self.limits.seconds).result()
 
     @contextlib.contextmanager
     def _turn(self, name: str) -> Iterator[None]:
@@ -139,40 +186,59 @@ class Service:
             self._waiting += waiting
             self._answering += answering
 
-    def _refuse_long(self, name: str, seconds: float | None) -> None:
-        if seconds is not None and seconds > 60 * self.limits.minutes:
-            raise RefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"{name}: too long ({seconds / 60:.1f} minutes); "
-                f"at most {self.limits.minutes:g} minutes are answered here",
-            )
-
-    def _in_time(self, classifier: Classifier, path: Path, name: str) -> Answer:
-        """Answer a song, or stop when the time is over."""
-        stopped = threading.Event()
-        clock = threading.Timer(self.limits.seconds, stopped.set)
-        clock.daemon = True
-        clock.start()
+    @contextlib.contextmanager
+    def _refusals(self, path: Path, name: str) -> Iterator[None]:
+        """Turn what is wrong with a file into a refusal that says the sender's name of it."""
         try:
-            return classifier.classify(path, stopped=stopped)
-        except BackbeatError as error:
-            if stopped.is_set():
-                raise RefusedError(
-                    HTTPStatus.GATEWAY_TIMEOUT,
-                    f"{name}: no answer within {self.limits.seconds:g} s; send less of it",
-                ) from error
+            yield
+        except RefusedError:
             raise
-        finally:
-            clock.cancel()
+        except audio.AudioError as error:
+            status = (
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+                if error.kind == "not-audio"
+                else HTTPStatus.UNPROCESSABLE_ENTITY
+            )
+            raise RefusedError(status, f"{name}: {error.what}") from error
+        except FileNotFoundError as error:
+            what = f"{name}: was removed before its turn came; send it again"
+            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
+        except WorkerLostError as error:
+            if error.timed_out:
+                what = f"{name}: no answer within {self.limits.seconds:g} s; send less of it"
+                raise RefusedError(HTTPStatus.GATEWAY_TIMEOUT, what) from error
+            what = f"{name}: could not be decoded ({error.reason})"
+            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
+        except Exception as error:  # a decoder's surprise is the file's fault, not the server's end
+            words = one_line(error).replace(str(path), name)
+            what = f"{name}: could not be decoded ({type(error).__name__}: {words})"
+            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
 
-    def _with_tags(self) -> Classifier:
-        """Give the classifier with MusiCNN beside it, loaded when first asked for."""
-        with self._lock:
-            if self._tagging is None:
-                from backbeat.tagging import load_tagger
 
-                self._tagging = replace(self.classifier, tagger=load_tagger())
-            return self._tagging
+def _answer(model: Model, path: Path, name: str, limits: Limits) -> Answer:
+    """Answer a song (in a worker)."""
+    classifier = load_model(model)
+    with guarded(path, limits.seconds):
+        _refuse_long(name, audio.duration(path), limits)
+        answer = classifier.classify(path)
+    # A header may promise less than the file holds.
+    _refuse_long(name, answer.seconds, limits)
+    return answer
+
+
+def _within(function: Callable[[Path], Result], path: Path, seconds: float) -> Result:
+    """Call a function of a file (in a worker)."""
+    with guarded(path, seconds):
+        return function(path)
+
+
+def _refuse_long(name: str, seconds: float | None, limits: Limits) -> None:
+    if seconds is not None and seconds > 60 * limits.minutes:
+        raise RefusedError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"{name}: too long ({seconds / 60:.1f} minutes); "
+            f"at most {limits.minutes:g} minutes are answered here",
+        )
 
 
 def shown_name(name: str) -> str:
@@ -188,26 +254,3 @@ def too_large(name: str, limits: Limits) -> RefusedError:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"{name}: too large; at most {limits.megabytes:g} MB are taken here",
     )
-
-
-@contextlib.contextmanager
-def _refusals(path: Path, name: str) -> Iterator[None]:
-    """Turn what is wrong with a file into a refusal that says the sender's name of it."""
-    try:
-        yield
-    except RefusedError:
-        raise
-    except audio.AudioError as error:
-        status = (
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-            if error.kind == "not-audio"
-            else HTTPStatus.UNPROCESSABLE_ENTITY
-        )
-        raise RefusedError(status, f"{name}: {error.what}") from error
-    except FileNotFoundError as error:
-        what = f"{name}: was removed before its turn came; send it again"
-        raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
-    except Exception as error:  # a decoder's surprise is the file's fault, not the server's end
-        words = one_line(error).replace(str(path), name)
-        what = f"{name}: could not be decoded ({type(error).__name__}: {words})"
-        raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error

@@ -1,0 +1,121 @@
+"""Songs to genres: found below folders, many at once, none of which can end another.
+
+Decoders are native code, and read what anyone may have written. So every song is answered in
+another process than the caller's: many by workers that load the bundle once, and a few by copies of
+this one, which cost nothing to start. A file that crashes or hangs there is a `Failure`.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+
+from backbeat import audio
+from backbeat.batches import classify_batches
+from backbeat.classifier import Answer, Classifier, Failure, Moment, Verdict, load
+from backbeat.engine import cpu_count, open_executor
+from backbeat.errors import WorkerLostError
+from backbeat.folders import is_folder
+from backbeat.forks import Fork, can_fork
+
+__all__ = [
+    "Answer",
+    "Classifier",
+    "Failure",
+    "Moment",
+    "Verdict",
+    "classify_all",
+    "find_songs",
+    "load",
+]
+
+_FEW = 4  # songs: fewer than it would take to make up for the start of workers
+_SONGS_AHEAD = 2  # a worker: enough to keep all busy, few enough to be stopped at once
+
+
+def classify_all(
+    classifier: Classifier, paths: Iterable[Path], *, threads: int | None = None
+) -> Iterator[Answer | Failure]:
+    """Classify many songs, in order.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    paths : iterable of Path
+        Audio files; drawn lazily.
+    threads : int, optional
+        Songs at once; by default one a processor.
+
+    Yields
+    ------
+    Answer or Failure
+        One for each path: a bad file costs nothing but itself, even where it crashes its decoder,
+        or takes longer than `isolation.seconds_for` gives it.
+    """
+    threads = threads or cpu_count()
+    waiting = iter(paths)
+    few = min(_FEW, threads)
+    first = list(islice(waiting, few + 1))
+    if len(first) <= few and can_fork():
+        yield from _answered_by_forks(classifier, first)
+        return
+    with open_executor(threads, isolated=True) as executor:
+        yield from classify_batches(
+            classifier, chain(first, waiting), executor, size=1, ahead=_SONGS_AHEAD * threads
+        )
+
+
+def _answered_by_forks(classifier: Classifier, paths: Iterable[Path]) -> Iterator[Answer | Failure]:
+    """Answer songs all at once, each in a copy of this process."""
+    forks = [Fork(partial(classifier.answer, path)) for path in paths]
+    try:
+        for path, fork in zip(paths, forks, strict=True):
+            try:
+                yield fork.result()
+            except WorkerLostError as error:
+                yield Failure(path, error.reason)
+    finally:
+        for fork in forks:
+            fork.end()
+
+
+def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
+    """Find the audio files among files and below folders, in order of names.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        A file is taken whatever its suffix; of a folder, all audio files below it that are not
+        hidden, links that lead back to a folder above left aside.
+
+    Yields
+    ------
+    Path
+        Each file once for each path that leads to it; a missing path too, for its error.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from _below(path, frozenset())
+        else:
+            yield path
+
+
+def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        # A folder that may not be listed is told of as the path it is.
+        yield folder
+        return
+    own = (status.st_dev, status.st_ino)
+    if own in above:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if is_folder(entry):
+            yield from _below(Path(entry.path), above | {own})
+        elif Path(entry.name).suffix.lower() in audio.AUDIO_SUFFIXES:
+            yield Path(entry.path)
