@@ -25,6 +25,7 @@ from backbeat.errors import BackbeatError
 from backbeat.web import Limits
 from backbeat.web.api import make_api
 from backbeat.web.guard import Guard
+from backbeat.web.intake import Intake
 from backbeat.web.service import RefusedError, Service, shown_name
 from backbeat.web.uploads import Arrivals, Uploads, open_uploads
 from faults import faulty_environment
@@ -261,7 +262,8 @@ def test_what_is_being_answered_is_not_swept(tmp_path):
 
 @pytest.fixture
 def client(service, tmp_path):
-    app = Guard(make_api(service, Uploads(tmp_path)), service.limits)
+    uploads = Uploads(tmp_path)
+    app = Guard(Intake(make_api(service, uploads), service.limits, uploads))
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -321,7 +323,7 @@ def test_the_documentation_tells_every_option_with_its_default():
         values = defaults.replace("`", "").replace("none", "").split(", ")
         told.update(zip(re.findall(r"--[a-z-]+", options), values, strict=True))
     verb = typer.main.get_command(app).commands["serve"]
-    known = {one.opts[0]: str(one.default) for one in verb.params if one.name != "help"}
+    known = {one.opts[0]: str(one.default or "") for one in verb.params if one.name != "help"}
     assert told == known
 
 

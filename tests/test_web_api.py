@@ -193,7 +193,7 @@ def test_slow_uploads_do_not_hold_up_others(client, server, songs):
     port = int(server.address.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as slow:
         slow.sendall(
-            b"POST /api/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+            b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
             b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
         )
         start = time.monotonic()

@@ -8,8 +8,6 @@ import typer
 from backbeat.cli.console import say, warn
 from backbeat.errors import BackbeatError, needing
 
-_LOCAL = ("127.0.0.1", "::1", "localhost")
-
 
 def serve(
     host: Annotated[
@@ -33,6 +31,13 @@ def serve(
     root_path: Annotated[
         str, typer.Option(metavar="PATH", help="Below which path a proxy shows it.")
     ] = "",
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name by which it is asked, such as a proxy's; may stand repeatedly.",
+        ),
+    ] = None,
 ) -> None:
     """Open the page in the browser, and the HTTP API (its documentation is at /docs).
 
@@ -41,6 +46,7 @@ def serve(
     """
     with needing("web", "the page"):
         from backbeat.web import Limits
+        from backbeat.web.server import LOCAL
         from backbeat.web.server import serve as run
 
     if root_path and not root_path.startswith("/"):
@@ -49,7 +55,7 @@ def serve(
     def ready(address: str) -> None:
         say(f"{address} (Ctrl-C ends it)")
         sys.stdout.flush()  # a program that waits for the address reads it from a pipe
-        if host not in _LOCAL:
+        if host not in LOCAL:
             warn("whoever reaches this address may use it: there is no authentication")
 
     limits = Limits(megabytes, minutes, seconds, at_once, waiting, files)
@@ -59,5 +65,6 @@ def serve(
         model=model,
         limits=limits,
         root_path=root_path.rstrip("/"),
+        names=name or (),
         on_ready=ready,
     )

@@ -11,11 +11,13 @@ from starlette.exceptions import HTTPException
 from backbeat import __version__
 from backbeat.web.answered import Answered, Health, Refused, Version
 from backbeat.web.docs import docs_page
+from backbeat.web.forms import OneFileRoute
+from backbeat.web.intake import RETRY
 from backbeat.web.service import RefusedError, Service, shown_name, too_large
 from backbeat.web.uploads import Uploads
 
-_RETRY_SECONDS = "5"
 _WHY = {
+    HTTPStatus.REQUEST_TIMEOUT: "The file came too slowly.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The file has too many bytes, or the song is too long.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The file is not audio.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "No file was sent, or it is damaged, too short or silent.",
@@ -44,6 +46,8 @@ def make_api(service: Service, uploads: Uploads) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
     )
+
+    app.router.route_class = OneFileRoute
 
     # Not `async`: each waits in a thread of its own while others are served.
     @app.post("/api/classify", responses=_REFUSALS, summary="Tell the genre of a song.")
@@ -75,8 +79,7 @@ def make_api(service: Service, uploads: Uploads) -> FastAPI:
     @app.exception_handler(RefusedError)
     async def refused(_request: Request, error: RefusedError) -> JSONResponse:
         busy = error.status is HTTPStatus.SERVICE_UNAVAILABLE
-        headers = {"Retry-After": _RETRY_SECONDS} if busy else None
-        return _said(str(error), error.status, headers)
+        return _said(str(error), error.status, RETRY if busy else None)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

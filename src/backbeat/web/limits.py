@@ -39,3 +39,13 @@ class Limits:
     def request_bytes(self) -> int:
         """The most bytes of one request of the page, which may hold many files."""
         return 10 * self.bytes
+
+    @property
+    def stored_bytes(self) -> int:
+        """The most bytes of all that was sent and is not answered yet."""
+        return 4 * self.request_bytes
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long a request may take to come, beside a second for each 16 KiB that came."""
+        return min(30.0, self.seconds)

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,16 +15,28 @@ from starlette.types import ASGIApp
 
 from backbeat.errors import BackbeatError
 from backbeat.web.api import make_api
+from backbeat.web.connections import connection_class, most_connections
+from backbeat.web.forms import bound_forms_of_page
 from backbeat.web.guard import Guard
+from backbeat.web.intake import Intake
 from backbeat.web.limits import Limits
 from backbeat.web.service import Service
 from backbeat.web.uploads import Uploads, open_uploads
+
+LOCAL = ("127.0.0.1", "::1", "localhost")
+"""Hosts to listen on that no other machine can reach."""
 
 _SWEEP_SECONDS = 60.0
 _GRACE_SECONDS = 3  # for what is being answered when the server is told to stop
 
 
-def make_app(service: Service, uploads: Uploads, *, root_path: str = "") -> ASGIApp:
+def make_app(
+    service: Service,
+    uploads: Uploads,
+    *,
+    root_path: str = "",
+    names: Collection[str] | None = None,
+) -> ASGIApp:
     """Make the whole application: API and page behind the guard.
 
     Parameters
@@ -33,6 +45,8 @@ def make_app(service: Service, uploads: Uploads, *, root_path: str = "") -> ASGI
     uploads : Uploads
     root_path : str
         Below which path a proxy shows it.
+    names : collection of str, optional
+        See `Guard`.
     """
     # Gradio reads where to put uploads, and whether to keep what visitors did, from here.
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
@@ -41,6 +55,7 @@ def make_app(service: Service, uploads: Uploads, *, root_path: str = "") -> ASGI
 
     from backbeat.web import page
 
+    bound_forms_of_page(service.limits.files)
     app = make_api(service, uploads)
     app.router.lifespan_context = _sweeping(uploads, _oldest(service.limits))
     gradio.mount_gradio_app(
@@ -58,7 +73,7 @@ def make_app(service: Service, uploads: Uploads, *, root_path: str = "") -> ASGI
         pwa=False,
         max_file_size=service.limits.bytes,
     )
-    return Guard(app, service.limits)
+    return Guard(Intake(app, service.limits, uploads), names)
 
 
 def serve(
@@ -68,6 +83,7 @@ def serve(
     model: str,
     limits: Limits,
     root_path: str = "",
+    names: Collection[str] = (),
     on_ready: Callable[[str], None] = print,
 ) -> None:
     """Serve the page and the API until Ctrl-C or SIGTERM.
@@ -81,6 +97,9 @@ def serve(
     limits : Limits
     root_path : str
         Below which path a proxy shows it.
+    names : collection of str
+        By which it is asked, beside ``localhost`` and addresses in numbers. If there are none,
+        a `host` that others can reach answers to any.
     on_ready : callable
         Told the page's address when it can be opened.
 
@@ -95,9 +114,12 @@ def serve(
         _ended_quietly(),
         Service.of_model(model, limits) as service,
     ):
-        app = make_app(service, uploads, root_path=root_path)
+        known = names if names or host in LOCAL else None
+        app = make_app(service, uploads, root_path=root_path, names=known)
         config = uvicorn.Config(
             app,
+            http=connection_class(limits.grace_seconds, most_connections()),
+            ws="none",
             log_level="error",
             server_header=False,
             root_path=root_path,

@@ -13,6 +13,8 @@ from typing import IO
 
 from backbeat.errors import BackbeatError
 
+_SPARE = 2**28  # bytes of the disk that are left for others
+
 
 class Uploads:
     """What visitors sent and still wait for.
@@ -69,6 +71,17 @@ class Uploads:
             if self._wanted[path] <= 0:
                 del self._wanted[path]
                 path.unlink(missing_ok=True)
+
+    def room(self, most: int) -> int:
+        """Give for how many bytes there is room, if `most` may lie here in all.
+
+        A disk is never filled: what others need of it is left.
+        """
+        lying = 0
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                lying += path.stat().st_size
+        return min(most - lying, shutil.disk_usage(self.folder).free - _SPARE)
 
     def sweep(self, older_than: float) -> int:
         """Remove what has lain here for more than `older_than` seconds and is not held.

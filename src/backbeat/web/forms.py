@@ -1,0 +1,82 @@
+"""Forms with files, within limits that neither FastAPI nor Gradio lets one set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
+
+_FIELDS = 8
+_FIELD_BYTES = 65_536
+
+
+class OneFileRoute(APIRoute):
+    """A way into the API whose form holds one file: others would be held in memory."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """Give the handler that FastAPI makes, with a request that reads no other form."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await handler(_OneFileRequest(request.scope, request.receive))
+            return answer
+
+        return handle
+
+
+class _OneFileRequest(Request):
+    def form(self, **_: Any) -> Any:
+        return super().form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+
+
+def bound_forms_of_page(files: int) -> None:
+    """Have Gradio take forms within limits, and leave nothing of those that break off.
+
+    Its own parser takes 1,000 files and keeps each open, and holds fields of any size in memory.
+
+    Parameters
+    ----------
+    files : int
+        Most files of one form.
+    """
+    import gradio.route_utils
+
+    page: Any = gradio.route_utils
+    given = page.GradioMultiPartParser
+    base = getattr(given, "unbound", given)  # another server of this process has been here
+
+    class Form(base):  # type: ignore[misc, valid-type]
+        unbound = base
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options | {"max_files": files, "max_fields": _FIELDS})
+
+        def on_headers_finished(self) -> None:
+            super().on_headers_finished()
+            if (upload := self._current_part.file) is not None:
+                # Gradio goes to the beginning of each file that is whole, and never reads it.
+                upload.seek = lambda _place: upload.close()
+
+        def on_part_data(self, data: bytes, start: int, end: int) -> None:
+            part = self._current_part
+            if part.file is not None:
+                super().on_part_data(data, start, end)
+            elif len(part.data) + end - start > _FIELD_BYTES:
+                raise MultiPartException("a field of the form is too large")
+            else:
+                part.data += data[start:end]
+
+        async def parse(self) -> FormData:
+            try:
+                form: FormData = await super().parse()
+                return form
+            except BaseException:
+                for file in self._files_to_close_on_error:
+                    file.close()
+                    Path(file.name).unlink(missing_ok=True)
+                raise
+
+    page.GradioMultiPartParser = Form

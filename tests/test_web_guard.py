@@ -1,0 +1,247 @@
+"""Who may ask the server, for what, and how much they may send, without a server."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from backbeat.web import Limits, intake
+from backbeat.web.guard import Guard
+from backbeat.web.intake import Intake
+from backbeat.web.uploads import Uploads
+
+HERE = "http://127.0.0.1:7860"
+
+
+async def answers(scope, receive, send):
+    await JSONResponse({"place": scope["path"]})(scope, receive, send)
+
+
+def asked(headers=None, names=(), place="/api/health", method="GET"):
+    client = TestClient(Guard(answers, names), base_url=HERE)
+    return client.request(method, place, headers=headers or {})
+
+
+# --- By which name
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:7860", "LOCALHOST", "127.0.0.1:7860", "[::1]:7860", "192.168.1.5",
+     "music.localhost", "localhost.:80", "Music.example.org", "music.example.org:443"],
+)  # fmt: skip
+def test_it_answers_to_its_names(host):
+    assert asked({"Host": host}, ["music.example.ORG"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["example.org", "localhost.example.org", "127.0.0.1.example.org", "", "evil@localhost.evil",
+     "[::1", "xlocalhost", "\xff"],
+)  # fmt: skip
+def test_a_site_whose_name_leads_here_is_refused(host):
+    reply = asked({"Host": host.encode("latin-1")})
+    assert reply.status_code == 421
+    assert "--name" in reply.json()["error"]
+
+
+def test_without_names_it_answers_to_any():
+    assert asked({"Host": "example.org"}, None).status_code == 200
+
+
+# --- From which site
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},  # a program
+        {"Origin": HERE},
+        {"Origin": HERE, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "https://music.example.org", "Sec-Fetch-Site": "same-origin"},  # by a proxy
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+    ],
+)
+def test_its_own_page_and_programs_may_ask(headers):
+    assert asked(headers, method="POST", place="/api/classify").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},  # a file, or a frame in a box
+        {"Origin": "http://127.0.0.1:7861"},  # another server of this machine
+        {"Origin": HERE, "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},  # a form sent from there
+    ],
+)
+def test_pages_of_other_sites_may_not(headers):
+    for method in ("POST", "OPTIONS"):
+        reply = asked(headers, method=method, place="/api/classify")
+        assert reply.status_code == 403
+        assert not [name for name in reply.headers if name.startswith("access-control")]
+    assert asked(headers).status_code == 403
+
+
+def test_a_link_from_another_site_leads_to_the_page_and_no_further():
+    linked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert asked(linked, place="/").status_code == 200
+    assert asked(linked, place="/docs").status_code == 200
+    assert asked(linked, place="/api/version").status_code == 403
+    assert asked({**linked, "Sec-Fetch-Mode": "cors"}, place="/").status_code == 403
+
+
+# --- What for
+
+
+def test_only_what_the_page_needs_is_there():
+    for place in ("/", "/assets/a.js", "/gradio_api/queue/join", "/gradio_api/file=/tmp/a.wav"):
+        assert asked(place=place).status_code == 200
+    for place in (
+        "/monitoring",
+        "/dev/reload",
+        "/etc",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/proxy=http://a",
+        "/gradio_api/run/predict",
+        "/gradio_api/process_recording",
+    ):
+        reply = asked(place=place)
+        assert (reply.status_code, reply.json()) == (404, {"error": "nothing is here"})
+
+
+def test_what_was_sent_is_given_back_in_a_box():
+    policy = asked(place="/gradio_api/file=/tmp/a.html").headers["content-security-policy"]
+    assert "sandbox" in policy
+    assert "script-src" not in policy
+
+
+def test_below_a_path_of_a_proxy():
+    client = TestClient(Guard(answers, ()), base_url=HERE, root_path="/music")
+    assert client.get("/music/api/health").status_code == 200
+    assert client.get("/music/").status_code == 200
+    assert client.get("/music/monitoring").status_code == 404
+
+
+def test_a_visitor_who_left_is_no_error():
+    async def left(scope, receive, send):
+        raise ClientDisconnect
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    asyncio.run(Guard(left)(scope, None, None))
+
+
+# --- How much, and how fast
+
+
+def taking(tmp_path, **limits):
+    async def take(request):
+        return JSONResponse({"bytes": len(await request.body())})
+
+    places = ("/api/classify", "/gradio_api/upload", "/gradio_api/queue/join")
+    app = Starlette(routes=[Route(place, take, methods=["POST"]) for place in places])
+    return Intake(app, Limits(**limits), Uploads(tmp_path))
+
+
+def refused(reply, status, words):
+    error = reply.json()["error"] if reply.text.startswith("{") else reply.text
+    assert reply.status_code == status, error
+    assert words in error
+    assert "\n" not in error
+    return True
+
+
+def test_each_way_in_takes_what_it_needs_and_no_more(tmp_path):
+    client = TestClient(taking(tmp_path, megabytes=1))
+    megabyte = b"\0" * 2**20
+    assert client.post("/api/classify", content=megabyte).json() == {"bytes": 2**20}
+    assert refused(client.post("/api/classify", content=megabyte * 2), 413, "at most 1 MB")
+    assert client.post("/gradio_api/upload", content=megabyte * 2).json() == {"bytes": 2**21}
+    assert refused(client.post("/gradio_api/upload", content=megabyte * 11), 413, "at most 10 MB")
+    assert refused(client.post("/gradio_api/queue/join", content=megabyte * 2), 413, "too large")
+
+
+def test_what_has_no_length_is_counted(tmp_path):
+    client = TestClient(taking(tmp_path, megabytes=1))
+    pieces = (b"\0" * 100_000 for _ in range(20))
+    assert refused(client.post("/api/classify", content=pieces), 413, "at most 1 MB")
+
+
+def test_a_disk_is_not_filled(tmp_path, monkeypatch):
+    app = taking(tmp_path, megabytes=1)
+    client = TestClient(app)
+    (tmp_path / "left.wav").write_bytes(b"\0" * app.limits.stored_bytes)
+    reply = client.post("/api/classify", content=b"\0" * 1000)
+    assert refused(reply, 503, "too much is waiting")
+    assert reply.headers["retry-after"] == "5"
+    (tmp_path / "left.wav").unlink()
+    assert client.post("/api/classify", content=b"\0" * 1000).status_code == 200
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**28))
+    assert refused(client.post("/api/classify", content=b"\0" * 1000), 503, "too much is waiting")
+
+
+def test_more_senders_than_it_can_hold_are_told_to_try_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "_AT_ONCE", 0)
+    client = TestClient(taking(tmp_path))
+    assert refused(client.post("/api/classify", content=b"x"), 503, "too many are sending")
+    assert client.post("/gradio_api/queue/join", content=b"x").status_code == 200
+
+
+def exchange(app, pieces, seconds_between=0.0):
+    """Send pieces of a body, and never its end; gives the messages of the answer."""
+    sent = []
+    left = list(pieces)
+
+    async def receive():
+        if not left:
+            await asyncio.Event().wait()
+        await asyncio.sleep(seconds_between)
+        return {"type": "http.request", "body": left.pop(0), "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    head = {"type": "http", "method": "POST", "path": "/api/classify", "query_string": b""}
+    head["headers"] = [(b"content-length", b"100000"), (b"host", b"localhost")]
+    asyncio.run(app(head, receive, send))
+    return sent
+
+
+def test_who_sends_nothing_more_is_answered_and_the_connection_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "_DRAIN_SECONDS", 0.05)
+    start, *rest = exchange(taking(tmp_path, seconds=0.1), [b"abc"])
+    assert start["status"] == 408
+    assert (b"connection", b"close") in [(k.lower(), v) for k, v in start["headers"]]
+    assert b"".join(message["body"] for message in rest).startswith(b"too slow")
+    assert [message.get("more_body", False) for message in rest][-1] is False
+
+
+def test_who_trickles_is_stopped_and_who_is_slow_but_steady_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "_DRAIN_SECONDS", 0.05)
+    app = taking(tmp_path, seconds=0.2)
+    trickle = exchange(app, [b"x"] * 1000, seconds_between=0.02)
+    assert trickle[0]["status"] == 408
+    # 2 KiB each 0.02 s: six times the slowest pace that is taken.
+    steady = iter([b"x" * 2048] * 40)
+    bodies = []
+
+    async def take(scope, receive, send):
+        while (message := await receive())["more_body"]:
+            bodies.append(message["body"])
+
+    async def receive():
+        await asyncio.sleep(0.02)
+        body = next(steady, b"")
+        return {"type": "http.request", "body": body, "more_body": bool(body)}
+
+    app.app = take
+    scope = {"type": "http", "path": "/api/classify"}
+    asyncio.run(app({**scope, "headers": [(b"content-length", b"81920")]}, receive, None))
+    assert len(bodies) == 40
