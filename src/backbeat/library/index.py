@@ -3,31 +3,51 @@
 An SQLite file with a row for each file, bundle and number of windows. A row holds as long as the
 file's size and time of change are those that were seen before it was decoded; `settings` name what
 else an answer depends on. A kill loses the songs that are being decoded, and nothing else.
+
+A row has a checksum, and one that does not fit is as good as none: its song is heard again. A file
+that is damaged beyond that is put aside, and a new one begun: the answers in it are only a cache.
 """
 
 import contextlib
+import datetime
 import json
+import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import xxhash
 
 from backbeat.audio import display_name
 from backbeat.classify import Answer, Classifier, Moment
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 
-_VERSION = 1
+_VERSION = 2
 _SECONDS_TO_WAIT = 60.0  # for another command that is writing
 _TABLE = """
 create table if not exists answers (
     path blob not null, settings text not null, size integer not null, changed integer not null,
-    answer text not null, embedding blob, primary key (path, settings)
+    answer text not null, embedding blob, sum integer, primary key (path, settings)
 ) without rowid
 """
+# What SQLite calls damage. Its plain "error" is a table that is not there, since all that is asked
+# of it here is right.
+_DAMAGE = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+)
+_MAGIC = b"SQLite format 3\0"
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -61,12 +81,44 @@ class Index:
     Parameters
     ----------
     path : Path
-    connection : sqlite3.Connection
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = connection
+        with _telling_of(path):
+            try:
+                self._connection = _connect(path)
+            except sqlite3.Error as error:
+                if not (_is_damage(error) and _was_ours(path)):
+                    raise
+                _put_aside(path, error)
+                self._connection = _connect(path)
+            self._file = path.stat()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do some work with the data base; if it is found damaged, with a new one instead."""
+        with _telling_of(self.path):
+            try:
+                with self._connection:
+                    return work(self._connection)
+            except sqlite3.Error as error:
+                if not _is_damage(error):
+                    raise
+                self._begin_anew(error)
+            with self._connection:
+                return work(self._connection)
+
+    def _begin_anew(self, error: sqlite3.Error) -> None:
+        self._connection.close()
+        # Another command may have found the damage before us.
+        if self.path.exists() and os.path.samestat(self.path.stat(), self._file):
+            _put_aside(self.path, error)
+        self._connection = _connect(self.path)
+        self._file = self.path.stat()
 
     def find(self, path: Path, stamp: Stamp, settings: str) -> Answer | None:
         """Give the answer of a file, if it is known and the file is as it was.
@@ -80,39 +132,41 @@ class Index:
         settings : str
             See `settings_of`.
         """
+        row = self._row("answer, embedding, sum", path, stamp, settings)
+        if row is None or _sum(_key(path), settings, row[0], row[1]) != row[2]:
+            return None
         with _telling_of(self.path):
-            row = self._row("answer, embedding", path, stamp, settings)
-            return row and replace(_answer(json.loads(row[0]), row[1]), path=path)
+            return replace(_answer(json.loads(row[0]), row[1]), path=path)
 
     def knows(self, path: Path, stamp: Stamp, settings: str) -> bool:
-        """Say whether `find` would give an answer, without reading it."""
-        with _telling_of(self.path):
-            return self._row("1", path, stamp, settings) is not None
+        """Say whether `find` would give an answer, if it is undamaged, without reading it."""
+        return self._row("1", path, stamp, settings) is not None
 
     def _row(self, columns: str, path: Path, stamp: Stamp, settings: str) -> Any:
-        return self._connection.execute(
+        asked = (
             f"select {columns} from answers "
-            "where path = ? and settings = ? and size = ? and changed = ?",
-            (_key(path), settings, stamp.size, stamp.changed),
-        ).fetchone()
+            "where path = ? and settings = ? and size = ? and changed = ?"
+        )
+        of = (_key(path), settings, stamp.size, stamp.changed)
+        return self._do(lambda connection: connection.execute(asked, of).fetchone())
 
     def changed(self, path: Path, before: Stamp, after: Stamp) -> None:
         """Note that a file was written to and sounds as before, such as when it was tagged."""
         row = (after.size, after.changed, _key(path), before.size, before.changed)
-        with _telling_of(self.path), self._connection:
-            self._connection.execute(
-                "update answers set size = ?, changed = ? "
-                "where path = ? and size = ? and changed = ?",
-                row,
-            )
+        told = (
+            "update answers set size = ?, changed = ? where path = ? and size = ? and changed = ?"
+        )
+        self._do(lambda connection: connection.execute(told, row))
 
     def keep(self, answer: Answer, stamp: Stamp, settings: str) -> None:
         """Write what a file was taken for."""
         embedding = None if answer.embedding is None else answer.embedding.astype("<f2").tobytes()
         content = json.dumps(_content(answer), separators=(",", ":"))
-        row = (_key(answer.path), settings, stamp.size, stamp.changed, content, embedding)
-        with _telling_of(self.path), self._connection:
-            self._connection.execute("replace into answers values (?, ?, ?, ?, ?, ?)", row)
+        path = _key(answer.path)
+        sum_of_row = _sum(path, settings, content.encode("utf-8"), embedding)
+        row = (path, settings, stamp.size, stamp.changed, content, embedding, sum_of_row)
+        told = "replace into answers values (?, ?, ?, ?, ?, ?, ?)"
+        self._do(lambda connection: connection.execute(told, row))
 
     def forget_gone(self, folder: Path) -> int:
         """Forget files below a folder that are there no more.
@@ -134,8 +188,9 @@ class Index:
         separator = os.fsencode(os.sep)
         start = _key(folder).rstrip(separator) + separator
         end = start[:-1] + bytes([separator[0] + 1])
-        with _telling_of(self.path), self._connection:
-            rows = self._connection.execute(
+
+        def forget(connection: sqlite3.Connection) -> int:
+            rows = connection.execute(
                 "select distinct path from answers where path > ? and path < ?", (start, end)
             )
             known = [path for (path,) in rows]
@@ -145,10 +200,10 @@ class Index:
                     f"{display_name(folder)}: none of the files known there is left, so none was "
                     "forgotten; mount its drive, or name the folder above it"
                 )
-            self._connection.executemany(
-                "delete from answers where path = ?", [(path,) for path in gone]
-            )
-        return len(gone)
+            connection.executemany("delete from answers where path = ?", [(path,) for path in gone])
+            return len(gone)
+
+        return self._do(forget)
 
 
 @contextlib.contextmanager
@@ -163,33 +218,114 @@ def open_index(path: Path | None = None) -> Iterator[Index]:
     Raises
     ------
     BackbeatError
-        If it cannot be written, or is no index.
+        If it cannot be written, is no index, or of a newer format version.
     """
-    path = path or default_path()
-    with _telling_of(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)
-    with contextlib.closing(connection):
-        with _telling_of(path):
-            _prepare(path, connection)
-            # A write costs no wait for the disk: a power cut can lose the last ones, a kill none.
-            connection.execute("pragma synchronous = normal")
-        yield Index(path, connection)
+    with contextlib.closing(Index(path or default_path())) as index:
+        yield index
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)
+    try:
+        # Damaged text may be no UTF-8; its checksum is looked at first.
+        connection.text_factory = bytes
+        _prepare(path, connection)
+        # A write costs no wait for the disk: a power cut can lose the last ones, a kill none.
+        connection.execute("pragma synchronous = normal")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Make sure that the file is an index, and make a new one one."""
-    version = connection.execute("pragma user_version").fetchone()[0]
+    """Make sure that the file is an index, and make a new one one: whole, or not at all."""
+    version = _version(path, connection)
     if version == _VERSION:
         return
-    if version or connection.execute("select count(*) from sqlite_master").fetchone()[0]:
-        raise BackbeatError(
-            f"{display_name(path)}: no index of this version of backbeat; name another with --index"
-        )
+    if version:
+        _add_sums(path, connection)
+        return
     # A kill at any moment leaves the file whole, and readers need not wait for a writer.
     connection.execute("pragma journal_mode = wal")
-    connection.execute(_TABLE)
-    connection.execute(f"pragma user_version = {_VERSION}")
+    with connection:
+        connection.execute("begin immediate")
+        if not _version(path, connection):  # another command may have made it meanwhile
+            connection.execute(_TABLE)
+            connection.execute(f"pragma user_version = {_VERSION}")
+
+
+def _version(path: Path, connection: sqlite3.Connection) -> int:
+    """Give the format version of an index; 0 if it is to be made yet."""
+    version, tables, others = connection.execute(
+        "select user_version, (select count(*) from sqlite_master), "
+        "(select count(*) from sqlite_master where name <> 'answers') from pragma_user_version"
+    ).fetchone()
+    if version < 0 or others or (tables and not version):
+        raise BackbeatError(f"{display_name(path)}: no index; name another with --index")
+    if version > _VERSION:
+        raise BackbeatError(
+            f"{display_name(path)}: an index in format version {version}, this backbeat reads "
+            f"{_VERSION}; update backbeat, or name another with --index"
+        )
+    return int(version)
+
+
+def _add_sums(path: Path, connection: sqlite3.Connection) -> None:
+    """Give the rows of an index of the first format their checksums."""
+    with connection:
+        connection.execute("begin immediate")
+        if _version(path, connection) == _VERSION:  # another command was faster
+            return
+        connection.execute("alter table answers add column sum integer")
+        rows = connection.execute("select path, settings, answer, embedding from answers")
+        connection.executemany(
+            "update answers set sum = ? where path = ? and settings = ?",
+            [
+                (_sum(song, settings.decode("utf-8"), *rest), song, settings.decode("utf-8"))
+                for song, settings, *rest in rows
+            ],
+        )
+        connection.execute(f"pragma user_version = {_VERSION}")
+
+
+def _sum(path: bytes, settings: str, answer: object, embedding: object) -> int | None:
+    """Sum up a row, but for the stamp; None of what cannot be one."""
+    if not isinstance(answer, bytes) or not isinstance(embedding, bytes | None):
+        return None
+    # What has none is told from what has an empty one.
+    given = () if embedding is None else (embedding,)
+    content = (path, settings.encode("utf-8"), answer, *given)
+    lengths = b" ".join(b"%d" % len(part) for part in content)
+    # SQLite's whole numbers have a sign.
+    return xxhash.xxh3_64_intdigest(b"".join((lengths, *content))) - 2**63
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code in _DAMAGE or code & 0xFF in _DAMAGE)
+
+
+def _was_ours(path: Path) -> bool:
+    """Whether a damaged file was an index, rather than something that was named by mistake."""
+    with path.open("rb") as file:
+        return path == default_path() or file.read(len(_MAGIC)) == _MAGIC
+
+
+def _put_aside(path: Path, error: sqlite3.Error) -> None:
+    stamp = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H%M%S")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("-wal", "-shm", ""):  # the log of writes before what it would be written to
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    _log.warning(
+        "%s: damaged (%s), so it was put aside as %s and a new one begun; what it knew is heard "
+        "again",
+        display_name(path),
+        one_line(error),
+        display_name(aside),
+    )
 
 
 def settings_of(classifier: Classifier) -> str:
