@@ -46,9 +46,10 @@ def nearest(song: Answer, library: Sequence[Answer], *, top: int = 20) -> tuple[
     Returns
     -------
     tuple of Neighbour
-        The most similar first; the song itself (the same path) is left out.
+        The most similar first, of equals by path; the song itself (the same path) is left out.
     """
-    told = [answer for answer in library if answer.embedding is not None]
+    # By path, so that neither ties nor rounding hang on the order in which songs were found.
+    told = sorted((a for a in library if a.embedding is not None), key=lambda a: str(a.path))
     others = [answer for answer in told if answer.path.absolute() != song.path.absolute()]
     if song.embedding is None or not others:
         return ()
