@@ -42,17 +42,21 @@ def library(folder, tmp_path):
 
 @pytest.fixture
 def heard(monkeypatch):
-    """The names of the songs that are decoded from now on."""
-    from backbeat import audio
+    """The names of the songs that are answered anew from now on."""
+    from backbeat import classify
 
     names = []
-    original = audio.open_source
+    original = classify.classify_all
 
-    def noted(path):
-        names.append(Path(path).name)
-        return original(path)
+    def noted(classifier, paths, **options):
+        def named():
+            for path in paths:
+                names.append(path.name)
+                yield path
 
-    monkeypatch.setattr(audio, "open_source", noted)
+        return original(classifier, named(), **options)
+
+    monkeypatch.setattr(classify, "classify_all", noted)
     return names
 
 
@@ -236,6 +240,10 @@ def test_tagging_hears_nothing_that_is_known_and_keeps_it_known(cli, bundle, lib
     assert "21 tagged" in err
     assert set(heard) <= {"bad.mp3"}
     heard.clear()
+    cli("classify", library, "--model", bundle)
+    assert heard == ["bad.mp3"]
+    heard.clear()
+    assert "21 put back" in cli("tag", "--undo", err.splitlines()[0].split()[-1])[2]
     cli("classify", library, "--model", bundle)
     assert heard == ["bad.mp3"]
 

@@ -101,7 +101,7 @@ def test_yes_writes_and_undo_takes_it_back(tag, cli, library, home):
     status, out, err = tag(folder, "--yes")
     assert status == 0
     (log,) = logs(home)
-    assert f"log: {log} " in err
+    assert f"to take this back: backbeat tag --undo {log}\n" in err
     assert "8 tagged, 0 left alone, 0 failed" in err
     assert len(out.splitlines()) == 8
     assert all(genre(path)[0] in ("Blues", "Jazz", "Rock") for path in library)
@@ -115,7 +115,7 @@ def test_yes_writes_and_undo_takes_it_back(tag, cli, library, home):
     status, out, err = cli("tag", "--undo", log)
     assert (status, out, err) == (0, "", "8 put back (8 byte for byte), 0 not\n")
     assert hashes(folder) == before
-    assert cli("tag", "--undo", log)[2] == "8 put back (8 nothing to do), 0 not\n"
+    assert cli("tag", "--undo", log)[2] == "0 put back, 8 as before already, 0 not\n"
 
 
 def test_what_is_told_is_what_is_written(tag, library):

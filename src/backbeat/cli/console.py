@@ -1,13 +1,20 @@
 """What the verbs share in talking to people: progress bars, tables, warnings."""
 
 import contextlib
+import io
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from backbeat.classify import Failure
     from backbeat.training import Progress
+
+
+_SECONDS_BETWEEN = 0.1  # the bar is drawn anew as often by itself
 
 
 @contextlib.contextmanager
@@ -17,6 +24,7 @@ def progress(
     """Show a bar with speed and time left on standard error, while the block runs.
 
     Only on a terminal: what is kept of standard error holds warnings and errors, a line each.
+    Lines that the block prints on the same terminal appear above the bar.
 
     Yields
     ------
@@ -24,6 +32,9 @@ def progress(
         To be called with (done, total), and a word for what is going on now if that changes. Work
         done before the first call (a resumed job) does not count towards the speed.
     """
+    if not (shown and sys.stderr.isatty()):
+        yield lambda *_told: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -44,9 +55,9 @@ def progress(
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
-        disable=not (shown and console.is_terminal),
+        redirect_stdout=False,
     )
-    with bar:
+    with bar, _above(console):
         task = bar.add_task(what, total=None, speed="")
 
         def told(done: int, total: int | None, now: str = what) -> None:
@@ -55,6 +66,57 @@ def progress(
             bar.update(task, description=now, completed=done, total=total, speed=speed)
 
         yield told
+
+
+@contextlib.contextmanager
+def _above(console: "Console") -> Iterator[None]:
+    """Let what is printed appear above a bar of the console, if both are on a terminal."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    above = _Above(console)
+    try:
+        with contextlib.redirect_stdout(above):
+            yield
+    finally:
+        above.end()
+
+
+class _Above(io.TextIOBase):
+    """Takes text, and shows it in whole lines."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+        self._text = ""
+        self._shown = 0.0
+
+    def write(self, text: str) -> int:
+        """Take text; it is shown within a moment, or with what comes next."""
+        self._text += text
+        # Each time the bar is drawn anew, which takes longer than to look up a known answer.
+        if time.monotonic() > self._shown + _SECONDS_BETWEEN:
+            self.show()
+        return len(text)
+
+    def show(self) -> None:
+        """Show the lines that are whole."""
+        from rich.text import Text
+
+        lines, end, self._text = self._text.rpartition("\n")
+        if end:
+            # The terminal breaks long lines by itself, so that they can be copied whole.
+            self._console.print(Text(lines), soft_wrap=True)
+            self._shown = time.monotonic()
+
+    def end(self) -> None:
+        """Show what is left."""
+        if self._text and not self._text.endswith("\n"):
+            self._text += "\n"
+        self.show()
+
+    def isatty(self) -> bool:
+        """Say that it ends on a terminal."""
+        return True
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -1,6 +1,5 @@
 """The verbs for songs: classify, show; and the demo of the whole way."""
 
-import os
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
@@ -81,9 +80,8 @@ def classify(
     with known_answers(index) as known:
         with (
             answering(songs, wanted, known) as opened,
+            progress("classifying", "songs", shown=len(songs) > 1) as told,
             answers.open_output(out) as file,
-            # Rich's bar would write over answers that appear on the same terminal.
-            progress("classifying", "songs", shown=out is not None or not os.isatty(1)) as told,
         ):
             genres = len(opened.classifier.genres)
             writer = write(file, genres=genres, top=top, timeline=timeline)

@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -82,7 +82,8 @@ def tag(
             raise BackbeatError("--undo goes by its log alone; leave the paths out")
         if dry_run:
             raise BackbeatError("--undo changes files; --dry-run is for tagging, leave it out")
-        _undo(undo)
+        with known_answers(index) as known:
+            _undo(undo, known)
     if not paths:
         raise BackbeatError("name files or folders to tag, or --undo LOG")
     if only_empty and overwrite:
@@ -157,8 +158,7 @@ def _decisions(
     from backbeat.tags.survey import survey
 
     present = {}
-    shown = not os.isatty(1)  # a bar would write over what is told on the same terminal
-    with progress("reading tags", "songs", shown=shown) as told:
+    with progress("reading tags", "songs") as told:
         for done, seen in enumerate(survey(songs, options), start=1):
             if isinstance(seen, tuple):
                 present[seen[0]] = seen[1]
@@ -170,7 +170,7 @@ def _decisions(
     heard = list(present)
     with (
         answering(heard, wanted, index) as opened,
-        progress("classifying", "songs", shown=shown) as told,
+        progress("classifying", "songs") as told,
     ):
         for done, decision in enumerate(plan(opened.answers, present, options), start=1):
             yield decision
@@ -219,7 +219,7 @@ def _write(
     finally:
         writer.close()
         if writer.path.exists():
-            warn(f"log: {writer.path} (`backbeat tag --undo` with it puts the old tags back)")
+            warn(f"to take this back: backbeat tag --undo {shlex.quote(str(writer.path))}")
 
 
 def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally) -> None:
@@ -238,23 +238,37 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
     tally.tagged = sum(1 for _ in tally.changes(everything))
 
 
-def _undo(path: Path) -> None:
+def _undo(path: Path, index: "Index | None") -> None:
     """Take back what a log tells of, say how that went, and end."""
     from backbeat.classify import Failure
+    from backbeat.library.index import stamp_of
     from backbeat.tags.log import alone, read_log
     from backbeat.tags.undoing import undo
 
     log = read_log(path)
     done: Counter[str] = Counter()
     failures = []
+    before = {entry.path: stamp_of(entry.path) for entry in log.entries}
     with alone(), progress("undoing", "songs") as told:
         for number, result in enumerate(undo(log), start=1):
             if isinstance(result, Failure):
                 failures.append(result)
             else:
                 done[result.how] += 1
+                old, new = before[result.path], stamp_of(result.path)
+                if index and old and new and result.how == "byte for byte":
+                    index.changed(result.path, old, new)  # its sound is as it was
+                    before[result.path] = new
             told(number, len(log.entries))
+    idle = done.pop("nothing to do", 0)
     sums = ", ".join(f"{count:,} {how}" for how, count in done.most_common())
-    warn(f"{done.total():,} put back" + (f" ({sums})" if sums else "") + f", {len(failures)} not")
+    put_back = f"{done.total():,} put back" + (f" ({sums})" if sums else "")
+    was_so = f", {idle:,} as before already" if idle else ""
+    warn(f"{put_back}{was_so}, {len(failures):,} not")
+    if not log.ended:
+        warn(
+            f"{path}: has no end: the run was killed, or the log was cut; changes after its last "
+            "line, if there were any, are not known"
+        )
     tell_failures(failures)
     raise typer.Exit(int(bool(failures)))

@@ -1,0 +1,81 @@
+"""Bars and what is printed beside them, on a terminal and off it."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import textwrap
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys
+    from backbeat.cli.console import progress
+    with progress("hearing", "songs") as told:
+        for done in range(1, 301):
+            print(f"line {done} " + "x" * 100)
+            told(done, 300)
+        print("begun", end="")
+    print("after")
+    """
+)
+
+
+def run(stdout=None):
+    """Run the script on a terminal of 80 columns; give what appeared there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        stdin=theirs,
+        stdout=stdout or theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            got = os.read(ours, 65536)
+        except OSError:  # so Linux says that the other end was closed
+            break
+        if not got:
+            break
+        shown += got
+    os.close(ours)
+    assert process.wait() == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_lines_appear_above_the_bar_whole_and_in_order():
+    shown = run()
+    lines = re.findall(r"line (\d+) x{100}\n", shown)
+    assert lines == [str(number) for number in range(1, 301)]
+    # Each group of lines begins where the bar was wiped away.
+    wiped = re.findall(r"\x1b\[2K(?=line )", shown)
+    assert len(wiped) >= 1
+    assert all(
+        shown[start - 4 : start] == "\x1b[2K" or shown[start - 1] == "\n"
+        for start in (match.start() for match in re.finditer("line ", shown))
+    )
+    assert "300/300" in shown
+    assert shown.index("300/300") > shown.index("line 1 ")
+    assert shown.rindex("begun\n") < shown.rindex("after\n")
+    assert shown.endswith("after\n")
+
+
+def test_what_is_printed_into_a_file_stays_out_of_the_terminal(tmp_path):
+    with (tmp_path / "out").open("w") as file:
+        shown = run(stdout=file)
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert len(lines) == 301
+    assert lines[-1] == "begunafter"
+    assert "line" not in shown
+    assert "300/300" in shown
+
+
+def test_without_a_terminal_there_is_no_bar():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 301
