@@ -1,11 +1,28 @@
-"""Atomic writes: a killed process leaves either the old file or the new one, never a half."""
+"""Atomic writes: a killed process leaves either the old file or the new one, never a half.
+
+What is being written lies beside its place, hidden, and locked by its writer: a lock that the
+system takes back when the writer dies. So what killed processes have left can be told from what
+others are writing just now, and the next write to the folder removes it: on the machine that wrote
+it, as not every network file system tells others of its locks, and after a day everywhere.
+"""
 
 import contextlib
+import functools
+import hashlib
 import os
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from backbeat.locks import HAS_LOCKS, NoLocksError, try_lock, wait_for_lock
+
+PREFIX = ".writing-"
+"""How the names of what is being written begin; what follows tells one machine from another."""
+
+_SECONDS_OF_A_DAY = 86_400
 
 
 @contextlib.contextmanager
@@ -24,17 +41,28 @@ def replacing(path: Path) -> Iterator[Path]:
         it). It is removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    _sweep_once(path.parent.absolute())
+    with contextlib.ExitStack() as stack:
+        temporary = _own_file(path, stack)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _own_file(path: Path, stack: contextlib.ExitStack) -> Path:
+    """Make a temporary file that is ours, and removed where it has not got its place."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(), suffix=path.suffix)
+        stack.callback(Path(name).unlink, missing_ok=True)
+        if not HAS_LOCKS:
+            os.close(handle)  # Windows replaces no file that is open
+            return Path(name)
+        stack.callback(os.close, handle)
+        _lock(handle)
+        if os.fstat(handle).st_nlink:  # or it was swept away before it was locked
+            return Path(name)
 
 
 @contextlib.contextmanager
@@ -52,13 +80,81 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         A temporary folder, removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
-    try:
+    _sweep_once(path.parent.absolute())
+    with contextlib.ExitStack() as stack:
+        beside = _own_folder(path, stack)
         yield beside
         beside.chmod(0o777 & ~_umask())
         beside.replace(path)
+
+
+def _own_folder(path: Path, stack: contextlib.ExitStack) -> Path:
+    while True:
+        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix()))
+        stack.callback(shutil.rmtree, beside, ignore_errors=True)
+        if not HAS_LOCKS:
+            return beside
+        with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
+            handle = os.open(beside, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            _lock(handle)
+            if beside.exists():
+                return beside
+
+
+def _lock(handle: int) -> None:
+    with contextlib.suppress(NoLocksError):  # then nothing is swept, either
+        wait_for_lock(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes were writing in a folder (not below it), if there are locks."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX):
+                _remove_if_left(Path(entry.path))
+
+
+def is_free(path: Path) -> bool:
+    """Whether nothing is at a path, or an empty folder; what killed processes left is removed."""
+    if not path.is_dir():
+        return not path.exists()
+    sweep(path)
+    return not any(path.iterdir())
+
+
+@functools.lru_cache(maxsize=1024)
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder at a process's first write to it: later, only what dies meanwhile is new."""
+    sweep(folder)
+
+
+def _remove_if_left(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:  # it has got its place meanwhile, or is not ours to read
+        return
+    try:
+        ours = path.name.startswith(_prefix())
+        if not ours and time.time() - os.fstat(handle).st_mtime < _SECONDS_OF_A_DAY:
+            return
+        if not try_lock(handle):
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    except (NoLocksError, PermissionError):  # it stays
+        return
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        os.close(handle)
+
+
+@functools.cache
+def _prefix() -> str:
+    """Begin a name in a way that tells this machine from others, whatever its name is made of."""
+    host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    return f"{PREFIX}{host}-"
 
 
 def write_bytes(path: Path, data: bytes) -> None:

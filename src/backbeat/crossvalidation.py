@@ -15,13 +15,14 @@ from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.errors import BackbeatError
 from backbeat.features import Features
 from backbeat.jobs import Job, Progress, load_examples, run_jobs
+from backbeat.locks import locked
 from backbeat.splits import Split, make_folds
 from backbeat.zoo import Spec
 
 _SETTINGS = "crossvalidation.json"
 _FORMAT = "backbeat-crossvalidation"
-
 _VERSION = 1
+
 
 def cross_validate(
     features: Features,
@@ -67,29 +68,30 @@ def cross_validate(
     Raises
     ------
     BackbeatError
-        If the folds cannot be made, or `out` holds something else.
+        If the folds cannot be made, or `out` holds something else or is in use.
     """
     # Made here too, so that a mistake is told before anything is begun.
     made = make_folds(
         load_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share
     )
-    _claim(out, _settings(features, spec, made, seed), resume)
-    jobs = [
-        Job(
-            features=str(features.path.absolute()),
-            spec=spec,
-            protocol=protocol,
-            seed=seed,
-            split_seed=seed,
-            valid_share=valid_share,
-            fold=split.fold,
-            folds=folds,
-            max_error=max_error,
-            run=str((out / f"fold-{split.fold}").absolute()),
-        )
-        for split in made
-    ]
-    return run_jobs(jobs, executor, on_progress)
+    with locked(out):
+        _claim(out, _settings(features, spec, made, seed), resume)
+        jobs = [
+            Job(
+                features=str(features.path.absolute()),
+                spec=spec,
+                protocol=protocol,
+                seed=seed,
+                split_seed=seed,
+                valid_share=valid_share,
+                fold=split.fold,
+                folds=folds,
+                max_error=max_error,
+                run=str((out / f"fold-{split.fold}").absolute()),
+            )
+            for split in made
+        ]
+        return run_jobs(jobs, executor, on_progress)
 
 
 def is_crossvalidation(folder: Path) -> bool:
@@ -113,14 +115,14 @@ def fold_runs(folder: Path) -> dict[Path, str]:
             raise ValueError("no cross-validation")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
-
-
     if version != _VERSION:
         raise BackbeatError(
             f"{path}: written in format version {version}, this backbeat reads {_VERSION}; update "
             "backbeat or train again"
         )
     return {folder / f"fold-{number}": hash_of for number, hash_of in enumerate(hashes, start=1)}
+
+
 def _settings(features: Features, spec: Spec, made: Sequence[Split], seed: int) -> dict[str, Any]:
     return {
         "format": _FORMAT,
@@ -137,7 +139,7 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
     """Make sure that `out` is free, or holds this cross-validation where it is to be resumed."""
     path = out / _SETTINGS
     if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not atomic.is_free(out):
             raise BackbeatError(f"{out}: not empty and no cross-validation; choose another -o")
         atomic.write_text(path, json.dumps(settings, indent=1) + "\n")
         return

@@ -141,6 +141,7 @@ def train_job(job: Job) -> str | None:
                 seed=job.seed,
                 max_error=job.max_error,
                 resume=True,
+                wait=True,
             )
             return None
         training.train(
@@ -152,6 +153,7 @@ def train_job(job: Job) -> str | None:
             seed=job.seed,
             max_error=job.max_error,
             resume=True,
+            wait=True,  # for a worker of an earlier start of the same command
         )
     except training.StoppedError:
         raise

@@ -40,6 +40,7 @@ from backbeat.features import (
 from backbeat.frontend import FrontEnd, Mfcc
 from backbeat.integrity import Inspector, find_duplicates, inspect
 from backbeat.isolation import guarded
+from backbeat.locks import locked
 from backbeat.memory import keep_freed_memory
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
@@ -135,17 +136,38 @@ def prepare(
     Raises
     ------
     BackbeatError
-        If `out` holds other features, or no track at all is usable.
+        If `out` holds other features or is in use, or no track at all is usable.
     """
     front = frontend or Mfcc()
     if isinstance(front, Mfcc) and windows not in (None, 1):
         raise BackbeatError("--windows is not for --frontend mfcc, which takes the first 29 s only")
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
+    with locked(out):
+        return _prepare(
+            collection,
+            out,
+            front,
+            executor or InlineExecutor(),
+            windows,
+            drop_duplicates,
+            on_progress,
+        )
+
+
+def _prepare(
+    collection: Collection,
+    out: Path,
+    front: FrontEnd,
+    executor: Executor,
+    windows: int,
+    drop_duplicates: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> Summary:
     group = _open_or_create(collection, out, front, windows, drop_duplicates)
     if not group.attrs.get("complete"):
         size = array_in(group, "features").chunks[0]
         blocks = _blocks(collection, out, front, windows, size)
-        _fill(group, blocks, len(collection.tracks), executor or InlineExecutor(), on_progress)
+        _fill(group, blocks, len(collection.tracks), executor, on_progress)
         table = _finish(group, collection, drop_duplicates)
     else:
         table = open_features(out).table

@@ -39,6 +39,7 @@ from backbeat.features import Examples, Features
 from backbeat.finishing import finish_run
 from backbeat.fused import fuse
 from backbeat.history import Epoch, write_history
+from backbeat.locks import locked
 from backbeat.recipes import batches_of, schedule_callbacks, steps_at_once
 from backbeat.splits import Split, write_split
 from backbeat.tensorboard import logging_to
@@ -63,7 +64,18 @@ class Progress:
 
 
 class StoppedError(BackbeatError):
-    """Training was stopped (Ctrl-C or SIGTERM) and can be resumed."""
+    """Training was stopped (Ctrl-C or SIGTERM) and can be resumed.
+
+    Parameters
+    ----------
+    message : str
+    status : int
+        The exit status that tells of the signal.
+    """
+
+    def __init__(self, message: str, status: int = 128 + signal.SIGINT) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def train(
@@ -76,6 +88,7 @@ def train(
     seed: int = 0,
     max_error: float = MAX_ERROR,
     resume: bool = False,
+    wait: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     tensorboard: Path | None = None,
 ) -> Path:
@@ -99,6 +112,8 @@ def train(
     resume : bool
         Go on with the run that `out` holds, if it was begun with the same settings; a finished one
         is left as it is.
+    wait : bool
+        Where another process is at this run, wait for it rather than refuse.
     on_progress : callable, optional
         Called after every few batches, and after the last of an epoch.
     tensorboard : Path, optional
@@ -114,8 +129,8 @@ def train(
     StoppedError
         On Ctrl-C or SIGTERM: the last whole epoch is kept, for `resume`.
     BackbeatError
-        If `out` or the log for TensorBoard is of another run, or the spec does not fit the
-        features.
+        If `out` or the log for TensorBoard is of another run or in use, or the spec does not fit
+        the features.
     """
     if not 0 < max_error < 1:
         raise BackbeatError("--max-error must lie between 0 and 1")
@@ -125,18 +140,19 @@ def train(
             "nothing could be measured; `backbeat tune` needs none"
         )
     settings = _settings(features, spec, split, seed, max_error)
-    _claim(out, settings, resume)
-    if (out / "model.backbeat").exists():
+    with locked(out, wait=wait):
+        _claim(out, settings, resume)
+        if (out / "model.backbeat").exists():
+            return out
+        begun = (out / "environment.json").exists()
+        network = new_network(spec, examples, seed)
+        with logging_to(tensorboard and tensorboard / out.resolve().name, go_on=begun) as on_epoch:
+            _describe(out, settings)
+            atomic.write_text(out / "spec.yaml", spec.to_yaml())
+            write_split(out / "split.json", split)
+            history = fit(network, spec, split, examples, out, seed, on_progress, on_epoch)
+        finish_run(network, features, spec, split, examples, out, history, max_error)
         return out
-    begun = (out / "environment.json").exists()
-    network = new_network(spec, examples, seed)
-    with logging_to(tensorboard and tensorboard / out.resolve().name, go_on=begun) as on_epoch:
-        _describe(out, settings)
-        atomic.write_text(out / "spec.yaml", spec.to_yaml())
-        write_split(out / "split.json", split)
-        history = fit(network, spec, split, examples, out, seed, on_progress, on_epoch)
-    finish_run(network, features, spec, split, examples, out, history, max_error)
-    return out
 
 
 def begin_run(
@@ -258,14 +274,15 @@ def fit(
                 saved_at = time.monotonic()
             if on_epoch:
                 on_epoch(history)
-            if stopped.is_set():
+            if stopped.by:
                 break
     if len(history) < spec.epochs:
         checkpoint.save(out / checkpoint.NAME, kept, history)
         write_history(out / "history.csv", history)
         raise StoppedError(
             f"{out}: stopped after {len(history)} of {spec.epochs} epochs; "
-            "go on with the same command and --resume"
+            "go on with the same command and --resume",
+            128 + stopped.by,
         )
     return history
 
@@ -304,7 +321,7 @@ def _version(package: str) -> str:
 
 def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
     """Make sure that `out` is free, or holds this very run where it is to be resumed."""
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and not atomic.is_free(out):
         described = out / "environment.json"
         if not described.exists():
             raise BackbeatError(f"{out}: not empty and not a run; choose another -o")
@@ -333,7 +350,7 @@ def _batch_teller(
     slices: int,
     history: tuple[Epoch, ...],
     on_progress: Callable[[Progress], None] | None,
-    stopped: threading.Event,
+    stopped: "_Stopped",
 ) -> Any:
     """Make the Keras callback that tells of progress and stops between batches."""
     batches = -(-slices // spec.batch_size)
@@ -351,22 +368,30 @@ def _batch_teller(
                     history,
                 )
             )
-        if stopped.is_set():
+        if stopped.by:
             raise _StopNowError
 
     return keras.callbacks.LambdaCallback(on_train_batch_end=told)
 
 
+@dataclass
+class _Stopped:
+    """Whether a training is to stop."""
+
+    by: int = 0
+    """The number of the signal that said so; 0 as long as none did."""
+
+
 @contextmanager
-def _stopping_politely() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that no epoch is cut in its middle unseen."""
-    stopped = threading.Event()
+def _stopping_politely() -> Iterator[_Stopped]:
+    """Take note of Ctrl-C and SIGTERM, so that no epoch is cut in its middle unseen."""
+    stopped = _Stopped()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopped.set()
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.by = number
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,10 +1,15 @@
 """The command line: thin verbs that parse, call the function of the same name, and print."""
 
+import contextlib
+import errno
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -24,7 +29,16 @@ from backbeat.cli import (
 )
 from backbeat.errors import BackbeatError
 
-_STOPPED = 130  # the exit status of what Ctrl-C ends
+_STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # the exit status of what they end
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some of your quota, then run the same command again",
+    errno.EFBIG: "it would grow larger than is allowed here",
+    errno.EROFS: "choose a place that can be written to",
+    errno.EACCES: "change its rights, or choose another place",
+    errno.EPERM: "change its rights, or choose another place",
+}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,18 +91,54 @@ def main() -> None:
         # File names may hold what the terminal's encoding lacks, or bytes that are no text at all.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _refuse_urls(sys.argv[1:])
-        app()
+        with _stopped_by_signals():
+            _refuse_urls(sys.argv[1:])
+            app()
     except BackbeatError as error:
-        _end(str(error))
+        _end(str(error), error.status)
     except SystemExit as ended:
-        if ended.code == _STOPPED:  # Typer's, on Ctrl-C, without a word
+        if ended.code in _STOPPED:  # Typer's, on Ctrl-C, without a word; or ours
             print("backbeat: stopped", file=sys.stderr)
         raise
     except OSError as error:
-        # A full disk, a read-only folder: in the system's own words.
-        where = error.filename2 or error.filename
-        _end(f"{os.fsdecode(where)}: {error.strerror}" if where else str(error))
+        _end(_told(error))
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does: what is half done is cleared away.
+
+    The second signal ends the process at once, whatever it is at.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    # One that is ignored stays so, as in a shell's background.
+    before = {number: how for number, how in ours.items() if signal.getsignal(number) == how}
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, how in before.items():
+            signal.signal(number, how)
+
+
+def _told(error: OSError) -> str:
+    """Tell what the system refused, such as a full disk, in its own words and with the remedy."""
+    where = error.filename2 or error.filename
+    told = f"{os.fsdecode(where)}: {error.strerror}" if where else error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{told}; {remedy}" if remedy else told
 
 
 def _refuse_urls(arguments: Sequence[str]) -> None:
@@ -105,9 +155,9 @@ def _refuse_urls(arguments: Sequence[str]) -> None:
             )
 
 
-def _end(what: str) -> NoReturn:
+def _end(what: str, status: int = 1) -> NoReturn:
     """Say in one line what went wrong, whatever stands in a file's name, and end."""
     from backbeat.audio import display_name
 
     print(f"backbeat: {display_name(what)}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(status)

@@ -26,6 +26,7 @@ from typing import IO
 from backbeat.audio import AUDIO_SUFFIXES, display_name
 from backbeat.errors import BackbeatError
 from backbeat.gtzan import MD5, SOURCES, find_genres, track_id
+from backbeat.locks import locked
 
 __all__ = ["Progress", "fetch"]
 
@@ -77,27 +78,33 @@ def fetch(
     Raises
     ------
     BackbeatError
-        If no address answers, a download is not what it should be, or `source` is no copy of GTZAN.
+        If no address answers, a download is not what it should be, `source` is no copy of GTZAN, or
+        `out` is in use.
     """
     tell = on_progress or (lambda what, done, total: None)
     genres = out / "genres"
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if source is not None and source.is_dir():
-            _copy_folder(source, out, tell)
-        elif genres.is_dir():  # it appears only when it is whole
-            return genres
-        elif source is not None:
-            _unpack(source, out, tell)
-        else:
-            part = out / "genres.tar.gz.part"
-            _download(part, urls, md5, tell)
-            _unpack(part, out, tell)
-            part.unlink()
+        with locked(out):
+            out.mkdir(parents=True, exist_ok=True)
+            _fetch(out, source, urls, md5, tell)
     except OSError as error:
         where = display_name(error.filename or out)
         raise BackbeatError(f"{where}: {error.strerror or error}") from None
     return genres
+
+
+def _fetch(out: Path, source: Path | None, urls: Sequence[str], md5: str, tell: Progress) -> None:
+    if source is not None and source.is_dir():
+        _copy_folder(source, out, tell)
+    elif (out / "genres").is_dir():  # it appears only when it is whole
+        return
+    elif source is not None:
+        _unpack(source, out, tell)
+    else:
+        part = out / "genres.tar.gz.part"
+        _download(part, urls, md5, tell)
+        _unpack(part, out, tell)
+        part.unlink()
 
 
 # --- Download

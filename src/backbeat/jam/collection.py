@@ -13,6 +13,7 @@ from backbeat.errors import BackbeatError
 from backbeat.jam.basics import GENRES, LENGTH, SAMPLE_RATE
 from backbeat.jam.compose import Song, compose
 from backbeat.jam.faults import write_faults
+from backbeat.locks import locked
 
 #: To be raised whenever the same seed would give other samples.
 VERSION = 1
@@ -73,12 +74,25 @@ def generate(
     Raises
     ------
     BackbeatError
-        If `out` holds a collection of another seed or version, or a number is out of range.
+        If `out` holds a collection of another seed or version or is in use, or a number is out of
+        range.
     """
     if per_genre < 1:
         raise BackbeatError(f"per_genre: {per_genre} is too few; ask for at least 1 clip a genre")
     if seed < 0:
         raise BackbeatError(f"seed: {seed} is negative; give 0 or more")
+    with locked(out):
+        return _generate(out, per_genre, seed, workers, with_faults, on_progress)
+
+
+def _generate(
+    out: Path,
+    per_genre: int,
+    seed: int,
+    workers: int | None,
+    with_faults: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> list[Path]:
     resumed = _claim(out, seed)
     clips = [
         _Clip(genre, index, seed, out / genre / f"jam-{genre}-{index:03d}.wav")

@@ -12,9 +12,10 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from backbeat import atomic, zoo
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Features
 from backbeat.jobs import Job, Progress, run_jobs
+from backbeat.locks import locked
 from backbeat.reproduce.paper import BASE_AT_100
 from backbeat.zoo import Spec
 
@@ -81,25 +82,26 @@ def run_all(
     Raises
     ------
     BackbeatError
-        If `out` holds a reproduction with other settings.
+        If `out` holds a reproduction with other settings, or is in use.
     """
     if epochs_scale <= 0 or seeds < 1:
         raise BackbeatError("--epochs-scale and --seeds must be positive")
-    _claim(out, features, protocol, epochs_scale)
-    jobs = [
-        Job(
-            features=str(features.path.absolute()),
-            spec=spec.with_epochs(max(1, round(spec.epochs * epochs_scale))),
-            protocol=protocol,
-            seed=seed,
-            run=str((out / "runs" / f"{spec.name}-seed{seed}").absolute()),
-        )
-        for seed in range(seeds)
-        for spec in specs
-    ]
-    failures = run_jobs(jobs, executor, on_progress)
-    atomic.write_text(out / "failures.json", json.dumps(failures, indent=1) + "\n")
-    return failures
+    with locked(out):
+        _claim(out, features, protocol, epochs_scale)
+        jobs = [
+            Job(
+                features=str(features.path.absolute()),
+                spec=spec.with_epochs(max(1, round(spec.epochs * epochs_scale))),
+                protocol=protocol,
+                seed=seed,
+                run=str((out / "runs" / f"{spec.name}-seed{seed}").absolute()),
+            )
+            for seed in range(seeds)
+            for spec in specs
+        ]
+        failures = run_jobs(jobs, executor, on_progress)
+        atomic.write_text(out / "failures.json", json.dumps(failures, indent=1) + "\n")
+        return failures
 
 
 def _claim(out: Path, features: Features, protocol: str, epochs_scale: float) -> None:
@@ -113,13 +115,27 @@ def _claim(out: Path, features: Features, protocol: str, epochs_scale: float) ->
     }
     described = out / "reproduction.json"
     if described.exists():
-        before = json.loads(described.read_text("utf-8"))
+        try:
+            before = dict(json.loads(described.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise BackbeatError(
+                f"{described}: damaged ({one_line(error)}); remove this file alone, and the same "
+                "command writes it anew"
+            ) from error
         for key, value in wanted.items():
             if before.get(key) != value:
                 raise BackbeatError(
                     f"{out}: was begun with another {key} ({before.get(key)}); choose another -o"
                 )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and not _is_free(out):
         raise BackbeatError(f"{out}: not empty and not a reproduction; choose another -o")
     else:
         atomic.write_text(described, json.dumps(wanted, indent=1) + "\n")
+
+
+def _is_free(out: Path) -> bool:
+    """Whether a folder may become a reproduction; one may have lost its description.
+
+    Its runs are checked by their own.
+    """
+    return out.is_dir() and ((out / "runs").is_dir() or atomic.is_free(out))

@@ -2,11 +2,15 @@
 
 A run begins with a line that says so. Before a file is copied there is a line ``begin``, so that a
 copy left by a killed process can be found; before the copy takes the file's place there is a line
-``change``, forced to the disk, with all that taking it back needs.
+``change``, forced to the disk, with all that taking it back needs. A line ``end`` comes last.
+
+Each line has a checksum, since a damaged one could put a wrong genre into a file, or the right one
+into another. One that does not fit is passed over and told; the others can still be taken back.
 """
 
 import contextlib
 import datetime
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -16,10 +20,12 @@ from typing import IO, Any
 
 from backbeat import __version__
 from backbeat.errors import BackbeatError
+from backbeat.locks import HAS_LOCKS, locked
 from backbeat.tags import delta
 from backbeat.tags.rewriting import State
 
-VERSION = 1
+VERSION = 2
+_WITHOUT_SUMS = 1
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,26 @@ class Entry:
 
 @dataclass(frozen=True)
 class Log:
-    """A log as it is read: its changes in order, and all paths that were begun."""
+    """A log as it is read.
 
+    Attributes
+    ----------
+    path : Path
+    entries : tuple of Entry
+        Its changes, in order.
+    begun : tuple of Path
+        Files of which a copy was begun.
+    damaged : tuple of int
+        Numbers of the lines that are damaged, from 1.
+    ended : bool
+        Whether it has its end: without, backbeat was killed, or the log was cut.
+    """
+
+    path: Path
     entries: tuple[Entry, ...]
     begun: tuple[Path, ...]
+    damaged: tuple[int, ...]
+    ended: bool
 
 
 def state_folder() -> Path:
@@ -96,14 +118,16 @@ class LogWriter:
     def close(self) -> None:
         """Close the file, if there is one; what is told later opens it anew."""
         if self._file is not None:
-            self._file.close()
+            # A full disk leaves the log without an end, which undoes as well.
+            with contextlib.suppress(OSError), self._file:
+                self._line({"event": "end"})
             self._file = None
 
     def _open(self) -> IO[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             read_log(self.path)  # nothing is added to what is no log
-            _drop_half_line(self.path)
+            _end_line(self.path)
         file = self.path.open("a", encoding="utf-8")
         self._file = file
         started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
@@ -117,8 +141,7 @@ class LogWriter:
         return file
 
     def _line(self, content: dict[str, Any]) -> None:
-        # Escapes keep names of undecodable bytes.
-        print(json.dumps(content), file=self._file, flush=True)
+        print(json.dumps(content | {"sum": _sum(content)}), file=self._file, flush=True)
 
 
 def read_log(path: Path) -> Log:
@@ -130,35 +153,73 @@ def read_log(path: Path) -> Log:
     Raises
     ------
     BackbeatError
-        If it is not there, or no log of ours.
+        If it is not there, no log of ours, or of a newer format version.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        # Not by `splitlines`, which takes more signs than one for an end of a line.
+        *lines, rest = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         raise BackbeatError(f"{path}: no such log; `backbeat tag` tells its path") from None
-    except UnicodeDecodeError:
-        raise BackbeatError(f"{path}: is no log of `backbeat tag`") from None
-    entries, begun = [], []
+    if _whole(rest, VERSION):
+        lines.append(_whole(rest, VERSION))
+    entries: list[Entry] = []
+    begun: list[Path] = []
+    damaged: list[int] = []
+    version, event = VERSION, ""
     for number, line in enumerate(lines, start=1):
-        if not line.endswith("\n"):
-            break
         try:
-            content = json.loads(line)
-            if number == 1 and content["log"] != "backbeat tag":
-                raise ValueError
-            if content["event"] == "run" and content["version"] != VERSION:
-                raise BackbeatError(
-                    f"{path}: line {number}: is of a newer backbeat; use that to undo it"
-                )
-            if content["event"] == "begin":
+            content = _checked(line, version)
+            event = content["event"]
+            if event == "run":
+                version = _version(content)
+            if event == "begin":
                 begun.append(Path(content["path"]))
-            if content["event"] == "change":
+            if event == "change":
                 entries.append(_entry(content))
-        except (ValueError, KeyError, TypeError) as error:
-            raise BackbeatError(
-                f"{path}: line {number}: is not of a log of `backbeat tag`"
-            ) from error
-    return Log(tuple(entries), tuple(begun))
+        except (ValueError, KeyError, TypeError):
+            damaged.append(number)
+        if version > VERSION:
+            raise BackbeatError(f"{path}: line {number}: is of a newer backbeat; use that")
+    if lines and len(damaged) == len(lines):
+        raise BackbeatError(f"{path}: line 1: is not of a log of `backbeat tag`")
+    ended = event == "end" or version == _WITHOUT_SUMS
+    return Log(path, tuple(entries), tuple(begun), tuple(damaged), ended)
+
+
+def _sum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()[:16]
+
+
+def _checked(line: bytes, version: int) -> dict[str, Any]:
+    """Read a line and compare its checksum."""
+    content = json.loads(line.decode("ascii"))
+    if not isinstance(content, dict):
+        raise TypeError("no line of a log")
+    told = content.pop("sum", None)
+    without = version == _WITHOUT_SUMS or _is_first(content)
+    if told != _sum(content) and not (told is None and without):
+        raise ValueError("its checksum does not fit")
+    return content
+
+
+def _is_first(content: dict[str, Any]) -> bool:
+    """Whether a line without a checksum says that there are none, or of whom one must ask."""
+    return content.get("event") == "run" and content.get("version") != VERSION
+
+
+def _version(content: dict[str, Any]) -> int:
+    if content["log"] != "backbeat tag":
+        raise ValueError("another's log")
+    return int(content["version"])
+
+
+def _whole(rest: bytes, version: int) -> bytes:
+    """Give what stands behind the last end of a line, if it is a line that lost its own end."""
+    for line in (rest, rest[:-1]):
+        with contextlib.suppress(ValueError, TypeError):
+            _checked(line, version)
+            return line
+    return b""
 
 
 def _entry(content: dict[str, Any]) -> Entry:
@@ -173,12 +234,16 @@ def _entry(content: dict[str, Any]) -> Entry:
     )
 
 
-def _drop_half_line(path: Path) -> None:
+def _end_line(path: Path) -> None:
+    """Have a log end with a whole line: what is left of a half one tells of nothing that was."""
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    start = content.rfind(b"\n") + 1
+    if start < len(content):
+        line = _whole(content[start:], VERSION)
         with path.open("r+b") as file:
-            file.truncate(whole)
+            file.truncate(start)
+            file.seek(start)
+            file.write(line + b"\n" if line else b"")
 
 
 @contextlib.contextmanager
@@ -190,15 +255,7 @@ def alone() -> Iterator[None]:
     BackbeatError
         If another one is writing, or on Windows.
     """
-    try:
-        import fcntl
-    except ImportError:
-        raise BackbeatError("tags are written on Linux and macOS only, so far") from None
-    folder = state_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackbeatError("another backbeat is writing tags; wait until it is done") from None
+    if not HAS_LOCKS:
+        raise BackbeatError("tags are written on Linux and macOS only, so far")
+    with locked(state_folder(), doing="writing tags"):
         yield

@@ -16,6 +16,7 @@ from backbeat.features import Examples, Features
 from backbeat.finishing import write_results
 from backbeat.frontend import FrontEnd, Musicnn
 from backbeat.history import Epoch, write_history
+from backbeat.locks import locked
 from backbeat.splits import Split, write_split
 from backbeat.training import begin_run
 from backbeat.transfer.head import Head, fit_head, joined_network
@@ -34,6 +35,7 @@ def train_transfer(
     seed: int = 0,
     max_error: float = MAX_ERROR,
     resume: bool = False,
+    wait: bool = False,
 ) -> Path:
     """Train a head on MusiCNN's features and leave a finished run in `out`.
 
@@ -45,7 +47,7 @@ def train_transfer(
     examples : Examples
         From `embed`.
     out : Path
-    seed, max_error, resume
+    seed, max_error, resume, wait
         As for `training.train`; nothing is left to chance here but the split.
 
     Returns
@@ -62,27 +64,28 @@ def train_transfer(
         raise BackbeatError(
             f"{features.path}: holds no song of the test part of --split {split.protocol}"
         )
-    begin_run(out, features, SPEC, split, seed=seed, max_error=max_error, resume=resume)
-    if (out / "model.backbeat").exists():
+    with locked(out, wait=wait):
+        begin_run(out, features, SPEC, split, seed=seed, max_error=max_error, resume=resume)
+        if (out / "model.backbeat").exists():
+            return out
+        start = time.perf_counter()
+        head = fit_head(*_songs(examples, split, "train"), len(examples.genres))
+        seconds = round(time.perf_counter() - start, 3)
+        atomic.write_text(out / "spec.yaml", SPEC.to_yaml())
+        write_split(out / "split.json", split)
+        write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
+        write_results(
+            out,
+            head.outputs,
+            joined_network(head),
+            replace(features, frontend=heard_by(features.frontend)),
+            SPEC,
+            split,
+            examples,
+            max_error,
+            space="embedding",
+        )
         return out
-    start = time.perf_counter()
-    head = fit_head(*_songs(examples, split, "train"), len(examples.genres))
-    seconds = round(time.perf_counter() - start, 3)
-    atomic.write_text(out / "spec.yaml", SPEC.to_yaml())
-    write_split(out / "split.json", split)
-    write_history(out / "history.csv", (_epoch(head, examples, split, seconds),))
-    write_results(
-        out,
-        head.outputs,
-        joined_network(head),
-        replace(features, frontend=heard_by(features.frontend)),
-        SPEC,
-        split,
-        examples,
-        max_error,
-        space="embedding",
-    )
-    return out
 
 
 def heard_by(frontend: FrontEnd) -> FrontEnd:

@@ -131,9 +131,9 @@ class Judge:
             )
         except PrunedError:
             pruned = True
-        except StoppedError:
+        except StoppedError as stopped:
             raise StoppedError(
-                f"{self.folder.parent}: stopped; go on with the same command"
+                f"{self.folder.parent}: stopped; go on with the same command", stopped.status
             ) from None
         last = history[-1]
         judgement = Judgement(

@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 from backbeat import atomic
 from backbeat.errors import BackbeatError
 from backbeat.features import Features
+from backbeat.locks import locked
 from backbeat.splits import PARTS, Split, make_split, write_split
 from backbeat.training import Progress
 from backbeat.tuning import moves, trial_and_error
@@ -94,7 +95,7 @@ def tune(
     StoppedError
         On Ctrl-C or SIGTERM.
     BackbeatError
-        If `out` holds something else, or a search with other settings.
+        If `out` holds something else, or a search with other settings, or is in use.
     """
     _check(family, strategy, budget, epochs_scale, valid_share)
     examples = features.examples("mfcc")
@@ -114,44 +115,45 @@ def tune(
         "split": split.hash,
         "frontend": features.frontend.model_dump(),
     }
-    _claim(out, settings | {"features": str(features.path)})
-    write_split(out / "split.json", split)
-    log = Log(heading=_heading(family, strategy, split))
+    with locked(out):
+        _claim(out, settings | {"features": str(features.path)})
+        write_split(out / "split.json", split)
+        log = Log(heading=_heading(family, strategy, split))
 
-    def told(progress: Progress | None = None) -> None:
-        if on_progress:
-            on_progress(Told(log, budget, progress))
+        def told(progress: Progress | None = None) -> None:
+            if on_progress:
+                on_progress(Told(log, budget, progress))
 
-    def noted(now: Log) -> None:
-        nonlocal log
-        log = now
-        _write(out, log)
+        def noted(now: Log) -> None:
+            nonlocal log
+            log = now
+            _write(out, log)
+            told()
+
         told()
-
-    told()
-    judge = Judge(*without_test(examples, split), out / "trials", seed, told)
-    if strategy == "tpe":
-        log = run_study(
-            judge,
-            out / "study.db",
-            family,
-            budget=budget,
-            seed=seed,
-            scale=epochs_scale,
-            on_trial=noted,
-            log=log,
-        )
-    else:
-        log = trial_and_error.search(
-            moves.start(family, epochs_scale),
-            lambda spec: moves.changes(spec, epochs_scale),
-            judge,
-            budget=budget,
-            on_trial=noted,
-            log=log,
-        )
-    _draw(out, log)
-    return log
+        judge = Judge(*without_test(examples, split), out / "trials", seed, told)
+        if strategy == "tpe":
+            log = run_study(
+                judge,
+                out / "study.db",
+                family,
+                budget=budget,
+                seed=seed,
+                scale=epochs_scale,
+                on_trial=noted,
+                log=log,
+            )
+        else:
+            log = trial_and_error.search(
+                moves.start(family, epochs_scale),
+                lambda spec: moves.changes(spec, epochs_scale),
+                judge,
+                budget=budget,
+                on_trial=noted,
+                log=log,
+            )
+        _draw(out, log)
+        return log
 
 
 def _check(
@@ -191,7 +193,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
                 "choose another -o or the same settings"
             )
         return
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and not atomic.is_free(out):
         raise BackbeatError(f"{out}: not empty and not a search; choose another -o")
     atomic.write_text(described, json.dumps(settings, indent=1) + "\n")
 

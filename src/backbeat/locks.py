@@ -1,0 +1,175 @@
+"""Locks: one command at a time on one output.
+
+The system holds a lock for a process and takes it back when that dies, however it dies, so none can
+be left behind and block. (The library filelock does the same, but leaves its files, and tells
+nothing of who holds a lock.) A lock is a hidden file beside the output, ``.NAME.lock``, that says
+who writes there; it is gone when the command ends, and one that a killed process left is taken
+over.
+
+Where the file system knows no locks (some network file systems), or beside the output nothing may
+be written, work goes on without, and says so; on Windows there are none.
+"""
+
+import contextlib
+import datetime
+import errno
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from backbeat.errors import BackbeatError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    HAS_LOCKS = False
+else:
+    HAS_LOCKS = True
+
+_log = logging.getLogger(__name__)
+
+_HELD_BY_OTHERS = (errno.EAGAIN, errno.EACCES)
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class LockedError(BackbeatError):
+    """Another process is writing to the same output."""
+
+
+class NoLocksError(Exception):
+    """Here, or on this file system, there are no locks."""
+
+
+@contextlib.contextmanager
+def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> Iterator[None]:
+    """Keep other processes that lock the same output from it, while the block runs.
+
+    Parameters
+    ----------
+    out : Path
+        A file or folder, there or not. Missing parent folders are made. Links are followed: an
+        output has one lock by whatever name it is called.
+    wait : bool
+        Whether to wait for another process, as a worker does for one of an earlier start of the
+        same command, rather than to refuse.
+    doing : str
+        What the other process is told to do.
+
+    Raises
+    ------
+    LockedError
+        If another process holds the lock.
+    """
+    place = lock_of(out)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_held(place, out, wait, doing))
+        except NoLocksError as error:
+            _log.warning(
+                "%s: cannot be locked (%s); see to it that nothing else writes there", out, error
+            )
+        yield
+
+
+def lock_of(out: Path) -> Path:
+    """Name the lock's file of an output."""
+    whole = out.resolve()
+    return whole.parent / f".{whole.name}.lock"
+
+
+@contextlib.contextmanager
+def _held(place: Path, out: Path, wait: bool, doing: str) -> Iterator[None]:
+    handle = _open(place, out, wait, doing)
+    try:
+        _sign(handle)
+        yield
+    finally:
+        place.unlink(missing_ok=True)  # while it is ours: who opened it sees that it has no name
+        os.close(handle)
+
+
+def _open(place: Path, out: Path, wait: bool, doing: str) -> int:
+    """Open and lock the file; give its descriptor."""
+    while True:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        except OSError as error:
+            if error.errno in _NO_PLACE and out.exists():
+                raise NoLocksError(f"{place.parent} is read-only") from error
+            raise
+        try:
+            if wait:
+                wait_for_lock(handle)
+            elif not try_lock(handle):
+                raise LockedError(
+                    f"{out}: another backbeat is {doing}{_signature(handle)}; wait until it "
+                    "is done or stop it, then run the same command again"
+                )
+            # The one before us may have removed it between our two steps.
+            if os.fstat(handle).st_nlink and os.path.samestat(os.fstat(handle), place.stat()):
+                return handle
+        except FileNotFoundError:
+            pass
+        except NoLocksError:
+            place.unlink(missing_ok=True)
+            os.close(handle)
+            raise
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _sign(handle: int) -> None:
+    """Say who holds a lock, for the message that others get."""
+    since = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    who = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    with contextlib.suppress(OSError):  # a full disk: the lock holds, and only its words are lost
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(who).encode(), 0)
+
+
+def _signature(handle: int) -> str:
+    try:
+        who = json.loads(os.pread(handle, 4096, 0))
+        return f" (process {int(who['pid'])} on {who['host']} since {who['since']})"
+    except (ValueError, KeyError, TypeError, OSError):  # it was locked just now, or not signed
+        return ""
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open file, if no other process has locked it; the lock ends when it is closed.
+
+    Raises
+    ------
+    NoLocksError
+        If there are no locks here.
+    """
+    return _flock(handle, wait=False)
+
+
+def wait_for_lock(handle: int) -> None:
+    """Lock an open file as soon as no other process has locked it.
+
+    Raises
+    ------
+    NoLocksError
+        If there are no locks here.
+    """
+    _flock(handle, wait=True)
+
+
+def _flock(handle: int, *, wait: bool) -> bool:
+    if not HAS_LOCKS:
+        raise NoLocksError("this system knows no locks")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD_BY_OTHERS:
+            return False
+        raise NoLocksError(error.strerror) from error
+    return True
