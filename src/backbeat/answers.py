@@ -10,6 +10,7 @@ from typing import IO, Any, Protocol
 
 from backbeat import atomic
 from backbeat.audio import display_name
+from backbeat.cells import harmless
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
 
@@ -131,16 +132,18 @@ class CsvWriter:
 
     def answer(self, answer: Answer) -> None:
         """Write what a song was taken for."""
+        path = harmless(str(answer.path))
         if self.timeline:
             for moment in answer.timeline:
                 span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
                 probability = f"{moment.probability:.4f}"
-                self.writer.writerow([answer.path, *span, moment.genre, probability, ""])
+                genre = harmless(moment.genre)
+                self.writer.writerow([path, *span, genre, probability, ""])
         else:
             others = [
                 cell
                 for genre, probability in answer.ranking[1 : self.top]
-                for cell in (genre, f"{probability:.4f}")
+                for cell in (harmless(genre), f"{probability:.4f}")
             ]
             facts = [
                 f"{answer.probability:.4f}",
@@ -148,15 +151,14 @@ class CsvWriter:
                 f"{answer.seconds:.3f}",
                 "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
             ]
-            self.writer.writerow(
-                [answer.path, answer.label, answer.genre, *facts, *others, _joined(answer.tags), ""]
-            )
+            named = [path, harmless(answer.label), harmless(answer.genre)]
+            self.writer.writerow([*named, *facts, *others, harmless(_joined(answer.tags)), ""])
         self.file.flush()
 
     def failure(self, failure: Failure) -> None:
         """Write a row with nothing but the path and the reason."""
         blank = [""] * (len(self.columns) - 2)
-        self.writer.writerow([failure.path, *blank, failure.reason])
+        self.writer.writerow([harmless(str(failure.path)), *blank, harmless(failure.reason)])
         self.file.flush()
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from backbeat import gtzan
 from backbeat.audio import AUDIO_SUFFIXES, display_name
+from backbeat.cells import exactly
 from backbeat.errors import BackbeatError
 from backbeat.folders import is_folder
 from backbeat.genres import normalise_genre
@@ -302,12 +303,14 @@ def _table_track(row: list[str], columns: dict[str, int], folder: Path, where: s
         place = columns.get(name, len(row))
         return row[place].strip() if place < len(row) else ""
 
-    name, genre = cell("path"), cell("genre")
+    name, genre = cell("path"), exactly(cell("genre"))
+    if (meant := exactly(name)) != name and not os.path.exists(folder / name):  # noqa: PTH110
+        name = meant  # of a table that backbeat wrote
     if not name:
         raise BackbeatError(f"{where}: no path")
     if not genre:
         raise BackbeatError(f"{where}: no genre for {display_name(name)}")
-    others = {key: _clean(cell(key)) for key in ("artist", "album", "title")}
+    others = {key: _clean(exactly(cell(key))) for key in ("artist", "album", "title")}
     return Track(name, folder, normalise_genre(genre), **others)
 
 

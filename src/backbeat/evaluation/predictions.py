@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import atomic
+from backbeat.cells import exactly, harmless
 from backbeat.errors import BackbeatError
 
 SUM_TOLERANCE = 1e-3
@@ -176,9 +177,10 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     # Names are quoted, numbers bare: before Python 3.13 the minimal style leaves a lone carriage
     # return unquoted, which ends the row when it is read.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([*_FIXED_COLUMNS, *predictions.genres])
+    genres = [harmless(genre) for genre in predictions.genres]
+    writer.writerow([*_FIXED_COLUMNS, *genres])
     for row in range(len(predictions)):
-        track, truth = str(predictions.tracks[row]), predictions.genres[predictions.truth[row]]
+        track, truth = harmless(str(predictions.tracks[row])), genres[predictions.truth[row]]
         rounded = [float(f"{value:.6g}") for value in predictions.probabilities[row]]
         writer.writerow([track, int(predictions.slices[row]), truth, *rounded])
     # Python gives the bytes of an undecodable file name as lone surrogates.
@@ -224,13 +226,13 @@ def read_predictions(path: Path) -> Predictions:
 def _read_header(cells: Sequence[str]) -> tuple[str, ...]:
     if list(cells[:3]) != _FIXED_COLUMNS or len(cells) == 3:
         raise ValueError("no file of predictions: its columns must be track, slice, truth, genres")
-    return tuple(cells[3:])
+    return tuple(map(exactly, cells[3:]))
 
 
 def _read_row(cells: Sequence[str], genres: tuple[str, ...]) -> tuple[str, int, int, list[float]]:
     if len(cells) != 3 + len(genres):
         raise ValueError(f"{len(cells)} cells, but the header has {3 + len(genres)}")
-    track, number, truth = cells[:3]
+    track, number, truth = exactly(cells[0]), cells[1], exactly(cells[2])
     if truth not in genres:
         raise ValueError(f"the truth {truth!r} is none of the genres")
     return track, int(number), genres.index(truth), [float(cell) for cell in cells[3:]]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from backbeat import gtzan
+from backbeat.cells import exactly
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples
 from backbeat.splits.split import LEAKS, LEFT_OUT, PARTS, Parts, read_parts
@@ -80,6 +81,8 @@ def file_parts(path: Path, examples: Examples) -> tuple[Parts, int]:
     unmatched = 0
     for place, name, index, part_name in rows:
         found = find(name)
+        if found is None:
+            found = find(exactly(name))
         if index is None:
             meant = rows_of_track[found] if found is not None else []
         else:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import atomic
+from backbeat.cells import harmless
 from backbeat.errors import needing
 from backbeat.splits.groups import known_artist
 
@@ -175,7 +176,9 @@ def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
     for suspect in suspects:
         numbers = (suspect.p_genre, suspect.p_likely, suspect.score)
         rounded = ["" if value is None else float(f"{value:.6g}") for value in numbers]
-        writer.writerow([suspect.name, suspect.genre, suspect.likely, *rounded, suspect.reason])
+        words = (suspect.name, suspect.genre, suspect.likely, suspect.reason)
+        *named, reason = map(harmless, words)
+        writer.writerow([*named, *rounded, reason])
     # Python gives the bytes of an undecodable file name as lone surrogates.
     atomic.write_bytes(path, text.getvalue().encode("utf-8", errors="surrogateescape"))
 

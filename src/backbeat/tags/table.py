@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from backbeat.cells import harmless
 from backbeat.classify import Failure
 from backbeat.tags.plan import Change, Decision
 
@@ -22,13 +23,14 @@ def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
     """
     yield COLUMNS
     for decision in decisions:
-        path = str(decision.path)
+        path = harmless(str(decision.path))
         if isinstance(decision, Failure):
             yield path, "", "", "", "", f"failed: {decision.reason}"
             continue
         present = decision.present
-        known = (path, present.format, "; ".join(present.genres))
+        known = (path, present.format, harmless("; ".join(present.genres)))
         if isinstance(decision, Change):
-            yield *known, "; ".join(decision.genres), f"{decision.confidence:.4f}", "write"
+            new = harmless("; ".join(decision.genres))
+            yield *known, new, f"{decision.confidence:.4f}", "write"
         else:
             yield *known, "", "", decision.reason

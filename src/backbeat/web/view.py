@@ -1,7 +1,6 @@
 """Answers as HTML: pure functions from answers to the parts of the page."""
 
 import base64
-import csv
 import functools
 import io
 import json
@@ -120,11 +119,7 @@ def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
 
 
 def results_csv(results: Sequence[Answer | Failure]) -> str:
-    """Give answers as the CSV that ``backbeat classify --format csv`` writes.
-
-    A name that a spreadsheet would take for a formula gets an apostrophe before it: names are the
-    visitors' own, and tables are passed on.
-    """
+    """Give answers as the CSV that ``backbeat classify --format csv`` writes."""
     file = io.StringIO()
     genres = max((len(r.ranking) for r in results if isinstance(r, Answer)), default=0)
     writer = answers.CsvWriter(file, genres=genres, top=3, timeline=False)
@@ -133,12 +128,7 @@ def results_csv(results: Sequence[Answer | Failure]) -> str:
             writer.answer(result)
         else:
             writer.failure(result)
-    file.seek(0)
-    safe = io.StringIO()
-    harmless = csv.writer(safe, lineterminator="\n")
-    for row in csv.reader(file):
-        harmless.writerow([f"'{cell}" if cell[:1] in tuple("=+-@\t") else cell for cell in row])
-    return safe.getvalue()
+    return file.getvalue()
 
 
 def _length(answer: Answer) -> float:
