@@ -46,8 +46,11 @@ def undo(log: Log) -> Iterator[Undone | Failure]:
     Yields
     ------
     Undone or Failure
-        One for each change, the last first; a failure for a file whose genre someone changed since.
+        One for each change, the last first; a failure for a file whose genre someone changed since,
+        and for each damaged line of the log.
     """
+    for number in log.damaged:
+        yield Failure(log.path, f"line {number} is damaged, and what it tells of left as it is")
     for copy in dict.fromkeys(copy_name(path) for path in log.begun):
         try:
             copy.unlink(missing_ok=True)
