@@ -83,8 +83,10 @@ class TableWriter:
         # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
         told = answer.label == answer.genre
         guesses = answer.ranking[1 : self.top] if told else answer.ranking[: self.top]
-        others = ", ".join(f"{genre} {p:.0%}" for genre, p in guesses)
-        named = f"{answer.label:<12} " + (f"{answer.probability:>4.0%}" if told else "    ")
+        others = ", ".join(f"{display_name(genre)} {p:.0%}" for genre, p in guesses)
+        named = f"{display_name(answer.label):<12} " + (
+            f"{answer.probability:>4.0%}" if told else "    "
+        )
         agree = f"{answer.agreement:>4.0%} of it agrees"
         columns = [named, f"{others:<36}" if others else "", agree, display_name(answer.path)]
         print("  ".join(column for column in columns if column), file=self.file, flush=True)
@@ -94,7 +96,8 @@ class TableWriter:
         if self.timeline:
             for moment in answer.timeline:
                 span = f"{_clock(moment.start)} - {_clock(moment.end)}"
-                print(f"    {span}  {moment.genre:<12} {moment.probability:>4.0%}", file=self.file)
+                genre = display_name(moment.genre)
+                print(f"    {span}  {genre:<12} {moment.probability:>4.0%}", file=self.file)
 
     def failure(self, failure: Failure) -> None:
         """Write nothing: failures are listed at the end."""

@@ -47,10 +47,10 @@ def progress(
 
     console = Console(stderr=True)
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
+        TextColumn("{task.fields[speed]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -125,12 +125,19 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title, title_justify="left", title_style="bold", show_edge=False)
+    # As texts: what stands in brackets in a song's name is no style.
+    heading = Text(_printable(title), style="table.title")
+    shown = Table(title=heading, title_justify="left", title_style="bold", show_edge=False)
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) or row[index] == "" for row in rows)
-        shown.add_column(column, justify="right" if numbers and rows else "left", overflow="fold")
+        shown.add_column(
+            Text(_printable(column)),
+            justify="right" if numbers and rows else "left",
+            overflow="fold",
+        )
     for row in rows:
-        shown.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        words = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        shown.add_row(*(Text(_printable(cell)) for cell in words))
     # A terminal has its own width; a pipe or a file has none, and must not lose the ends of names.
     width = None if sys.stdout.isatty() else 200
     Console(width=width, soft_wrap=False).print(shown)
@@ -138,12 +145,19 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 
 def say(text: str) -> None:
     """Print a line on standard output."""
-    print(text)
+    print(_printable(text))
 
 
 def warn(text: str) -> None:
     """Print a line on standard error."""
-    print(text, file=sys.stderr)
+    print(_printable(text), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Escape what would steer the terminal, whatever it came with: a name, a tag, a bundle."""
+    from backbeat.audio import display_name
+
+    return "\n".join(map(display_name, text.split("\n")))
 
 
 def tell_failures(failures: "Iterable[Failure]") -> None:
@@ -170,9 +184,9 @@ class EpochBar:
         self.monitored = monitored
         console = Console(stderr=True)
         self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn("epoch {task.fields[epoch]}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[scores]}"),
+            TextColumn("{task.fields[scores]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),

@@ -41,14 +41,14 @@ def playlists(
     Songs that the model withholds its answer of stand in lists of their own, "unsure" and "out of
     genre". Songs are named relative to the folder, so that it can be moved with the music.
     """
-    from backbeat.library.playlists import by_label, entry_of, write_playlist
+    from backbeat.library.playlists import by_label, entry_of, file_name, write_playlist
 
     answers, failures = _heard(paths, Wanted(model, windows, again), index)
     chosen = [answer for answer in answers if answer.probability >= min_confidence]
     out.mkdir(parents=True, exist_ok=True)
     unnamed: list[Path] = []
     for label, songs in by_label(chosen).items():
-        file = out / f"{label.replace('/', '_')}.m3u8"
+        file = out / file_name(label)
         left_out = write_playlist(file, label, [entry_of(answer) for answer in songs])
         unnamed += left_out
         listed = len(songs) - len(left_out)

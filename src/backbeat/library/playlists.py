@@ -5,11 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import category
 
 from backbeat import atomic
 from backbeat.audio import display_name
 from backbeat.classify import Answer
 from backbeat.errors import BackbeatError
+
+_NAME = 60  # signs of a label in a file's name, whose bytes systems limit to 255
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def write_playlist(path: Path, name: str, entries: Sequence[Entry]) -> tuple[Pat
     """
     if path.is_dir():
         raise BackbeatError(f"{display_name(path)}: is a folder; name a file to write to")
-    lines = ["#EXTM3U", "#EXTENC:UTF-8", f"#PLAYLIST:{name}"]
+    lines = ["#EXTM3U", "#EXTENC:UTF-8", f"#PLAYLIST:{_on_one_line(name)}"]
     left_out = []
     for entry in entries:
         try:
@@ -93,12 +96,22 @@ def write_playlist(path: Path, name: str, entries: Sequence[Entry]) -> tuple[Pat
         except BackbeatError:
             left_out.append(entry.path)
             continue
-        title = " ".join(entry.title.split())
-        lines += [f"#EXTINF:{round(entry.seconds)},{title}", where]
+        lines += [f"#EXTINF:{round(entry.seconds)},{_on_one_line(entry.title)}", where]
     # A title's bytes may be no text: they are shown as escapes.
     content = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
     atomic.write_bytes(path, content)
     return tuple(left_out)
+
+
+def file_name(label: str) -> str:
+    """Name the file of a label's playlist: a genre's name is as its model says, "../x" too."""
+    safe = "".join(sign if sign.isprintable() and sign not in "/\\:" else "_" for sign in label)
+    return f"{safe[:_NAME]}.m3u8"
+
+
+def _on_one_line(text: str) -> str:
+    """Join the words of a text that may hold signs which end a line or steer a terminal."""
+    return " ".join("".join(" " if category(sign) == "Cc" else sign for sign in text).split())
 
 
 def _relative(song: Path, folder: Path) -> str:
@@ -111,5 +124,5 @@ def _relative(song: Path, folder: Path) -> str:
         raise BackbeatError(f"{display_name(song)}: its name is no text") from None
     if len(where.splitlines()) != 1:
         raise BackbeatError(f"{display_name(song)}: its name has more than one line")
-    # Where a name begins with what would be a comment, it is still found from the folder.
-    return f"./{where}" if where.startswith("#") else where
+    # What begins as a comment or an address does is still found from the folder.
+    return f"./{where}" if where.startswith("#") or ":" in where.partition("/")[0] else where
