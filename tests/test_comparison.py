@@ -69,6 +69,10 @@ def test_all_or_nothing_is_no_certainty(share):
     wilson = stats.binomtest(int(share * 30), 30).proportion_ci(method="wilson")
     assert (found.low, found.high) == (wilson.low, wilson.high)
     assert found.high - found.low > 0.05
+    assert (found.groups, found.level) == (30, 0.95)
+    narrower = bootstrap_interval(np.full(30, share), [str(n) for n in range(30)], level=0.8)
+    assert narrower.high - narrower.low < found.high - found.low
+    assert narrower.level == 0.8
 
 
 def test_mcnemar_by_hand():
@@ -119,7 +123,11 @@ def test_chance_is_called_chance():
     other[[0, 1, 50]] ^= True
     [pair] = compare([contender("a", right), contender("b", other)]).pairs
     assert pair.verdict == "cannot be told apart"
-    assert "cannot be told apart with these 60 songs" in pair.sentence
+    assert pair.sentence == (
+        "a and b cannot be told apart with these 60 songs: they differ by 1.7 points "
+        f"(95 % interval {100 * pair.interval.low:+.1f} to {100 * pair.interval.high:+.1f}; "
+        "McNemar p = 1.000)."
+    )
     assert pair.interval.low < 0 < pair.interval.high
 
 

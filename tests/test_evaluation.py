@@ -27,6 +27,7 @@ from backbeat.evaluation import (
     vote_by_track,
     write_predictions,
 )
+from backbeat.evaluation.metrics import normalised_exponential
 
 FIXTURE = Path(__file__).parent / "data" / "evaluation.json"
 
@@ -117,6 +118,12 @@ def test_the_mean_of_each_track_is_in_the_order_of_the_vote():
     values = np.array([[1.0, 10], [3, 30], [0, 5], [1, 6], [5, 10]])
     means = mean_by_track(np.array(["z", "z", "b", "b", "b"]), values)
     assert means.tolist() == [[2, 20], [2, 7]]
+
+
+def test_no_row_underflows_beside_another():
+    rows = np.array([[0.0, -1.0], [-2000.0, -2001.0]])
+    one = 1 / (1 + math.exp(-1))
+    assert normalised_exponential(rows) == pytest.approx(np.array([[one, 1 - one]] * 2))
 
 
 def test_confusion_and_recall_by_hand():
@@ -214,7 +221,7 @@ def test_undefined_scores_are_null():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"genres": ["a"]}', '{"genres": 3}'])
 def test_bad_metrics_are_refused(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no metrics as backbeat writes them" if text else None):
         Metrics.from_json(text)
 
 

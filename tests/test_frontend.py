@@ -221,6 +221,15 @@ def test_a_short_song_fills_a_map_by_repeating():
     assert np.array_equal(ours, frontend.logmel(filled))
 
 
+def test_maps_of_other_parameters_are_the_functions():
+    parameters = LogMel(sample_rate=8_000, n_fft=512, hop_length=200, n_mels=20, columns=50)
+    samples = made_up("noise", 15.0)[: parameters.least_samples]
+    (ours,) = parameters.extract(samples)
+    assert ours.shape == parameters.shape[1:] == (50, 20)
+    assert np.array_equal(ours, frontend.logmel(samples, parameters))
+    assert not np.array_equal(ours, frontend.logmel(samples)[:50, :20])
+
+
 def test_as_input_fits_what_a_network_takes():
     slices = frontend.mfcc(made_up("noise"))
     assert frontend.as_input(slices, Mfcc(), "mfcc") is slices
@@ -229,11 +238,17 @@ def test_as_input_fits_what_a_network_takes():
     seen = frontend.as_input(np.concatenate([maps, maps * 0.5]), LogMel(), "mfcc")
     assert np.array_equal(seen[:10], frontend.mfcc_slices(maps[0]))
     assert np.array_equal(seen[10:], frontend.mfcc_slices(maps[0] * 0.5))
-    with pytest.raises(BackbeatError, match="--frontend logmel"):
+    again = "prepare the collection again with --frontend logmel$"
+    with pytest.raises(
+        BackbeatError, match=f"^this model takes log-mel maps and these features are MFCCs: {again}"
+    ):
         frontend.as_input(slices, Mfcc(), "logmel")
     features = np.zeros((10, 1, 1706), np.float32)
     assert frontend.as_input(features, Musicnn(), "musicnn") is features
-    with pytest.raises(BackbeatError, match="which only --model transfer takes"):
+    with pytest.raises(
+        BackbeatError,
+        match=f"^these features are MusiCNN's, which only --model transfer takes: {again}",
+    ):
         frontend.as_input(features, Musicnn(), "mfcc")
 
 
@@ -251,7 +266,7 @@ def test_maps_are_cut_in_pieces_after_they_are_standardised():
 def test_a_joined_input_holds_each_piece_and_the_patches_spread_over_it():
     maps = np.concatenate([LogMel().extract(made_up(name)) for name in ("half", "noise")])
     joined = frontend.as_input(maps, LogMel(), "joined")
-    assert inputs.unpacked_shapes() == ((129, 128), (187, 96))
+    assert str(inputs.unpacked_shapes()) == "((129, 128), (187, 96))"  # whole numbers
     assert joined.shape == (6, 1, 129 * 128 + 3 * 187 * 96)
     pieces, heard = np.split(joined[:, 0], [129 * 128], axis=1)
     assert np.array_equal(pieces.reshape(2, 387, 128), frontend.standardise(maps))
@@ -285,6 +300,7 @@ def test_maps_are_seen_as_musicnns_patches_or_left_as_they_are():
         (150.0, 4, (0, 1, 3, 4)),
         (600.0, 4, (2, 7, 12, 17)),
         (600.0, 1, (10,)),
+        (59.9, 1, (0,)),
         (3_600.0, 3, (20, 60, 100)),
     ],
 )

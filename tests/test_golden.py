@@ -21,6 +21,9 @@ from backbeat.comparison import Contender, Trial, bootstrap_interval, compare
 from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.frontend import Musicnn
 from backbeat.history import read_history
+from backbeat.splits import DRAWN, make_folds, make_split
+from test_split_folds import gtzan_examples
+from test_splits import gtzan_like
 
 GOLDEN = Path(__file__).parent / "golden" / "numbers.json"
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
@@ -55,6 +58,21 @@ def answers(skill, seed, songs=60, slices=5, genres=4):
         powers / powers.sum(axis=1, keepdims=True),
         ("blues", "jazz", "pop", "rock")[:genres],
     )
+
+
+def split_numbers():
+    """Hashes of the names in each part: what a seed has drawn is drawn again."""
+    drawn = gtzan_like(slices=2)
+    named = gtzan_examples()
+    made = [make_split(drawn, protocol, seed=7) for protocol in DRAWN]
+    made += [make_split(drawn, "artists", seed=8, test_share=0.2, valid_share=0.0)]
+    made += [
+        make_split(named, protocol, seed=7) for protocol in ("gtzan-filtered", "gtzan-folds:2")
+    ]
+    for protocol in DRAWN:
+        made += make_folds(drawn, protocol, 3, seed=7, valid_share=0.1)
+    made += make_folds(named, "gtzan-folds", seed=7)
+    return [{**split.to_json(), "parts": None, "artists": None} for split in made]
 
 
 def comparison_numbers():
@@ -155,6 +173,11 @@ def golden(part):
     return json.loads(GOLDEN.read_text())[part]
 
 
+def test_splits_have_not_drifted():
+    # By what was drawn, any published figure of a seed can be made again.
+    assert plain(split_numbers()) == golden("splits")
+
+
 def test_comparisons_have_not_drifted():
     assert_near(plain(comparison_numbers()), golden("comparison"), EXACT)
 
@@ -197,6 +220,7 @@ def write(folder):
     from made_features import made_run, made_store
 
     numbers = {
+        "splits": split_numbers(),
         "comparison": comparison_numbers(),
         "calibration": calibration_numbers(),
         "musicnn": musicnn_numbers(),

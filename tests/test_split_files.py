@@ -155,8 +155,11 @@ def test_a_missing_or_foreign_file_is_told(tmp_path):
     content = {"format": "backbeat-split", "protocol": "slices", "leak": LEAKS["slices"]}
     content |= {"parts": {"train": ["song"], "valid": [], "test": []}}
     (tmp_path / "x.json").write_text(json.dumps(content))
-    with pytest.raises(BackbeatError, match="'song' names no slice"):
-        make_split(examples(), f"file:{tmp_path / 'x.json'}")
+    for name in ("song", "song#", "#1", "song#x", "song#-1"):
+        content["parts"]["train"] = [name]
+        (tmp_path / "x.json").write_text(json.dumps(content))
+        with pytest.raises(BackbeatError, match=f"'{name}' names no slice"):
+            make_split(examples(), f"file:{tmp_path / 'x.json'}")
 
 
 @settings(max_examples=100, deadline=None)

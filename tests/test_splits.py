@@ -231,6 +231,10 @@ def test_what_is_no_split_is_refused(tmp_path, content):
         {"parts": {"train": [], "test": []}},
         {"parts": {"train": "abc", "valid": [], "test": []}},
         {"parts": {"train": [1], "valid": [], "test": []}},
+        {"leak": 1},
+        {"artists": []},
+        {"artists": ["Ann"]},
+        {"artists": {"song 0000": 1}},
     ],
 )
 def test_a_damaged_split_is_refused(tmp_path, change):
@@ -239,6 +243,41 @@ def test_a_damaged_split_is_refused(tmp_path, change):
     path.write_text(json.dumps(content))
     with pytest.raises(BackbeatError, match=r"split\.json: damaged split; train again"):
         read_parts(path)
+
+
+def test_a_split_of_another_version_is_refused(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text(
+        json.dumps(make_split(gtzan_like(slices=1), "tracks").to_json() | {"version": 9})
+    )
+    with pytest.raises(BackbeatError, match=r"written in format version 9, .* reads \d+; update"):
+        read_parts(path)
+
+
+def test_all_of_a_split_is_in_its_file(tmp_path):
+    names = [f"song {row}" for row in range(8)]
+    artists = ["Ann", "Bob", "", "Dee"] * 2
+    made = make_split(made_examples(["jazz", "rock"] * 4, artists, names=names), "tracks", seed=2)
+    write_split(tmp_path / "split.json", made)
+    text = (tmp_path / "split.json").read_text()
+    assert json.loads(text) == {
+        "format": "backbeat-split",
+        "version": 1,
+        "protocol": "tracks",
+        "leak": LEAKS["tracks"],
+        "seed": 2,
+        "test_share": 0.3,
+        "valid_share": 0.15,
+        "fold": 0,
+        "folds": 0,
+        "hash": made.hash,
+        "unknown_artists": 2,
+        "parts": made.names,
+        "artists": {
+            name: artist.casefold() for name, artist in zip(names, artists, strict=True) if artist
+        },
+    }
+    assert text.count("\n") > 8  # for a reader, a name a line
 
 
 @pytest.mark.parametrize(
