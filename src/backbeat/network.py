@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError, one_line
+from backbeat.plain_onnx import require_plain
 
 _EXPORT_TOLERANCE = 1e-4
 # Of the input; between the layers of a convolutional network it becomes a hundred times as many.
@@ -162,7 +163,7 @@ def open_network(network: bytes, *, threads: int = 1) -> Network:
     Raises
     ------
     BackbeatError
-        If onnxruntime refuses it.
+        If it is more than numbers and operations (see `plain_onnx`), or onnxruntime refuses it.
     """
     import onnxruntime
 
@@ -171,6 +172,7 @@ def open_network(network: bytes, *, threads: int = 1) -> Network:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
+        require_plain(network)
         session = onnxruntime.InferenceSession(
             network, sess_options=options, providers=["CPUExecutionProvider"]
         )
