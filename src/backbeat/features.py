@@ -283,7 +283,8 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":
         raise BackbeatError(f"{path}: no such feature store; make one with `backbeat prepare`")
     try:
         # Absolute, since Zarr cannot count the chunks of a store named like one of its arrays.
-        group = zarr.open_group(path.absolute(), mode=mode)
+        # Of format 3 alone: the older one may name Python's pickle as a codec, which runs code.
+        group = zarr.open_group(path.absolute(), mode=mode, zarr_format=3)
     except Exception as error:  # Zarr raises errors of many kinds on what is no store
         raise BackbeatError(
             f"{path}: not a feature store; make one with `backbeat prepare`"
