@@ -1,4 +1,6 @@
 # make demo: the whole way on the built-in collection; make test: lint, types, tests;
+# make test PYTHON=python3.13 VENV=.venv-3.13: the same with another Python, in an environment of its own;
+# make test-lowest: the tests with the lowest versions that pyproject.toml allows;
 # make docs: the documentation as a site; open site/index.html;
 # make bench: how fast it is beside the way of the paper's base;
 # make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
@@ -6,17 +8,23 @@
 
 PYTHON ?= python3
 VENV := .venv
+CONSTRAINTS := constraints.txt
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 FEATURES ?= gtzan.features
 
-.PHONY: demo test lint types unit docs bench train-default clean
+.PHONY: demo test test-lowest lint types unit docs bench train-default clean
 
 demo: $(VENV)/.train
 	$(BIN)/backbeat demo --out demo
 
 test: lint types unit
+
+# The lowest of what pyproject.toml names, the newest of what those need in turn. Some have no wheels for
+# Python 3.13: make test-lowest PYTHON=python3.11.
+test-lowest:
+	$(MAKE) unit VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -34,15 +42,15 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) \
 		|| { rm -rf $(VENV); echo "venv is missing; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
 
-$(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.train: $(VENV)/bin/python pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) --editable '.[train]'
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.docs: $(VENV)/bin/python pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) --editable '.[docs]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
@@ -57,4 +65,4 @@ train-default: $(VENV)/.train
 		--out src/backbeat/models
 
 clean:
-	rm -rf $(VENV) demo site train-default .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* demo site train-default .mypy_cache .pytest_cache .ruff_cache
