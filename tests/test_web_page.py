@@ -272,10 +272,13 @@ def test_a_record_from_the_microphone(visit):
 
 def test_the_model_is_described(visit):
     page = visit()
+    heading = page.locator("h1").first
+    before = heading.bounding_box()
     page.get_by_role("tab", name="The model").click()
     card = page.locator("#card")
     expect(card).to_contain_text("What it is not")
     expect(card).to_contain_text("77.8%")
+    assert heading.bounding_box() == before  # the page does not jump
 
 
 def test_contrast_is_measured_as_wcag_does(browser):
