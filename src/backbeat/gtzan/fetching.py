@@ -170,8 +170,8 @@ def _download_once(url: str, part: Path, have: int, tell: Progress) -> bool:
     if have:
         headers["Range"] = f"bytes={have}-"
     request = urllib.request.Request(url, headers=headers)
-    # nosec B310 - the addresses are this package's own, all of https
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+    # Of the addresses of this package alone.
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # nosec B310
         goes_on = answer.status == 206 and _range_start(answer) == have
         if answer.status == 206 and not goes_on:
             raise http.client.HTTPException("it sends another range than was asked for")

@@ -144,7 +144,7 @@ class Index:
 
     def _row(self, columns: str, path: Path, stamp: Stamp, settings: str) -> Any:
         asked = (
-            f"select {columns} from answers "  # nosec B608 - columns are named in this file alone
+            f"select {columns} from answers "  # nosec B608 # columns of this file alone
             "where path = ? and settings = ? and size = ? and changed = ?"
         )
         of = (_key(path), settings, stamp.size, stamp.changed)
