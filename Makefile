@@ -5,6 +5,7 @@
 # make mutants: changes in splits, evaluation, comparison and frontend that no test notices; hours;
 # make docs: the documentation as a site; open site/index.html;
 # make bench: how fast it is beside the way of the paper's base;
+# make audit: what is known against the pinned versions (needs a network);
 # make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
 # Each makes what it needs first: a virtual environment in .venv with the versions of constraints.txt.
 
@@ -16,7 +17,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 FEATURES ?= gtzan.features
 
-.PHONY: demo test test-lowest lint types unit coverage mutants docs bench train-default clean
+.PHONY: demo test test-lowest lint audit types unit coverage mutants docs bench train-default clean
 
 demo: $(VENV)/.train
 	$(BIN)/backbeat demo --out demo
@@ -31,6 +32,14 @@ test-lowest:
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src tools benchmarks
+
+# Not a part of `make test`, since what is known lies on the web. Strict: a package that could not be looked
+# up is no package without faults.
+audit: $(VENV)/bin/python
+	$(VENV)/bin/python -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(CONSTRAINTS)
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
