@@ -70,6 +70,53 @@ with atomic.replacing(Path(sys.argv[1])) as temporary:
     assert path.read_bytes() == b"old"
 
 
+WRITER = """
+import sys
+from pathlib import Path
+from backbeat import atomic
+with atomic.replacing(Path(sys.argv[1])) as temporary, atomic.replacing_folder(
+    Path(sys.argv[2])
+) as folder:
+    temporary.write_bytes(b"half")
+    (folder / "file").write_bytes(b"half")
+    print("here", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_what_a_killed_writer_leaves_is_swept_away_and_what_others_write_is_not(tmp_path):
+    command = [sys.executable, "-c", WRITER]
+    killed, others = (
+        subprocess.Popen(
+            [*command, tmp_path / name, tmp_path / f"{name}-folder"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("killed", "others")
+    )
+    assert killed.stdout.readline() == others.stdout.readline() == b"here\n"
+    assert len(names(tmp_path)) == 4
+    killed.kill()
+    killed.communicate()
+    assert len(names(tmp_path)) == 4
+    # Of another machine, whose locks we may not see: left for a day.
+    elsewhere = [tmp_path / f".writing-{name}" for name in ("00000000-new", "00000000-old")]
+    for path in elsewhere:
+        path.write_bytes(b"half")
+    os.utime(elsewhere[1], (1, 1))
+    script = "import sys; from pathlib import Path; from backbeat import atomic; " + (
+        "atomic.write_text(Path(sys.argv[1]), 'new')"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "new"], check=True)
+    left = names(tmp_path)
+    assert len(left) == 4
+    assert {"new", ".writing-00000000-new"} < set(left)
+    others.communicate()  # whose files get their places
+    assert names(tmp_path) == [".writing-00000000-new", "new", "others", "others-folder"]
+    assert (tmp_path / "others-folder" / "file").read_bytes() == b"half"
+
+
 def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
     with atomic.replacing_folder(tmp_path / "made" / "folder") as beside:
         (beside / "file").write_text("all")

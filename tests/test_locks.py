@@ -1,6 +1,7 @@
 """Locks: one command at a time on one output, and nothing that a dead process can block."""
 
 import contextlib
+import os
 import re
 import signal
 import sqlite3
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from backbeat import locks
+from backbeat import atomic, locks
 from backbeat.locks import LockedError, lock_of, locked
 from sounds import music, write
 
@@ -29,10 +30,11 @@ with locked(Path(sys.argv[1])):
 
 
 @contextlib.contextmanager
-def held(out):
+def held(out, script=HOLDER):
     """Have another process hold the lock of an output."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, out],
+        [sys.executable, "-c", script, out],
+        start_new_session=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -66,6 +68,35 @@ def test_a_dead_process_blocks_nobody(tmp_path, number):
         with locked(out):
             assert lock_of(out).exists()
         assert list(tmp_path.iterdir()) == []
+
+
+FORKS = """
+import os, sys, time
+from pathlib import Path
+from backbeat import atomic
+from backbeat.locks import locked
+with locked(Path(sys.argv[1])), atomic.replacing(Path(sys.argv[1]) / "file"):
+    if not os.fork():
+        os.close(1)
+        time.sleep(60)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_copy_that_outlives_a_killed_process_blocks_nobody(tmp_path):
+    """Decoders run in copies of a process (fork), which inherit its open files."""
+    out = tmp_path / "store"
+    with held(out, FORKS) as holder:
+        holder.kill()
+        holder.wait()
+        try:
+            with locked(out):
+                assert len(list(out.iterdir())) == 1
+                atomic.sweep(out)
+                assert list(out.iterdir()) == []
+        finally:
+            os.killpg(holder.pid, signal.SIGKILL)
 
 
 def test_an_end_leaves_nothing_well_or_not(tmp_path):

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from backbeat.locks import HAS_LOCKS, NoLocksError, try_lock, wait_for_lock
+from backbeat.locks import HAS_LOCKS, NoLocksError, close, try_lock, wait_for_lock
 
 PREFIX = ".writing-"
 """How the names of what is being written begin; what follows tells one machine from another."""
@@ -59,7 +59,7 @@ def _own_file(path: Path, stack: contextlib.ExitStack) -> Path:
         if not HAS_LOCKS:
             os.close(handle)  # Windows replaces no file that is open
             return Path(name)
-        stack.callback(os.close, handle)
+        stack.callback(close, handle)
         _lock(handle)
         if os.fstat(handle).st_nlink:  # or it was swept away before it was locked
             return Path(name)
@@ -96,7 +96,7 @@ def _own_folder(path: Path, stack: contextlib.ExitStack) -> Path:
             return beside
         with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
             handle = os.open(beside, os.O_RDONLY)
-            stack.callback(os.close, handle)
+            stack.callback(close, handle)
             _lock(handle)
             if beside.exists():
                 return beside
@@ -147,7 +147,7 @@ def _remove_if_left(path: Path) -> None:
     except (NoLocksError, PermissionError):  # it stays
         return
     finally:
-        os.close(handle)
+        close(handle)
 
 
 @functools.cache

@@ -32,6 +32,7 @@ else:
 _log = logging.getLogger(__name__)
 
 _HELD_BY_OTHERS = (errno.EAGAIN, errno.EACCES)
+_ours: set[int] = set()  # files that this process has open to lock them
 _NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -88,7 +89,7 @@ def _held(place: Path, out: Path, wait: bool, doing: str) -> Iterator[None]:
         yield
     finally:
         place.unlink(missing_ok=True)  # while it is ours: who opened it sees that it has no name
-        os.close(handle)
+        close(handle)
 
 
 def _open(place: Path, out: Path, wait: bool, doing: str) -> int:
@@ -116,12 +117,12 @@ def _open(place: Path, out: Path, wait: bool, doing: str) -> int:
             pass
         except NoLocksError:
             place.unlink(missing_ok=True)
-            os.close(handle)
+            close(handle)
             raise
         except BaseException:
-            os.close(handle)
+            close(handle)
             raise
-        os.close(handle)
+        close(handle)
 
 
 def _sign(handle: int) -> None:
@@ -166,6 +167,7 @@ def wait_for_lock(handle: int) -> None:
 def _flock(handle: int, *, wait: bool) -> bool:
     if not HAS_LOCKS:
         raise NoLocksError("this system knows no locks")
+    _ours.add(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -173,3 +175,20 @@ def _flock(handle: int, *, wait: bool) -> bool:
             return False
         raise NoLocksError(error.strerror) from error
     return True
+
+
+def close(handle: int) -> None:
+    """Close a file that may have been locked."""
+    _ours.discard(handle)
+    os.close(handle)
+
+
+def _leave_to_parent() -> None:
+    """Close the locked files in a copy of this process: it would keep the locks after our death."""
+    for handle in _ours:
+        os.close(handle)
+    _ours.clear()
+
+
+if HAS_LOCKS:
+    os.register_at_fork(after_in_child=_leave_to_parent)
