@@ -131,6 +131,11 @@ def test_confusion_and_recall_by_hand():
     np.testing.assert_allclose(recall(small()), [1, 1 / 3, np.nan])
 
 
+def test_on_a_tie_the_first_genre_is_answered():
+    tied = changed(probabilities=np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]] * 2 + [[1 / 3] * 3]))
+    assert tied.answers.tolist() == [0, 1, 0, 1, 0]
+
+
 def test_log_loss_by_hand():
     expected = -sum(map(math.log, (0.5, 0.5, 0.7, 0.2, 0.05))) / 5
     assert log_loss(small()) == pytest.approx(expected)

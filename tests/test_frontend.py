@@ -175,6 +175,25 @@ def test_the_papers_shapes():
     assert LogMel().window_samples == 661_500
 
 
+@pytest.mark.parametrize(
+    ("parameters", "rate", "window", "slack", "least", "least_answer", "seconds"),
+    [
+        (Mfcc(), 22_050, 639_450, 0, 639_450, 63_945, 2.9),
+        (Mfcc(sample_rate=8_000, slices=4, seconds=10.0), 8_000, 80_000, 0, 80_000, 20_000, 2.5),
+        (LogMel(), 22_050, 661_500, 22_050, 639_450, 66_150, 30.0),
+        (LogMel(sample_rate=8_000, seconds=12.0), 8_000, 96_000, 8_000, 88_000, 9_600, 12.0),
+        (Musicnn(), 16_000, 480_000, 16_000, 464_000, 48_000, 3.0),
+    ],
+)
+def test_lengths_are_what_they_are_said_to_be(
+    parameters, rate, window, slack, least, least_answer, seconds
+):
+    assert parameters.sample_rate == rate
+    assert (parameters.window_samples, parameters.slack_samples) == (window, slack)
+    assert (parameters.least_samples, parameters.least_answer_samples) == (least, least_answer)
+    assert parameters.slice_seconds == pytest.approx(seconds)
+
+
 def test_mfcc_takes_whole_slices_only():
     samples = made_up("noise")
     whole = frontend.mfcc(samples)
@@ -327,6 +346,7 @@ def test_musicnns_patches_are_spread_over_the_window(seconds, patches):
     assert features.shape == (patches, 1, 1706)
     assert np.isfinite(features).all()
     if patches == 10:
+        assert Musicnn().seconds == 30
         assert Musicnn().shape == features.shape
         assert Musicnn(output="patches").shape == given.shape
 
