@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backbeat import collection as collections
 from backbeat.check import check_collection, excluded
-from backbeat.collection import Track, read_collection, read_tags
+from backbeat.collection import Tags, Track, read_collection, read_tags
 from backbeat.engine import InlineExecutor, open_executor
 from backbeat.errors import BackbeatError
 from backbeat.genres import GTZAN_GENRES, normalise_genre
@@ -350,15 +350,16 @@ def test_a_copy_of_the_same_label_names_no_label(tmp_path):
 def test_tags(tmp_path):
     mutagen = pytest.importorskip("mutagen")
     path = write(tmp_path / "pop/song.flac", music(2.0))
-    assert read_tags(path) == ("", "")
+    assert read_tags(path) == Tags()
     tagged = mutagen.File(path)
     tagged["albumartist"] = "Various"
     tagged["album"] = " The\nAlbum "
     tagged.save()
-    assert read_tags(path) == ("Various", "The Album")
+    assert read_tags(path) == Tags("Various", "The Album")
     tagged["artist"] = "Cafe\u0301"
+    tagged["title"] = "Song"
     tagged.save()
-    assert read_tags(path) == ("Caf\u00e9", "The Album")
+    assert read_tags(path) == Tags("Caf\u00e9", "The Album", "Song")
     report = check_collection(read_collection(tmp_path), min_seconds=1.0, executor=InlineExecutor())
     assert report.collection.tracks[0].artist == "Caf\u00e9"
     assert report.to_json()["artists"] == {"known": 1, "unknown": 0, "different": 1}
@@ -368,7 +369,7 @@ def test_tags_of_nonsense(tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"ID3\x04\0\0\0\0\x7f\x7f" + bytes(range(256)))
     (tmp_path / "b.flac").write_bytes(b"fLaC\x84\xff\xff\xff" + bytes(100))
     for name in ("a.mp3", "b.flac", "gone.ogg"):
-        assert read_tags(tmp_path / name) == ("", "")
+        assert read_tags(tmp_path / name) == Tags()
 
 
 def test_a_tables_artist_wins_over_tags(tmp_path):

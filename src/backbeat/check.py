@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from backbeat import gtzan
 from backbeat.audio import display_name
-from backbeat.collection import Collection, Track, read_tags
+from backbeat.collection import Collection, Tags, Track, read_tags
 from backbeat.engine import map_unordered
 from backbeat.errors import WorkerLostError
 from backbeat.integrity import Finding, Inspection, find_duplicates, inspect
@@ -157,13 +157,14 @@ def _examine(job: _Job) -> tuple[Track, Inspection]:
     track, min_seconds, fault = job
     if fault:
         return track, Inspection(0.0, 0, 0, "", (fault,))
-    artist = album = ""
+    tags = Tags()
     with guarded(track.path):
         inspection = inspect(track.path, min_seconds=min_seconds)
         if inspection.digest and not (track.artist and track.album):
-            artist, album = read_tags(track.path)
-    if artist or album:
-        track = replace(track, artist=track.artist or artist, album=track.album or album)
+            tags = read_tags(track.path)
+    if tags.artist or tags.album:
+        artist, album = track.artist or tags.artist, track.album or tags.album
+        track = replace(track, artist=artist, album=album)
     return track, inspection
 
 

@@ -22,7 +22,7 @@ from backbeat.errors import BackbeatError
 from backbeat.folders import is_folder
 from backbeat.genres import normalise_genre
 
-__all__ = ["Collection", "Track", "read_collection", "read_tags"]
+__all__ = ["Collection", "Tags", "Track", "read_collection", "read_tags"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,25 @@ def read_collection(path: Path) -> Collection:
     raise BackbeatError(f"{display_name(path)}: no such folder or table")
 
 
-def read_tags(path: Path) -> tuple[str, str]:
-    """Read the artist and the album from a file's tags.
+@dataclass(frozen=True)
+class Tags:
+    """What a file says of itself; empty where it says nothing.
+
+    Attributes
+    ----------
+    artist : str
+        The album's where the song has none.
+    album : str
+    title : str
+    """
+
+    artist: str = ""
+    album: str = ""
+    title: str = ""
+
+
+def read_tags(path: Path) -> Tags:
+    """Read what an audio file says of itself; one that cannot be read says nothing.
 
     Parameters
     ----------
@@ -119,16 +136,16 @@ def read_tags(path: Path) -> tuple[str, str]:
 
     Returns
     -------
-    tuple of str
-        Artist (the album's where the song has none) and album; empty where there is none.
+    Tags
     """
     import tinytag
 
     try:
         tags = tinytag.TinyTag.get(path, duration=False)
     except Exception:  # noqa: BLE001 - tags are a help; whatever is wrong in them must not stop work
-        return "", ""
-    return _clean(tags.artist or tags.albumartist), _clean(tags.album)
+        return Tags()
+    artist = tags.artist or tags.albumartist
+    return Tags(_clean(artist), _clean(tags.album), _clean(tags.title))
 
 
 def _clean(text: str | None) -> str:

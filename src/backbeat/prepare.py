@@ -230,8 +230,8 @@ def extract_track(
     features = np.concatenate(taken) if usable else nothing
     artist, album = track.artist, track.album
     if usable and not (artist and album):
-        tagged_artist, tagged_album = read_tags(track.path)
-        artist, album = artist or tagged_artist, album or tagged_album
+        tags = read_tags(track.path)
+        artist, album = artist or tags.artist, album or tags.album
     return features, Outcome(
         slices=len(features),
         seconds=round(inspection.seconds, 3),

@@ -91,12 +91,13 @@ def similar(
     answers, failures = _heard(library, wanted, index)
     found = nearest(told, answers, top=len(answers) if other_artists else top)
     if other_artists:
-        artist = read_tags(song)[0].casefold()
+        artist = read_tags(song).artist.casefold()
         if not artist:
             raise BackbeatError(
                 f"{display_name(song)}: no artist in its tags; leave --other-artists out"
             )
-        found = tuple(n for n in found if read_tags(n.answer.path)[0].casefold() != artist)[:top]
+        others = (n for n in found if read_tags(n.answer.path).artist.casefold() != artist)
+        found = tuple(others)[:top]
     rows = [(f"{n.similarity:.2f}", n.answer.label, display_name(n.answer.path)) for n in found]
     if rows:
         table(f"Like {display_name(song)} ({told.label})", ("similarity", "answer", "song"), rows)

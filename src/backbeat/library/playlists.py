@@ -10,6 +10,7 @@ from unicodedata import category
 from backbeat import atomic
 from backbeat.audio import display_name
 from backbeat.classify import Answer
+from backbeat.collection import read_tags
 from backbeat.errors import BackbeatError
 
 _NAME = 60  # signs of a label in a file's name, whose bytes systems limit to 255
@@ -52,15 +53,8 @@ def by_label(answers: Iterable[Answer]) -> Mapping[str, tuple[Answer, ...]]:
 
 def entry_of(answer: Answer) -> Entry:
     """Make a song an entry, with artist and title of its tags where it has them."""
-    import tinytag
-
-    title = answer.path.stem
-    try:
-        tags = tinytag.TinyTag.get(answer.path, duration=False)
-    except Exception:  # noqa: BLE001 - the file's name does as well, whatever is wrong in its tags
-        tags = None
-    if tags and tags.title:
-        title = " - ".join(filter(None, (tags.artist, tags.title)))
+    tags = read_tags(answer.path)
+    title = " - ".join(filter(None, (tags.artist, tags.title))) if tags.title else answer.path.stem
     return Entry(answer.path, answer.seconds, title)
 
 
