@@ -7,7 +7,6 @@ is a failure, and the others of its batch are answered all the same.
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -19,6 +18,7 @@ from backbeat.memory import keep_freed_memory
 from backbeat.models import find_bundle
 
 _SONGS_IN_A_BATCH = 8  # a second of work or more on a cluster, and few answers to wait for
+_MODELS_KEPT = 2  # the page has songs with tags and without
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ class _Answers:
 
     answers: tuple[Answer | Failure, ...]
     unseen: tuple[Path, ...]
+
+
+_kept: dict[Model, Classifier] = {}  # of this process, which may be a worker
 
 
 def classify_batches(
@@ -130,7 +133,17 @@ def _without(batch: _Batch, error: WorkerLostError) -> _Batch:
     return replace(batch, lost=(*batch.lost, (error.what, error.reason)))
 
 
-@lru_cache(maxsize=2)  # the page has songs with tags and without
+def keep(classifier: Classifier) -> None:
+    """Have copies of this process find a classifier that is loaded here."""
+    _keep(Model.of(classifier), classifier)
+
+
+def _keep(model: Model, classifier: Classifier) -> None:
+    if len(_kept) >= _MODELS_KEPT:
+        _kept.clear()
+    _kept[model] = classifier
+
+
 def load_model(model: Model) -> Classifier:
     """Load a bundle, once a worker.
 
@@ -139,9 +152,12 @@ def load_model(model: Model) -> Classifier:
     BackbeatError
         If it is another here.
     """
+    if classifier := _kept.get(model):
+        return classifier
     classifier = load(model.where, tags=model.tags, windows=model.windows)
     if classifier.bundle.hash != model.hash:
         raise BackbeatError(
             f"{model.where}: a worker has another bundle there; have all machines share one"
         )
+    _keep(model, classifier)
     return classifier

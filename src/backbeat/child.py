@@ -8,7 +8,7 @@ one thread for numbers, and an end as soon as nobody waits for it any more.
 
 import contextlib
 import os
-import pickle
+import pickle  # nosec B403 # only between a process and its own child, see SECURITY.md
 import queue
 import runpy
 import signal
@@ -18,8 +18,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable
-from functools import partial
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, Protocol, cast
 
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
 from backbeat.isolation import UnderWay, be_watched, timed_out, why_lost
@@ -39,6 +38,31 @@ _ATTEMPTS = 3  # whatever else goes on here can have ended it
 _ATTEMPTS_IN_TIME = 2  # a stopped job's clock runs on, so the first may have been bad luck
 
 
+class Process(Protocol):
+    """What a process for work has to have: a `subprocess.Popen`, or a `forks.Fork`."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """What it is asked through."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """What it says."""
+
+    @property
+    def returncode(self) -> Any:
+        """How it ended: a signal's number below zero. None before."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """Have it end at once."""
+
+    def wait(self) -> int:
+        """Wait for its end."""
+
+
 class Child:
     """A process for work: started when it is needed, and again after it was lost.
 
@@ -48,12 +72,19 @@ class Child:
         The script whose functions may be among the work, if they are to be found.
     attempts : int
         Processes that a piece of work may cost.
+    process : Process, optional
+        The first one, if it is there already.
     """
 
-    def __init__(self, main: str | None = None, attempts: int = _ATTEMPTS) -> None:
+    def __init__(
+        self,
+        main: str | None = None,
+        attempts: int = _ATTEMPTS,
+        process: Process | None = None,
+    ) -> None:
         self._main = main
         self._attempts = attempts
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = process
 
     def do(self, work: bytes, left_alone: Callable[[], bool]) -> Any:
         """Have the process do a piece of work.
@@ -80,7 +111,7 @@ class Child:
         while True:
             attempts += 1
             process = self._process = self._process or _start(self._main)
-            listener = Listener(cast(IO[bytes], process.stdout))
+            listener = _Listener(cast(IO[bytes], process.stdout))
             try:
                 good, result = _ask(process, work, left_alone, listener)
             except (EOFError, OSError, pickle.UnpicklingError):  # it is gone
@@ -90,7 +121,7 @@ class Child:
                 status = process.returncode
                 most = _ATTEMPTS_IN_TIME if timed_out(status) else _ATTEMPTS
                 if attempts >= min(most, self._attempts):
-                    raise lost(status, listener.under_way, attempts) from None
+                    raise _lost(status, listener.under_way, attempts) from None
                 continue
             if good:
                 return result
@@ -106,13 +137,13 @@ class Child:
         process, self._process = self._process, None
         if process:
             process.kill()
-            # Closes its pipes, one of which may hold what it never read, and waits until it is
-            # gone.
-            with contextlib.suppress(BrokenPipeError), process:
-                pass
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):  # it may hold what was never read
+                    cast(IO[bytes], pipe).close()
+            process.wait()
 
 
-def lost(status: int, under_way: UnderWay | None, attempts: int) -> WorkerLostError:
+def _lost(status: int, under_way: UnderWay | None, attempts: int) -> WorkerLostError:
     """Make the error of work that ended its processes, from the last one's status."""
     reason = why_lost(status, under_way)
     if under_way:
@@ -141,14 +172,8 @@ def _start(main: str | None) -> subprocess.Popen[bytes]:
     return process
 
 
-class Listener:
-    """Hears what a process for work says: what it has begun, and at last the answer.
-
-    Attributes
-    ----------
-    under_way : UnderWay, optional
-        What it works on, as far as it has said.
-    """
+class _Listener:
+    """Hears what a process for work says: what it has begun, and at last the answer."""
 
     def __init__(self, told: IO[bytes]) -> None:
         self._told = told
@@ -157,17 +182,17 @@ class Listener:
     def answer(self) -> tuple[bool, Any]:
         """Wait for the answer: whether all went well, and the result or the error."""
         while True:
-            said = pickle.load(self._told)
+            said = pickle.load(self._told)  # nosec B301
             if isinstance(said, tuple):
                 return cast(tuple[bool, Any], said)
             self.under_way = said
 
 
 def _ask(
-    process: subprocess.Popen[bytes],
+    process: Process,
     work: bytes,
     left_alone: Callable[[], bool],
-    listener: Listener,
+    listener: _Listener,
 ) -> tuple[bool, Any]:
     """Give a process work and wait for its answer."""
     asked = cast(IO[bytes], process.stdin)
@@ -183,9 +208,7 @@ def _ask(
         watcher.join()
 
 
-def _watch(
-    process: subprocess.Popen[bytes], left_alone: Callable[[], bool], done: threading.Event
-) -> None:
+def _watch(process: Process, left_alone: Callable[[], bool], done: threading.Event) -> None:
     """Stop the process where nobody waits for it any more: politely, then at once."""
     while not done.wait(_SECONDS_BETWEEN_LOOKS):
         if left_alone():
@@ -200,22 +223,35 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gave the work
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the answers
-    sys.path[:], main = pickle.load(sys.stdin.buffer)
-    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    sys.path[:], main = pickle.load(sys.stdin.buffer)  # nosec B301
+    work_for(sys.stdin.buffer, answers, main)
+
+
+def work_for(asked: IO[bytes], told: IO[bytes], main: str | None = None) -> NoReturn:
+    """Do what is asked for, until there is nobody who asks.
+
+    Parameters
+    ----------
+    asked, told : binary file
+        Where work is read from, and what comes of it written to.
+    main : str, optional
+        See `Child`.
+    """
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(asked, waiting), daemon=True).start()
 
     def tell(under_way: UnderWay | None) -> None:
-        pickle.dump(under_way, answers)
-        answers.flush()
+        pickle.dump(under_way, told)
+        told.flush()
 
     be_watched(tell)
     while True:
-        work = asked.get()
+        work = waiting.get()
         if main and b"__main__" in work:
             _load_main(main)
             main = None
-        answers.write(answer_of(partial(_do, work)))
-        answers.flush()
+        told.write(_answer(work))
+        told.flush()
 
 
 def _load_main(path: str) -> None:
@@ -225,22 +261,17 @@ def _load_main(path: str) -> None:
     module.__dict__.update(runpy.run_path(path, run_name="__mp_main__"))
 
 
-def _listen(asked: "queue.SimpleQueue[bytes]") -> None:
+def _listen(asked: IO[bytes], waiting: "queue.SimpleQueue[bytes]") -> None:
     try:
         while True:
-            asked.put(pickle.load(sys.stdin.buffer))
+            waiting.put(pickle.load(asked))  # nosec B301
     except (EOFError, OSError, pickle.UnpicklingError):
         os._exit(1)  # the worker is gone, whatever is under way
 
 
-def _do(work: bytes) -> Any:
-    return pickle.loads(work)()
-
-
-def answer_of(function: Callable[[], Any]) -> bytes:
-    """Call a function, and pickle whether all went well with what it gave or raised."""
+def _answer(work: bytes) -> bytes:
     try:
-        return pickle.dumps((True, function()))
+        return pickle.dumps((True, pickle.loads(work)()))  # nosec B301
     except Exception as error:  # noqa: BLE001 - carried to the one who waits
         error.add_note(traceback.format_exc())
         try:

@@ -1,23 +1,19 @@
 """Songs to genres: found below folders, many at once, none of which can end another.
 
 Decoders are native code, and read what anyone may have written. So every song is answered in
-another process than the caller's: many by workers that load the bundle once, and a few by copies of
-this one, which cost nothing to start. A file that crashes or hangs there is a `Failure`.
+another process than the caller's, and one that crashes or hangs there is a `Failure`.
 """
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
 from backbeat import audio
-from backbeat.batches import classify_batches
+from backbeat.batches import classify_batches, keep
 from backbeat.classifier import Answer, Classifier, Failure, Moment, Verdict, load
 from backbeat.engine import cpu_count, open_executor
-from backbeat.errors import WorkerLostError
 from backbeat.folders import is_folder
-from backbeat.forks import Fork, can_fork
 
 __all__ = [
     "Answer",
@@ -30,7 +26,6 @@ __all__ = [
     "load",
 ]
 
-_FEW = 4  # songs: fewer than it would take to make up for the start of workers
 _SONGS_AHEAD = 2  # a worker: enough to keep all busy, few enough to be stopped at once
 
 
@@ -55,29 +50,15 @@ def classify_all(
     """
     threads = threads or cpu_count()
     waiting = iter(paths)
-    few = min(_FEW, threads)
-    first = list(islice(waiting, few + 1))
-    if len(first) <= few and can_fork():
-        yield from _answered_by_forks(classifier, first)
+    first = list(islice(waiting, threads))
+    if not first:
         return
-    with open_executor(threads, isolated=True) as executor:
+    keep(classifier)
+    workers = min(threads, len(first))
+    with open_executor(workers, isolated=True, copies=True) as executor:
         yield from classify_batches(
             classifier, chain(first, waiting), executor, size=1, ahead=_SONGS_AHEAD * threads
         )
-
-
-def _answered_by_forks(classifier: Classifier, paths: Iterable[Path]) -> Iterator[Answer | Failure]:
-    """Answer songs all at once, each in a copy of this process."""
-    forks = [Fork(partial(classifier.answer, path)) for path in paths]
-    try:
-        for path, fork in zip(paths, forks, strict=True):
-            try:
-                yield fork.result()
-            except WorkerLostError as error:
-                yield Failure(path, error.reason)
-    finally:
-        for fork in forks:
-            fork.end()
 
 
 def find_songs(paths: Iterable[Path]) -> Iterator[Path]:

@@ -49,6 +49,7 @@ def open_executor(
     shared: Sequence[Path] = (),
     *,
     isolated: bool = False,
+    copies: bool = False,
 ) -> Iterator[Executor]:
     """Open an executor of local processes, or of a cluster's workers.
 
@@ -64,6 +65,8 @@ def open_executor(
         What the work reads and writes: each worker of a cluster must see it, at the same path.
     isolated : bool
         Whether even one worker is a process of its own, as for work that may crash.
+    copies : bool
+        Whether local processes may begin as copies of this one; see `workers.ProcessExecutor`.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def open_executor(
     if workers <= 1 and not isolated:
         yield InlineExecutor()
         return
-    executor = ProcessExecutor(workers)
+    executor = ProcessExecutor(workers, copies=copies)
     try:
         yield executor
         executor.shutdown()

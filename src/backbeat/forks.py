@@ -1,96 +1,124 @@
-"""A piece of work in a copy of this process: watched as a `child.Child` is, and as good as free.
+"""Copies of this process as processes for work: all that is loaded here is there at once.
 
-All that is loaded is there at once. A copy has but one of its original's threads, whatever the
-others were about; so only a process that has no others is copied.
+A copy has but one of its original's threads, whatever the others were about. So only a process
+whose others just draw or wait is copied, and one that is lost is not replaced by another copy.
 """
 
+import contextlib
+import ctypes
 import os
-import pickle
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
-from typing import Any, NoReturn
+import weakref
+from pathlib import Path
+from typing import NoReturn
 
-from backbeat.child import Listener, answer_of, lost
-from backbeat.isolation import be_watched
+from backbeat.child import work_for
+
+_MAKERS = ("scipy_", "")  # of wheels; of distributions
 
 
 def can_fork() -> bool:
-    """Whether this process may be copied: on Linux, without threads and without TensorFlow."""
+    """Whether this process may be copied: on Linux, from its first thread, without TensorFlow."""
     # macOS's own libraries do not survive it, and TensorFlow's threads are none of Python's.
-    return (
-        sys.platform == "linux"
-        and threading.active_count() == 1
-        and "tensorflow" not in sys.modules
-    )
+    if sys.platform != "linux" or "tensorflow" in sys.modules:
+        return False
+    here = threading.current_thread()
+    others = (thread for thread in threading.enumerate() if thread is not here)
+    return here is threading.main_thread() and all(thread.daemon for thread in others)
 
 
 class Fork:
-    """A copy of this process that calls a function, from now on.
+    """A copy of this process that does one piece of work after another, for `child.Child`.
 
     Parameters
     ----------
-    function : callable
-        Without arguments. What it does to a file it does in a block of `isolation.guarded`.
+    alone : bool
+        Whether there are no others beside it, so that it may use more than one processor.
+
+    Attributes
+    ----------
+    stdin, stdout : binary files
+        For what it is asked and what it says.
+    returncode : int, optional
+        As `subprocess.Popen` gives it, once it has been waited for.
     """
 
-    def __init__(self, function: Callable[[], Any]) -> None:
-        reading, writing = os.pipe()
+    def __init__(self, *, alone: bool = False) -> None:
+        asked, self_asks = os.pipe()
+        self_hears, told = os.pipe()
+        self.returncode: int | None = None
         with warnings.catch_warnings():
             # The threads of NumPy's linear algebra, which are made for this.
             warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
-            self._process = os.fork()
-        if not self._process:
-            os.close(reading)
-            _work(function, writing)
-        os.close(writing)
-        self._told = os.fdopen(reading, "rb")
-        self._ended = False
+            self.pid = os.fork()
+        if not self.pid:
+            for number in (self_asks, self_hears):
+                os.close(number)
+            _be_a_copy(asked, told, alone)
+        for number in (asked, told):
+            os.close(number)
+        self.stdin = os.fdopen(self_asks, "wb")
+        self.stdout = os.fdopen(self_hears, "rb")
+        _forks.add(self)
 
-    def result(self) -> Any:
-        """Wait for what the function gives; what it raises is raised.
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._send(signal.SIGTERM)
 
-        Raises
-        ------
-        WorkerLostError
-            If it ended the process.
-        """
-        listener = Listener(self._told)
-        try:
-            good, result = listener.answer()
-        except (EOFError, pickle.UnpicklingError):
-            raise lost(self._wait(), listener.under_way, attempts=1) from None
-        self._wait()
-        if good:
-            return result
-        raise result
+    def kill(self) -> None:
+        """Have it end at once."""
+        self._send(signal.SIGKILL)
 
-    def end(self) -> None:
-        """End the process, if it is still there."""
-        self._told.close()
-        if not self._ended:
-            os.kill(self._process, signal.SIGKILL)
-            self._wait()
+    def _send(self, number: signal.Signals) -> None:
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
-    def _wait(self) -> int:
-        _, status = os.waitpid(self._process, 0)
-        self._ended = True
-        return os.waitstatus_to_exitcode(status)
+    def wait(self) -> int:
+        """Wait for its end, and give its `returncode`."""
+        if self.returncode is None:
+            _, status = os.waitpid(self.pid, 0)
+            self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
 
 
-def _work(function: Callable[[], Any], writing: int) -> NoReturn:
-    """Be the copy: do the work, say what came of it, and end without a trace."""
+_forks: weakref.WeakSet[Fork] = weakref.WeakSet()
+
+
+def _close_others() -> None:
+    """Let go of earlier copies: a later one must not keep the ends of their pipes open."""
+    for fork in list(_forks):
+        for file in (fork.stdin, fork.stdout):
+            if not file.closed:
+                os.close(file.fileno())
+
+
+def _one_thread_each() -> None:
+    """Have NumPy and SciPy, which are loaded already, compute with one thread in this process.
+
+    Copies fill the processors by themselves. Both bring OpenBLAS, under names of their own.
+    """
+    names = [f"{maker}openblas_set_num_threads{bits}" for maker in _MAKERS for bits in ("", "64_")]
+    mapped = Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines()
+    for path in {line.split(maxsplit=5)[5] for line in mapped if "openblas" in line}:
+        library = ctypes.CDLL(path)
+        for name in names:
+            if set_threads := getattr(library, name, None):
+                set_threads(1)
+
+
+def _be_a_copy(asked: int, told: int, alone: bool) -> NoReturn:
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who waits
-        with os.fdopen(writing, "wb") as answers:
-
-            def tell(under_way: object) -> None:
-                pickle.dump(under_way, answers)
-                answers.flush()
-
-            be_watched(tell)
-            answers.write(answer_of(function))
+        _close_others()
+        if not alone:
+            _one_thread_each()
+        # What the original does on a signal is not for its copies.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with os.fdopen(asked, "rb") as asked_file, os.fdopen(told, "wb") as told_file:
+            work_for(asked_file, told_file)
     finally:
-        os._exit(0)  # not through what the original has to do at its end
+        os._exit(1)  # not through what the original has to do at its end

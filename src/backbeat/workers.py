@@ -1,6 +1,6 @@
 """Processes of this machine as an executor that outlives each of them."""
 
-import pickle
+import pickle  # nosec B403 # only between a process and its own child, see SECURITY.md
 import sys
 import threading
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from backbeat.child import Child
+from backbeat.forks import Fork, can_fork
 
 
 class ProcessExecutor(Executor):
@@ -24,15 +25,21 @@ class ProcessExecutor(Executor):
         Processes at most; each is started when there is work for it.
     attempts : int
         Processes that a piece of work may cost.
+    copies : bool
+        Whether the first processes are copies of this one, where that can be (`forks.can_fork`):
+        they start in no time, with all that is loaded here.
     """
 
-    def __init__(self, workers: int, *, attempts: int = 3) -> None:
+    def __init__(self, workers: int, *, attempts: int = 3, copies: bool = False) -> None:
         self._attempts = attempts
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._main = getattr(sys.modules.get("__main__"), "__file__", None)
         self._lock = threading.Lock()
-        self._children: list[Child] = []
-        self._idle: list[Child] = []
+        # Copies are made before there is a thread.
+        many = workers if copies and can_fork() else 0
+        forks = [Fork(alone=workers == 1) for _ in range(many)]
+        self._children = [Child(self._main, attempts, fork) for fork in forks]
+        self._idle = list(self._children)
         self._stopped = threading.Event()
 
     def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
