@@ -389,7 +389,7 @@ def test_a_lost_chunk_is_told(tmp_path):
     store = store_of(tmp_path, made_mfcc_songs(y), y)
     chunk = next(path for path in (store.path / "features" / "c").rglob("*") if path.is_file())
     chunk.unlink()
-    with pytest.raises(BackbeatError, match=r"cannot be read .*missing.*prepare again"):
+    with pytest.raises(BackbeatError, match=r"cannot be read .*missing.*again with --mend"):
         find_suspects(open_features(store.path))
 
 
@@ -398,7 +398,7 @@ def test_a_damaged_chunk_is_told(tmp_path):
     store = store_of(tmp_path, made_mfcc_songs(y), y)
     chunk = next(path for path in (store.path / "features" / "c").rglob("*") if path.is_file())
     chunk.write_bytes(b"no chunk")
-    with pytest.raises(BackbeatError, match=r"cannot be read .*prepare again"):
+    with pytest.raises(BackbeatError, match=r"cannot be read .*again with --mend"):
         find_suspects(open_features(store.path))
 
 

@@ -10,6 +10,7 @@ A store is a Zarr group that describes itself:
   ``seconds``, ``digest`` (of the decoded samples), ``slices`` (how many of its slices hold
   something; 0 where the track was left out) and ``finding`` (what `check` says of it).
 - ``progress`` (only while it is being filled): one JSON record a finished block of tracks.
+- ``SHA256SUMS``: checksums of all files but the chunks of features, which have their own.
 
 Nothing in a store depends on when or by how many workers it was made.
 """
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError, one_line
+from backbeat.sums import first_changed, write_sums
 
 if TYPE_CHECKING:
     import zarr
@@ -226,7 +228,7 @@ class Features:
         except Exception as error:  # codecs raise errors of many kinds on damage
             raise BackbeatError(
                 f"{self.path}: features cannot be read ({one_line(error)}); "
-                "remove the folder and prepare again"
+                "`backbeat prepare` again with --mend makes it whole"
             ) from error
 
 
@@ -257,6 +259,8 @@ def open_features(path: Path) -> Features:
             f"{path}: these features are unfinished; run the same `backbeat prepare` again"
         )
     try:
+        if changed := first_changed(path):
+            raise ValueError(f"{changed} is not as it was written")
         frontend = frontends.from_dict(cast(dict[str, Any], attributes["frontend"]))
         genres = tuple(cast(Sequence[str], attributes["genres"]))
         table = _read_table(group)
@@ -324,7 +328,6 @@ def create_store(
     zarr.Group
     """
     import zarr
-    from zarr.codecs import ZstdCodec
 
     front = cast(Mapping[str, Any], attributes["frontend"])
     group = zarr.create_group(
@@ -338,7 +341,7 @@ def create_store(
         # 8-bit maps exactly); MFCCs reach four digits before the point and do not.
         dtype="float16" if front["name"] == "logmel" else "float32",
         chunks=(block, *shape[1:]) if front["name"] == "mfcc" else (block, 1, *shape[2:]),
-        compressors=ZstdCodec(level=1, checksum=True),
+        compressors=checked_zstd(),
         fill_value=0,
         dimension_names=("track", "slice", "frame", "band"),
     )
@@ -361,6 +364,20 @@ def write_table(group: "zarr.Group", table: TrackTable) -> None:
         columns.create_array("seconds", data=table.seconds, overwrite=True)
         columns.create_array("slices", data=table.slices, overwrite=True)
     group.attrs["complete"] = True
+    sum_up(Path(cast(Any, group.store).root))
+
+
+def sum_up(path: Path) -> None:
+    """Write the checksums of a finished store."""
+    files = [path / "zarr.json", path / "features" / "zarr.json", *(path / "tracks").rglob("*")]
+    write_sums(path, (file.relative_to(path).as_posix() for file in files if file.is_file()))
+
+
+def checked_zstd() -> Any:
+    """Give the codec of chunks that tell when they are damaged."""
+    from zarr.codecs import ZstdCodec
+
+    return ZstdCodec(level=1, checksum=True)
 
 
 def _read_table(group: "zarr.Group") -> TrackTable:

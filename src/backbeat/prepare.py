@@ -22,8 +22,16 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from backbeat import atomic, audio
+from backbeat import atomic, audio, sums
 from backbeat import frontend as frontends
+from backbeat.blocks import (
+    check_begun,
+    create_progress,
+    damaged_blocks,
+    filled_blocks,
+    forget_blocks,
+    require_same,
+)
 from backbeat.check import duplicate, excluded
 from backbeat.collection import Collection, Track, read_tags
 from backbeat.engine import InlineExecutor, map_unordered
@@ -35,6 +43,7 @@ from backbeat.features import (
     open_features,
     open_group,
     storable,
+    sum_up,
     write_table,
 )
 from backbeat.frontend import FrontEnd, Mfcc
@@ -108,6 +117,7 @@ def prepare(
     executor: Executor | None = None,
     windows: int | None = None,
     drop_duplicates: bool = False,
+    mend: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Fill the feature store `out` from a collection; resume it where it was begun before.
@@ -126,6 +136,8 @@ def prepare(
         (default 4). `Mfcc` takes the first 29 s, as the paper does.
     drop_duplicates : bool
         Leave out exact copies of another track's samples (the first by name is kept).
+    mend : bool
+        Read all features of a store that is finished, and make again those that are damaged.
     on_progress : callable, optional
         Called with (tracks done, tracks in all).
 
@@ -150,6 +162,7 @@ def prepare(
             executor or InlineExecutor(),
             windows,
             drop_duplicates,
+            mend,
             on_progress,
         )
 
@@ -161,18 +174,28 @@ def _prepare(
     executor: Executor,
     windows: int,
     drop_duplicates: bool,
+    mend: bool,
     on_progress: Callable[[int, int], None] | None,
 ) -> Summary:
     group = _open_or_create(collection, out, front, windows, drop_duplicates)
-    if not group.attrs.get("complete"):
-        size = array_in(group, "features").chunks[0]
-        blocks = _blocks(collection, out, front, windows, size)
-        _fill(group, blocks, len(collection.tracks), executor, on_progress)
-        table = _finish(group, collection, drop_duplicates)
-    else:
+    complete = bool(group.attrs.get("complete"))
+    if complete:
         table = open_features(out).table
+        if (out / "progress").exists() and not (out / sums.NAME).exists():
+            sum_up(out)  # it was killed before it had come to that
         if on_progress:
             on_progress(len(table), len(table))
+    damaged = damaged_blocks(out) if complete and mend else ()
+    if damaged or not complete:
+        size = array_in(group, "features").chunks[0]
+        blocks = _blocks(collection, out, front, windows, size)
+        if damaged:
+            forget_blocks(group, out, damaged)
+        _fill(group, out, blocks, len(collection.tracks), executor, on_progress)
+        if damaged:
+            require_same(group, out, damaged, table)
+        else:
+            table = _finish(group, collection, drop_duplicates)
     _tidy(out)
     summary = _summary(table)
     if not summary.kept:
@@ -285,12 +308,13 @@ def _require_a_file(job: _Block) -> None:
 
 def _fill(
     group: zarr.Group,
+    out: Path,
     blocks: Iterable[_Block],
     tracks: int,
     executor: Executor,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
-    filled = [bool(record) for record in np.asarray(array_in(group, "progress")[:])]
+    filled = filled_blocks(group, out)
     size = array_in(group, "features").chunks[0]
     done = sum(min(size, tracks - size * index) for index, done in enumerate(filled) if done)
     if on_progress:
@@ -366,6 +390,8 @@ def _open_or_create(
         "windows": windows,
         "drop_duplicates": drop_duplicates,
     }
+    tracks = len(collection.tracks)
+    shape = (tracks, front.shape[0] * windows, *front.shape[1:])
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         group = open_group(out, mode="r+")
         for key, what in (
@@ -379,14 +405,14 @@ def _open_or_create(
                 raise BackbeatError(
                     f"{out}: holds features of {what}; remove it or choose another -o"
                 )
+        if not group.attrs.get("complete"):
+            check_begun(group, out, shape)
         return group
-    tracks = len(collection.tracks)
-    shape = (tracks, front.shape[0] * windows, *front.shape[1:])
     # A store either is there with all its parts or not at all.
     with atomic.replacing_folder(out) as beside:
         group = create_store(beside, shape=shape, block=_block_size(tracks), attributes=wanted)
         blocks = -(-tracks // _block_size(tracks))
-        group.create_array("progress", shape=(blocks,), chunks=(1,), dtype=str)
+        create_progress(group, blocks)
     return open_group(out, mode="r+")
 
 

@@ -67,11 +67,20 @@ def check_sums(folder: Path, names: Iterable[str], remedy: str) -> None:
             )
 
 
-def agrees(path: Path) -> bool:
-    """Say whether a file is as it was summed up in its folder; yes where nothing was."""
-    if not (path.parent / NAME).exists():
-        return True
-    return _read(path.parent).get(path.name) == _sum(path)
+def first_changed(folder: Path) -> str | None:
+    """Name a file of all that were summed up in a folder that is gone, or not as it was.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it was not summed up, nothing is checked.
+    """
+    if not (folder / NAME).exists():
+        return None
+    for name, digest in _read(folder).items():
+        if not (folder / name).is_file() or digest != _sum(folder / name):
+            return name
+    return None
 
 
 def _sum(path: Path) -> str:

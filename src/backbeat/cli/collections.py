@@ -91,6 +91,10 @@ def prepare(
     drop_duplicates: Annotated[
         bool, typer.Option("--drop-duplicates", help="Leave out exact copies of another track.")
     ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option("--mend", help="Read a finished store, and make again what is damaged of it."),
+    ] = False,
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> None:
@@ -113,6 +117,7 @@ def prepare(
             executor=executor,
             windows=windows,
             drop_duplicates=drop_duplicates,
+            mend=mend,
             on_progress=told,
         )
     say(f"{out}: features of {summary.kept:,} of {summary.tracks:,} tracks")

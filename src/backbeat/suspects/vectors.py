@@ -137,5 +137,6 @@ def _fewer_bands(slices: Array) -> Array:
 
 def _damaged(features: Features, reason: str) -> BackbeatError:
     return BackbeatError(
-        f"{features.path}: features cannot be read ({reason}); remove the folder and prepare again"
+        f"{features.path}: features cannot be read ({reason}); `backbeat prepare` again with "
+        "--mend makes it whole"
     )
