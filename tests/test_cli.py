@@ -80,6 +80,8 @@ def test_every_verb_has_help(cli, names):
     status, out, err = cli(*names, "--help")
     assert (status, err) == (0, "")
     assert out.startswith(f"Usage: backbeat {' '.join(names)}".rstrip() + " ")
+    listed = out.partition("Commands:")[2]
+    assert "..." not in listed  # whole sentences, on any terminal
 
 
 def test_every_option_is_explained():

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from backbeat import __version__
 from backbeat.cli import (
@@ -40,7 +41,21 @@ _REMEDIES = {
     errno.EPERM: "change its rights, or choose another place",
 }
 
+_LONGEST = 200  # characters of a verb's line in the help
+
+
+class _Verbs(TyperGroup):
+    """Lists the verbs with whole sentences, where Typer cuts them to a line of the terminal."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        verbs = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, verb.get_short_help_str(_LONGEST)) for name, verb in verbs if verb]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 app = typer.Typer(
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -65,7 +80,7 @@ def backbeat(
 
 
 app.command()(collections.check)
-app.add_typer(collections.data, name="data")
+app.add_typer(collections.data, name="data", cls=_Verbs)
 app.command()(collections.prepare)
 app.command("import-features")(collections.import_features)
 app.command("models")(models.models)
