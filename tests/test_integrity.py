@@ -178,7 +178,7 @@ def test_not_finite(tmp_path):
     samples[200] = np.inf
     path = write(tmp_path / "song.wav", samples, subtype="FLOAT")
     assert kinds(path) == [("unusable", "not-finite")]
-    assert reasons(path) == ["4 samples are not numbers (NaN or infinite)"]
+    assert reasons(path) == ["4 samples are not numbers, or too large for any sound"]
 
 
 def test_eight_bits_are_usable(tmp_path):

@@ -155,8 +155,8 @@ class Classifier:
         with audio.open_source(path) as source:
             listening = Listening(source, front, self.windows)
             for window in listening:
-                if not np.isfinite(window.samples).all():
-                    raise audio.AudioError(path, "holds samples that are not numbers")
+                if not audio.is_sound(window.samples):
+                    raise audio.AudioError(path, audio.NO_SOUND)
                 if np.abs(window.samples).max() >= _SILENCE:
                     extracted = front.extract(window.samples)
                     x = frontends.as_input(extracted, front, described.input)

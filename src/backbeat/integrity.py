@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from xxhash import xxh3_128
 
-from backbeat.audio import AudioError, AudioInfo, open_source
+from backbeat.audio import LOUDEST, AudioError, AudioInfo, open_source
 from backbeat.containers import breaks_off, promised_seconds
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Inspector:
         self.info = info
         self._frames = 0
         self._peak = 0.0
-        self._not_finite = 0
+        self._no_sound = 0
         self._at_full_scale = 0
         self._at_peak = 0
         self._error: AudioError | None = None
@@ -144,7 +144,7 @@ class Inspector:
         self._hash = xxh3_128(f"{info.sample_rate} Hz, {info.channels} channels;".encode())
 
     def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """Pass blocks through unchanged, and note what is in them.
+        """Pass blocks through, and note what is in them.
 
         Parameters
         ----------
@@ -154,7 +154,8 @@ class Inspector:
         Yields
         ------
         ndarray of float32, shape (frames, channels)
-            The same blocks.
+            The same blocks, but with zeros where samples are no sound (see `audio.is_sound`): what
+            is computed from them is not kept, and need not overflow.
 
         Raises
         ------
@@ -163,8 +164,7 @@ class Inspector:
         """
         try:
             for block in blocks:
-                self._note(block)
-                yield block
+                yield self._note(block)
         except AudioError as error:
             self.failed(error)
             raise
@@ -191,15 +191,15 @@ class Inspector:
         info = self.info
         return Inspection(seconds, info.sample_rate, info.channels, digest, tuple(findings))
 
-    def _note(self, block: Samples) -> None:
-        """Take one block into account."""
+    def _note(self, block: Samples) -> Samples:
+        """Take one block into account; give it without what is no sound."""
         self._frames += len(block)
         self._hash.update(np.ascontiguousarray(block).data)
         peak = float(max(block.max(initial=0.0), -block.min(initial=0.0)))
-        if not np.isfinite(peak):
-            finite = np.isfinite(block)
-            self._not_finite += int(block.size - np.count_nonzero(finite))
-            block = np.where(finite, block, np.float32(0))
+        if not peak <= LOUDEST:  # NaN, too
+            sound = np.abs(block) <= LOUDEST
+            self._no_sound += int(block.size - np.count_nonzero(sound))
+            block = np.where(sound, block, np.float32(0))
             peak = float(max(block.max(initial=0.0), -block.min(initial=0.0)))
         # Runs that a block's edge divides may be missed: a sample in 100,000.
         if peak >= CLIPPED_LEVEL:
@@ -210,6 +210,7 @@ class Inspector:
             self._peak = peak
         if peak >= CLIPPED_LEVEL * self._peak >= SILENT_PEAK:
             self._at_peak += _in_runs(np.abs(block) >= CLIPPED_LEVEL * self._peak)
+        return block
 
     def _whole(self, seconds: float) -> Iterator[Finding]:
         """Say whether the whole file is there."""
@@ -231,8 +232,8 @@ class Inspector:
         if seconds < min_seconds:
             what = f"{seconds:.2f} s long, the front-end needs {min_seconds:.1f} s"
             yield Finding("unusable", "too-short", what)
-        if self._not_finite:
-            what = f"{self._not_finite:,} samples are not numbers (NaN or infinite)"
+        if self._no_sound:
+            what = f"{self._no_sound:,} samples are not numbers, or too large for any sound"
             yield Finding("unusable", "not-finite", what)
         if self._frames and self._peak < SILENT_PEAK:
             what = "only zeros" if not self._peak else f"peak {20 * np.log10(self._peak):.0f} dBFS"

@@ -39,7 +39,8 @@ class Listening:
     source : Source
     frontend : FrontEnd
     most : int, optional
-        The most windows, spread over the song; what lies between is not decoded. All by default.
+        The most windows, spread over the song; what lies between is not decoded, unless to learn
+        the length of a song that does not declare it. All by default.
     """
 
     def __init__(self, source: audio.Source, frontend: FrontEnd, most: int | None = None) -> None:
@@ -49,27 +50,49 @@ class Listening:
         self._most = most
 
     def __iter__(self) -> Iterator[Window]:
-        declared = self._source.info.seconds
-        length = self._frontend.window_samples / self._frontend.sample_rate
-        if self._most is None or declared is None or declared < (self._most + 1) * length:
+        seconds = self._source.info.seconds
+        if self._most is None or (seconds is not None and not self._is_long(seconds)):
             yield from self._all(self._source)
             return
-        # Its estimated length can be far too long: an MP3 without a count of its frames.
-        heard = False
-        for number in frontends.spread(declared, self._frontend, self._most):
-            start = number * length
+        if seconds is not None:
+            heard = False
+            for window in self._few(self._source, seconds):
+                heard = True
+                yield window
+            if heard:
+                self.seconds = seconds
+                return
+        # It declares no length, or far too much: an MP3 without a count of its frames.
+        path = self._source.path
+        with audio.open_source(path) as anew:
+            seconds = sum(map(len, anew)) / anew.info.sample_rate
+            if self._is_long(seconds):
+                yield from self._few(anew, seconds)
+                self.seconds = seconds
+                return
+        with audio.open_source(path) as anew:
+            yield from self._all(anew)
+
+    def _is_long(self, seconds: float) -> bool:
+        return self._most is not None and seconds >= (self._most + 1) * self._length
+
+    @property
+    def _length(self) -> float:
+        """Of a window, in seconds."""
+        return self._frontend.window_samples / self._frontend.sample_rate
+
+    def _few(self, source: audio.Source, seconds: float) -> Iterator[Window]:
+        """Give the windows that are spread over a song, without decoding what lies between."""
+        for number in frontends.spread(seconds, self._frontend, self._most or 0):
+            start = number * self._length
             try:
-                blocks = self._mono(self._source.since(start))
-                window = next(frontends.windows(blocks, self._frontend), None)
+                window = next(
+                    frontends.windows(self._mono(source.since(start)), self._frontend), None
+                )
             except audio.AudioError:  # it ends before, or cannot be entered there
                 continue
             if window is not None:
-                heard = True
                 yield Window(start, window)
-        self.seconds = declared
-        if not heard:
-            with audio.open_source(self._source.path) as anew:
-                yield from self._all(anew)
 
     def _all(self, blocks: Iterable[Array]) -> Iterator[Window]:
         rate = self._frontend.sample_rate

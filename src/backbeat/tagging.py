@@ -39,10 +39,12 @@ class Tagger:
         Raises
         ------
         BackbeatError
-            If the file cannot be decoded.
+            If the file cannot be decoded, or holds what is no sound.
         """
         total, patches = np.zeros(len(MSD)), 0
         for window in _windows(path):
+            if not audio.is_sound(window):
+                raise audio.AudioError(path, audio.NO_SOUND)
             given = self.network(frontend.patches(frontend.spectrogram(window))).tags
             total += given.sum(axis=0, dtype=np.float64)
             patches += len(given)

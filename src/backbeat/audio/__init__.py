@@ -18,20 +18,26 @@ from backbeat.audio.reading import duration, mono_blocks, open_source, read
 from backbeat.audio.source import (
     AUDIO_SUFFIXES,
     BLOCK_SAMPLES,
+    LOUDEST,
+    NO_SOUND,
     AudioError,
     AudioInfo,
     Source,
     display_name,
+    is_sound,
 )
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "BLOCK_SAMPLES",
+    "LOUDEST",
+    "NO_SOUND",
     "AudioError",
     "AudioInfo",
     "Source",
     "display_name",
     "duration",
+    "is_sound",
     "mono_blocks",
     "open_source",
     "read",

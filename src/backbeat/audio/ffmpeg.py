@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
@@ -54,20 +56,16 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     import av
 
     try:
-        container = stack.enter_context(
-            # "file:" keeps a name like "concat:a" from being taken for an address.
-            av.open(
-                f"file:{path}",
-                options={"format_whitelist": _FORMATS},
-                metadata_errors="replace",
-            )
-        )
+        container = stack.enter_context(open_container(path))
     except (av.FFmpegError, OSError, ValueError) as error:
         what = f"not audio that can be played ({_words(error)})"
         raise AudioError(path, what, "not-audio") from None
     if not container.streams.audio:
         raise AudioError(path, "not audio: it holds no sound track", "not-audio")
     stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        what = "not audio that can be played (its coding is not known)"
+        raise AudioError(path, what, "not-audio")
     stream.codec_context.thread_count = 1  # workers are many already
     frames = _frames(path, container, stream)
     first = next(frames, None)
@@ -84,6 +82,45 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     return Source(path, info, _blocks(path, info, chain([first], frames)), since)
 
 
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a file by FFmpeg, of whose streams only the sound is ever decoded.
+
+    Else FFmpeg decodes the first of all pictures to learn their colours: a cover of 15,000 x 15,000
+    pixels, which is 650 kB of PNG, takes 650 MB and many seconds.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    av.FFmpegError or OSError or ValueError
+        If it cannot be opened.
+    """
+    import av
+
+    return av.open(
+        # "file:" keeps a name like "concat:a" from being taken for an address.
+        f"file:{path}",
+        options={"format_whitelist": _FORMATS, "codec_whitelist": _sound_decoders()},
+        metadata_errors="replace",
+    )
+
+
+@functools.cache
+def _sound_decoders() -> str:
+    """Name all of FFmpeg's decoders of sound."""
+    from av.codec import Codec, codecs_available
+    from av.codec.codec import UnknownCodecError
+
+    names = []
+    for name in sorted(codecs_available):
+        with contextlib.suppress(UnknownCodecError):  # it encodes only
+            if Codec(name, "r").type == "audio":
+                names.append(name)
+    return ",".join(names)
+
+
 def _seconds(container: av.container.InputContainer, stream: Any) -> float | None:
     """Give the declared length of the sound, in seconds."""
     if container.format.name.startswith("mov") and stream.duration:
@@ -97,7 +134,8 @@ def _seconds(container: av.container.InputContainer, stream: Any) -> float | Non
 
 def is_cover(stream: Any) -> bool:
     """Say whether a stream is a still picture (PyAV has a name for that since 14 only)."""
-    return stream.type == "video" and stream.codec_context.name in _PICTURES
+    coding = stream.codec_context  # None where FFmpeg does not know it
+    return stream.type == "video" and coding is not None and coding.name in _PICTURES
 
 
 def _frames(
@@ -109,7 +147,7 @@ def _frames(
     packets = damaged = 0
     done = 0.0
     try:
-        for packet in container.demux(stream):
+        for packet in _packets(container, stream):
             packets += 1
             try:
                 frames = packet.decode()
@@ -124,6 +162,13 @@ def _frames(
         raise AudioError(path, what) from None
     if done and damaged > max(_DAMAGED_FEW, _DAMAGED_SHARE * packets):
         raise AudioError(path, f"damaged: {damaged} of its {packets} packets cannot be decoded")
+
+
+def _packets(container: av.container.InputContainer, stream: Any) -> Iterator[Any]:
+    """Give the packets of a stream, the empty one last that asks for what a decoder holds back."""
+    # PyAV looks for a last packet of streams, too, that appeared while it read.
+    with contextlib.suppress(IndexError):
+        yield from container.demux(stream)
 
 
 def _frames_since(

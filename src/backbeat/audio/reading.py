@@ -13,7 +13,7 @@ import numpy as np
 
 from backbeat.audio.ffmpeg import open_ffmpeg
 from backbeat.audio.sndfile import open_sndfile
-from backbeat.audio.source import AudioError, AudioInfo, Source, mix
+from backbeat.audio.source import NO_SOUND, AudioError, AudioInfo, Source, is_sound, mix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,14 +119,17 @@ def read(path: Path, *, sample_rate: int, seconds: float | None = None) -> NDArr
     Raises
     ------
     AudioError
-        If the file cannot be played.
+        If the file cannot be played, or its samples are no sound, see `is_sound`.
     """
     with open_source(path) as source:
         blocks: Iterable[Samples] = source
         if seconds is not None:
             blocks = _first_frames(source, math.ceil(seconds * source.info.sample_rate))
         parts = list(mono_blocks(blocks, source.info, sample_rate))
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    if not is_sound(samples):
+        raise AudioError(path, NO_SOUND)
+    return samples
 
 
 def duration(path: Path) -> float | None:

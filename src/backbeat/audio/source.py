@@ -29,6 +29,11 @@ AUDIO_SUFFIXES = frozenset(
 BLOCK_SAMPLES = 4_000_000  # over all channels: 16 MB, whatever a header says
 CHANNELS = range(1, 65)
 RATES = range(1_000, 768_001)
+LOUDEST = 2.0**32
+"""No sample of any sound is larger: files of floats that keep the scale of 32-bit integers reach
+2**31, and from about 1e16 on a spectrum overflows."""
+NO_SOUND = "holds samples that are not numbers, or far too large for any sound"
+"""What is wrong with a file for which `is_sound` is not true."""
 
 Kind = Literal["unreadable", "not-audio"]
 
@@ -178,7 +183,20 @@ def mix(block: Samples) -> NDArray[np.float32]:
     """
     if block.shape[1] == 1:
         return block[:, 0]
-    if block.shape[1] == 2:  # numpy's mean over so short an axis takes five times as long
-        return (block[:, 0] + block[:, 1]) * np.float32(0.5)
-    mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
-    return mono
+    with np.errstate(over="ignore", invalid="ignore"):  # see `is_sound`
+        if block.shape[1] == 2:  # numpy's mean over so short an axis takes five times as long
+            return (block[:, 0] + block[:, 1]) * np.float32(0.5)
+        mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+        return mono
+
+
+def is_sound(samples: NDArray[np.float32]) -> bool:
+    """Say whether all samples are numbers, and none is beyond `LOUDEST`.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (...)
+        Full scale at 1.
+    """
+    # Nothing compares with NaN.
+    return bool(samples.min(initial=0) >= -LOUDEST and samples.max(initial=0) <= LOUDEST)

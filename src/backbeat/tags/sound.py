@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from backbeat.audio.ffmpeg import is_cover
+from backbeat.audio.ffmpeg import is_cover, open_container
 
 
 def same_sound(one: Path, other: Path) -> bool:
@@ -27,8 +27,7 @@ def same_sound(one: Path, other: Path) -> bool:
 def _packets(path: Path) -> list[tuple[int, int, str]]:
     """Tell place, number of packets and digest of each stream; none on an error."""
     try:
-        # "file:" keeps a name like "concat:a" from being taken for an address.
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+        with open_container(path) as container:
             # Of a video, its pictures too; cover art is a tag, and may stand elsewhere.
             streams = [one for one in container.streams if not is_cover(one)]
             digests = {stream.index: hashlib.sha256() for stream in streams}
