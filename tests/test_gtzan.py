@@ -372,6 +372,25 @@ def test_bombs(tmp_path, monkeypatch):
     assert contents(tmp_path / "out") == {}
 
 
+def test_what_is_passed_over_is_no_bomb(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "MOST_BYTES", 1_000_000)
+    archive = tmp_path / "bomb.tar.gz"
+    archive.write_bytes(tar_gz([GOOD, ("README", bytes(1_000_000))]))
+    assert "unpacks to more than" in error_of(tmp_path / "out", source=archive)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_header_that_would_fill_the_memory(tmp_path, kind):
+    header = tarfile.TarInfo("long")
+    header.type, header.size = kind, 16 * 2**20
+    for before in (b"", tar_gz([GOOD])):
+        plain = gzip.decompress(before).rstrip(b"\0") if before else b""
+        plain += bytes(-len(plain) % 512) + header.tobuf() + bytes(header.size)
+        for name, content in (("a.tar.gz", gzip.compress(plain, 1)), ("a.tar", plain)):
+            (tmp_path / name).write_bytes(content)
+            assert "not a whole archive" in error_of(tmp_path / "out", source=tmp_path / name)
+
+
 def test_no_such_archive(tmp_path):
     assert "gone.zip: No such file" in error_of(tmp_path / "out", source=tmp_path / "gone.zip")
 

@@ -21,7 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, cast
 
 from backbeat.audio import AUDIO_SUFFIXES, display_name
 from backbeat.errors import BackbeatError
@@ -260,9 +260,36 @@ def _write(content: IO[bytes], target: Path, room: int, shown: str) -> int:
         while piece := content.read(PIECE):
             room -= len(piece)
             if room < 0:
-                raise BackbeatError(f"{shown}: unpacks to more than 4 GB, so it is not GTZAN")
+                raise _too_much(shown)
             file.write(piece)
     return room
+
+
+def _too_much(shown: str) -> BackbeatError:
+    return BackbeatError(f"{shown}: unpacks to more than 4 GB, so it is not GTZAN")
+
+
+class _Bounded:
+    """A stream for `tarfile`, which reads headers in one piece however long they say they are."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= 8 * PIECE:
+            raise tarfile.ReadError("a header is too long")
+        content: bytes = self._file.read(size)
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class _Tar(tarfile.TarFile):
+    """A tar archive whose headers are bounded; `open` undoes its compression first."""
+
+    def __init__(self, name: Any, mode: Any, fileobj: Any, **options: Any) -> None:
+        super().__init__(name, mode, cast(IO[bytes], _Bounded(fileobj)), **options)
 
 
 def _require_harmless(archive: Path, name: str, count: int, plain: bool) -> None:
@@ -279,9 +306,13 @@ def _require_harmless(archive: Path, name: str, count: int, plain: bool) -> None
 
 def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Give a tar archive's files, one at a time."""
-    with tarfile.open(archive) as tar:
+    size = 0
+    with archive.open("rb") as file, _Tar.open(fileobj=file) as tar:
         for count, member in enumerate(tar, 1):
             _require_harmless(archive, member.name, count, member.isfile() or member.isdir())
+            size += member.size  # what is passed over is unpacked, too
+            if size > MOST_BYTES:
+                raise _too_much(display_name(archive))
             content = tar.extractfile(member)
             if content is not None:
                 with content:
