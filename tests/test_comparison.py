@@ -7,11 +7,13 @@ from scipy import stats
 from backbeat import figures
 from backbeat.comparison import (
     Contender,
+    ResampledT,
     Trial,
     bootstrap_interval,
     compare,
     corrected_resampled_t,
     holm,
+    intervals,
     mcnemar,
 )
 from backbeat.figures.comparison import alike
@@ -63,6 +65,25 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     assert 180 <= covered <= 199
 
 
+def test_an_interval_holds_its_ends_and_says_its_level():
+    values = np.arange(30) / 30
+    found = bootstrap_interval(values, [str(n) for n in range(30)], level=0.8)
+    assert found.level == 0.8
+    assert found.low in found and found.high in found
+    assert found.low - 1e-9 not in found and found.high + 1e-9 not in found
+    wider = bootstrap_interval(values, [str(n) for n in range(30)])
+    assert wider.low < found.low < found.high < wider.high
+    alone = bootstrap_interval(np.ones(1), ["one song"])
+    assert (alone.groups, alone.high) == (1, 1.0)
+
+
+def test_an_interval_does_not_hang_on_how_many_are_drawn_at_once(monkeypatch):
+    values, groups = np.arange(40) % 7 / 7, [str(n // 2) for n in range(40)]
+    whole = bootstrap_interval(values, groups, resamples=1_001)
+    monkeypatch.setattr(intervals, "_NUMBERS_AT_ONCE", 2_000)  # a hundred at once
+    assert bootstrap_interval(values, groups, resamples=1_001) == whole
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_all_or_nothing_is_no_certainty(share):
     found = bootstrap_interval(np.full(30, share), [str(n) for n in range(30)])
@@ -95,7 +116,10 @@ def test_the_corrected_t_is_smaller_than_students():
     assert corrected.p > plain.pvalue
     assert corrected_resampled_t(differences[:1], 0.25) is None
     assert corrected_resampled_t(np.zeros(3), 0.25).p == 1.0
-    assert corrected_resampled_t(np.full(3, 0.5), 0.25).p == 0.0
+    assert corrected_resampled_t(np.full(3, 0.5), 0.25) == ResampledT(3, 0.5, np.inf, 0.0)
+    assert corrected_resampled_t(np.full(3, -0.5), 0.25) == ResampledT(3, -0.5, -np.inf, 0.0)
+    assert corrected_resampled_t(np.zeros(2), 0.25) == ResampledT(2, 0.0, 0.0, 1.0)
+    assert (corrected.trials, corrected.mean) == (5, pytest.approx(0.04))
 
 
 def test_holm_by_hand():

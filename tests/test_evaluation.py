@@ -242,12 +242,16 @@ def test_bad_metrics_are_refused(text):
         ({"genres": ("blues", "rock", "rock")}, "distinct"),
         ({"truth": [0, 0, 1, 1, 3]}, "row 4.*none of the genres"),
         ({"truth": [0, 0, 1, 1, -1]}, "row 4.*none of the genres"),
-        ({"truth": [0, 0, 1, 1, 0.5]}, "whole numbers"),
+        ({"truth": [0, 0, 1, 1, 0.5]}, "^truth must be whole numbers, not float64$"),
+        ({"slices": [0, 1, 0, 1, 2.0]}, "^slices must be whole numbers, not float64$"),
         ({"truth": [0, 1, 1, 1, 1]}, "slice 1 of track 'a': its track has another true genre"),
         ({"slices": [0, 0, 0, 1, 2]}, "slice 0 of track 'a' is there twice"),
         ({"slices": [0, 1, 0, 1, -2]}, "negative"),
         ({"probabilities": np.full((5, 3), np.nan)}, "row 0.*not a finite number"),
         ({"probabilities": np.full((5, 3), np.inf)}, "row 0.*not a finite number"),
+        ({"probabilities": [[np.inf, -np.inf, 1]] * 5}, "row 0.*not a finite number"),
+        ({"probabilities": [[1.5, 0, 0]] * 5}, "not in 0 to 1"),
+        ({"probabilities": [[1, 0, 0]] * 4 + [[1, 1, 0]]}, "row 4: slice 2 of track 'b': the prob"),
         ({"probabilities": [[0.5, 0.6, -0.1]] * 5}, "not in 0 to 1"),
         ({"probabilities": [[0.5, 0.3, 0.1]] * 5}, "do not sum to 1"),
     ],
@@ -255,6 +259,12 @@ def test_bad_metrics_are_refused(text):
 def test_what_cannot_be_scored_is_refused(parts, words):
     with pytest.raises(ValueError, match=words):
         changed(**parts)
+
+
+def test_names_and_numbers_of_any_kind_become_text_and_floats():
+    given = changed(tracks=np.array([1, 1, 2, 2, 2]), slices=np.arange(5, dtype=np.uint8))
+    assert given.tracks.tolist() == ["1", "1", "2", "2", "2"]
+    assert (given.slices.dtype, given.probabilities.dtype) == (np.int64, np.float64)
 
 
 def test_half_precision_probabilities_pass():

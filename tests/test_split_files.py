@@ -77,6 +77,7 @@ def test_what_a_split_leaks_is_seen(tmp_path):
     digests = [same.get(name[-6:-4], "") for name in NAMES]
     assert make_split(examples(digests=digests), protocol).leak == LEAKS["copies"]
     assert make_split(examples(), protocol).leak == ""
+    assert make_split(examples(artists=list(NAMES)), protocol).leak == ""  # each its own
 
 
 def test_slices_can_be_divided(tmp_path):

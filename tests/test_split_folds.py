@@ -198,3 +198,12 @@ def test_published_splits_need_gtzan(protocol):
         BackbeatError, match=f"--split {protocol.partition(':')[0]}: .* no track of GTZAN"
     ):
         make_split(gtzan_like(slices=1), protocol)
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(None, 0.15), (0.0, 0.0), (0.3, 0.3)])
+def test_of_published_folds_a_share_of_the_training_part_validates(share, wanted):
+    for split in make_folds(gtzan_examples(), "gtzan-folds", valid_share=share):
+        train, valid = (len(split.rows(part)) for part in ("train", "valid"))
+        assert split.valid_share == wanted
+        assert valid / (train + valid) == pytest.approx(wanted, abs=0.03)
+        assert split.test_share == pytest.approx(1 / 3)
