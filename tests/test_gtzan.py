@@ -1,6 +1,7 @@
 """GTZAN's facts are right, and `fetch` gets it whole from whatever is at hand, or says how."""
 
 import contextlib
+import gzip
 import hashlib
 import http.server
 import io

@@ -50,8 +50,10 @@ def require_plain(network: bytes) -> None:
             parts += 1
             if parts > _MOST_PARTS:
                 raise ValueError(f"it has more than {_MOST_PARTS:,} parts")
-            if kind == "node" and number == _DOMAIN and value not in _ONNX_DOMAINS:
-                raise ValueError("it needs operations that are not ONNX's own")
+            if kind == "node" and number == _DOMAIN and isinstance(value, memoryview):
+                if value.tobytes() not in _ONNX_DOMAINS:
+                    raise ValueError("it needs operations that are not ONNX's own")
+                continue
             if kind == "tensor" and number in (_EXTERNAL_DATA, _DATA_LOCATION) and value:
                 raise ValueError("it names files outside of it")
             name = inside.get(number)
