@@ -1,7 +1,9 @@
 """A general search with Optuna: its TPE sampler over `space`, and early ends for what is behind.
 
 The study is kept in SQLite. What is suggested next depends on the seed and on the trials that are
-finished, not on how often the search was stopped in between: the sampler is made anew for each.
+finished, not on how often the search was stopped in between: the sampler is made anew for each. So
+a study that is damaged, or was cut off while it was written, is made again from the judgements that
+are on the disk, and comes to the same.
 """
 
 import functools
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.history import Epoch
+from backbeat.sums import first_changed, write_sums
 from backbeat.tuning.judge import Judge, PrunedError
 from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
 from backbeat.tuning.moves import Family, scaled
@@ -70,6 +73,9 @@ def run_study(
     """
     optuna = _load_optuna()
     empty = log
+    if first_changed(storage.parent) == storage.name:
+        for part in (storage, storage.with_name(f"{storage.name}-journal")):
+            part.unlink(missing_ok=True)
     study = _open(optuna, storage, scale)
     state = optuna.trial.TrialState
     for left in study.get_trials(deepcopy=False, states=(state.RUNNING,)):
@@ -97,6 +103,8 @@ def run_study(
         else:
             _tell(study, trial, judgement, optuna)
             unfit = 0
+        finally:
+            write_sums(storage.parent, (storage.name,))
         log = _log_of(study, optuna, empty)
         if on_trial:
             on_trial(log)
