@@ -57,7 +57,7 @@ def progress(
         console=console,
         redirect_stdout=False,
     )
-    with bar, _above(console):
+    with bar, _above(console) as above:
         task = bar.add_task(what, total=None, speed="")
 
         def told(done: int, total: int | None, now: str = what) -> None:
@@ -66,18 +66,20 @@ def progress(
             bar.update(task, description=now, completed=done, total=total, speed=speed)
 
         yield told
+        # Below what was printed, a bar that is full tells nothing more.
+        bar.live.transient = above is not None and above.used
 
 
 @contextlib.contextmanager
-def _above(console: "Console") -> Iterator[None]:
+def _above(console: "Console") -> Iterator["_Above | None"]:
     """Let what is printed appear above a bar of the console, if both are on a terminal."""
     if not sys.stdout.isatty():
-        yield
+        yield None
         return
     above = _Above(console)
     try:
         with contextlib.redirect_stdout(above):
-            yield
+            yield above
     finally:
         above.end()
 
@@ -89,10 +91,12 @@ class _Above(io.TextIOBase):
         self._console = console
         self._text = ""
         self._shown = 0.0
+        self.used = False
 
     def write(self, text: str) -> int:
         """Take text; it is shown within a moment, or with what comes next."""
         self._text += text
+        self.used = True
         # Each time the bar is drawn anew, which takes longer than to look up a known answer.
         if time.monotonic() > self._shown + _SECONDS_BETWEEN:
             self.show()
