@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from backbeat.classify import Answer, Failure, Moment
 from backbeat.errors import BackbeatError
 from backbeat.features import open_features
 from backbeat.library.playlists import file_name, write_playlist
-from backbeat.web import view
+from backbeat.web import Limits, connections, forms, intake, uploads, view
 from backbeat.web.service import shown_name
 from backbeat.zoo.spec import read_spec
 from bundles import make_bundle, make_description
@@ -293,3 +294,43 @@ def test_nothing_runs_code_that_was_read():
             assert named["autoescape"] == "True", path
         if called == "zarr.open_group":
             assert named["zarr_format"] == "3", path
+
+
+# --- What SECURITY.md says
+
+
+def test_every_promise_names_tests_that_are_there():
+    here = Path(__file__).parent
+    page = (here.parent / "SECURITY.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| **")]
+    assert len(rows) > 8
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row.split("|")[2])
+        assert named, row
+        for name in named:
+            assert (here / f"{name}.py").is_file(), name
+    for place, anchor in re.findall(r"\]\((docs/[^)#]+)#([^)]+)\)", page):
+        headings = re.findall(r"^#+ (.+)$", (here.parent / place).read_text("utf-8"), re.MULTILINE)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_limits_are_those_of_the_page():
+    page = (Path(__file__).parents[1] / "SECURITY.md").read_text("utf-8")
+    limits = Limits()
+    for words in (
+        f"| one file | {limits.megabytes} MB |",
+        f"| a song | {limits.minutes} minutes |",
+        f"| files of one request | {limits.files} (",
+        f"be answered | {limits.seconds} s |",
+        f"| {limits.grace_seconds:.0f} s, and a second for each {intake._SLOWEST // 1024} KiB",
+        f"| {limits.at_once} and {limits.waiting} |",
+        f"| requests with files at once | {intake._AT_ONCE} |",
+        f"| connections | {connections._MOST}, or half of the files",
+        f"{forms._FIELDS} other fields of {forms._FIELD_BYTES // 1024} KiB",
+        f"never the last {uploads._SPARE // 2**20} MB of the disk",
+        f"| a request without files | {intake._WORDS // 2**20} MB; its head 16 KiB |",
+        f"a piece | {intake._READING_SECONDS:.0f} s |",
+    ):
+        assert words in page, words
+    assert limits.request_bytes == 10 * limits.bytes
+    assert limits.stored_bytes == 40 * limits.bytes
