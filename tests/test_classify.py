@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.frontend import LogMel, Mfcc
 from bundles import make_bundle
+from clusters import until
 from faults import faulty_environment, processes_of
 
 RATE = 22_050
@@ -389,3 +391,22 @@ def test_a_lone_song_that_crashes_or_hangs_is_told_in_a_line(tmp_path, name, why
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr == f"0 answered, 1 failed\nfailed: {path}: {why}\n"
     assert processes_of(faults) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_workers_that_hang_end_with_the_command_that_is_killed(tmp_path):
+    songs = tmp_path / "songs"
+    for name in ("a.wav", "hang-1.wav", "hang-2.wav", "z.wav"):
+        song(songs / name, noise(3.0))
+    faults = tmp_path / "faults"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "backbeat", "classify", str(songs), "--threads", "2",
+         "--model", str(make_bundle(tmp_path / "model.backbeat"))],
+        stdout=subprocess.PIPE,
+        env=os.environ | faulty_environment(faults, seconds=600) | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert b"a.wav" in running.stdout.readline()
+    time.sleep(0.5)  # both are at songs that do not end
+    running.kill()
+    running.communicate(timeout=30)
+    until(lambda: processes_of(faults) == [])

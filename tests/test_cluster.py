@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 import backbeat.cluster as cluster_module
 from backbeat.batches import classify_batches
-from backbeat.classify import classify_all, load
+from backbeat.classify import Answer, Failure, classify_all, load
 from backbeat.cluster import ClusterExecutor, open_cluster
 from backbeat.collection import read_collection
 from backbeat.engine import InlineExecutor, map_ordered, map_unordered, open_executor
@@ -22,6 +23,7 @@ from backbeat.errors import BackbeatError
 from backbeat.prepare import prepare
 from backbeat.reproduce.runner import run_all
 from clusters import ENVIRONMENT, LATE, OLDER, Cluster, until
+from faults import faulty_environment
 from made_features import small_spec
 from sounds import write
 
@@ -276,6 +278,27 @@ def end_itself(_):
 
 def end_worker(_):
     os.kill(os.getppid(), signal.SIGKILL)
+
+
+def test_a_song_that_crashes_its_decoder_is_listed_by_a_cluster_too(
+    music, bundle, tmp_path, monkeypatch
+):
+    for name, value in faulty_environment(tmp_path / "faults").items():
+        monkeypatch.setenv(name, value)
+    root = tmp_path / "music"
+    (root / "jazz").mkdir(parents=True)
+    songs = [
+        Path(shutil.copy(music / "jazz" / f"{number:02d}.wav", root / "jazz" / name))
+        for number, name in ((1, "a.wav"), (4, "b-crash.wav"), (7, "c.wav"))
+    ]
+    with open_cluster("local:1") as executor:
+        summary = prepare(read_collection(root), tmp_path / "out", executor=executor)
+        answers = list(classify_batches(load(bundle), songs, executor))
+    why = "the decoder crashed (SIGSEGV)"
+    assert (summary.kept, summary.findings) == (2, (("jazz/b-crash.wav", why),))
+    assert answers[1] == Failure(songs[1], why)
+    assert [answer.path for answer in answers] == songs
+    assert all(isinstance(answers[n], Answer) for n in (0, 2))
 
 
 def test_work_and_its_errors_come_back(at_work):
