@@ -31,7 +31,13 @@ def create_progress(group: zarr.Group, blocks: int) -> None:
 
 
 def check_begun(group: zarr.Group, out: Path, shape: tuple[int, ...]) -> None:
-    """Make sure that an unfinished store has what going on with it needs."""
+    """Make sure that an unfinished store has what going on with it needs.
+
+    Raises
+    ------
+    BackbeatError
+        If it has not.
+    """
     try:
         array, progress = array_in(group, "features"), array_in(group, "progress")
         if array.shape != shape or progress.shape != array.cdata_shape[:1]:
