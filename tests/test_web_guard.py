@@ -1,16 +1,24 @@
 """Who may ask the server, for what, and how much they may send, without a server."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 from backbeat.web import Limits, intake
+from backbeat.web.connections import connection_class, most_connections
+from backbeat.web.forms import bound_forms_of_page
 from backbeat.web.guard import Guard
 from backbeat.web.intake import Intake
 from backbeat.web.uploads import Uploads
@@ -245,3 +253,138 @@ def test_who_trickles_is_stopped_and_who_is_slow_but_steady_is_not(tmp_path, mon
     scope = {"type": "http", "path": "/api/classify"}
     asyncio.run(app({**scope, "headers": [(b"content-length", b"81920")]}, receive, None))
     assert len(bodies) == 40
+
+
+def test_who_takes_nothing_of_an_answer_is_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "_READING_SECONDS", 0.05)
+
+    async def stuck(message):
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    app = Intake(answers, Limits(), Uploads(tmp_path))
+    with pytest.raises(ClientDisconnect):  # of which the guard says nothing
+        asyncio.run(app(scope, None, stuck))
+
+
+# --- Connections
+
+
+async def talk(seconds, most, *conversations):
+    """Serve, hold these conversations at once, and give what is said to each until its end."""
+    config = uvicorn.Config(answers, lifespan="off")
+    kind = connection_class(seconds, most)
+    state = ServerState()
+    make = partial(kind, config=config, server_state=state, app_state={})
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def one(pieces):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reading = asyncio.create_task(reader.read())
+        for piece in pieces:
+            if not reading.done():
+                writer.write(piece)
+                await asyncio.sleep(seconds / 10)
+        said = await asyncio.wait_for(reading, 20)
+        writer.close()
+        return said.decode()
+
+    async with server:
+        said = await asyncio.gather(*map(one, conversations))
+    assert state.connections == set()
+    return said
+
+
+def test_a_connection_that_asks_for_nothing_is_ended():
+    asking = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+    trickling = [bytes([byte]) for byte in asking[:6]]  # none after the end, which would reset it
+    silent, half, slow = asyncio.run(talk(0.3, 10, [], [asking], trickling))
+    for said in (silent, half, slow):
+        assert said.startswith("HTTP/1.1 408 Request Timeout\r\n")
+        assert said.endswith('{"error": "too slow: no request came in time"}')
+
+
+def test_a_second_request_has_its_time_too():
+    asking = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+    (said,) = asyncio.run(talk(0.4, 10, [asking + b"\r\n", asking]))
+    first, second = said.split("HTTP/1.1 ")[1:]
+    assert (first[:3], second[:3]) == ("200", "408")
+
+
+def test_more_connections_than_it_can_hold_are_told_to_try_later():
+    whole = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    said = asyncio.run(talk(0.3, 2, [], [], [whole], [whole]))
+    assert sorted(words[9:12] for words in said) == ["408", "408", "503", "503"]
+    refused = next(words for words in said if "503" in words)
+    assert "Retry-After: 5\r\n" in refused
+    assert refused.endswith('{"error": "busy: try again soon"}')
+
+
+def test_fewer_connections_than_files():
+    assert 1 <= most_connections() <= 512
+
+
+# --- Gradio's uploads
+
+
+@pytest.fixture
+def page_form(tmp_path):
+    """Read a form as Gradio does, within our limits; gives its files."""
+    gradio = pytest.importorskip("gradio")
+    bound_forms_of_page(3)
+
+    async def read(body):
+        async def stream():
+            for start in range(0, len(body), 1000):
+                yield body[start : start + 1000]
+            if not body.endswith(b"--x--\r\n"):
+                raise ClientDisconnect
+
+        headers = Headers({"content-type": "multipart/form-data; boundary=x"})
+        parser = gradio.route_utils.GradioMultiPartParser(
+            headers, stream(), max_files=1000, upload_dir=str(tmp_path), max_file_size=5000
+        )
+        return (await parser.parse()).getlist("files")
+
+    return lambda body: asyncio.run(read(body))
+
+
+def part(name, content, filename=None):
+    named = f'; filename="{filename}"' if filename else ""
+    head = f'--x\r\nContent-Disposition: form-data; name="{name}"{named}\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+def test_files_of_the_page_are_closed_as_soon_as_they_are_whole(page_form, tmp_path):
+    files = page_form(
+        part("files", b"a" * 2500, "a.wav") + part("files", b"b", "b.wav") + b"--x--\r\n"
+    )
+    assert [file.file.closed for file in files] == [True, True]
+    assert [Path(file.file.name).stat().st_size for file in files] == [2500, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (part("files", b"a", "a.wav") * 4 + b"--x--\r\n", MultiPartException),
+        (part("words", b"a" * 70_000) + b"--x--\r\n", MultiPartException),
+        (part("words", b"a") * 9 + b"--x--\r\n", MultiPartException),
+        (part("files", b"a" * 6000, "a.wav") + b"--x--\r\n", MultiPartException),
+        (part("files", b"a", "a.wav") + part("files", b"a" * 3000, "b.wav"), ClientDisconnect),
+    ],
+    ids=["files", "a field", "fields", "bytes", "left"],
+)
+def test_of_a_form_that_is_refused_nothing_is_left(page_form, tmp_path, body, error):
+    with pytest.raises(error):
+        page_form(body)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gradio_remembers_no_more_than_the_last_uploads():
+    statuses = pytest.importorskip("gradio.routes").file_upload_statuses
+    bound_forms_of_page(3)
+    for number in range(1100):
+        statuses.track(str(number))
+    assert len(statuses._statuses) == len(statuses._signals) == 1024
+    assert statuses.is_done("1099") is False

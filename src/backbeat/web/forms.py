@@ -1,5 +1,7 @@
 """Forms with files, within limits that neither FastAPI nor Gradio lets one set."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from starlette.formparsers import MultiPartException
 
 _FIELDS = 8
 _FIELD_BYTES = 65_536
+_UPLOADS_TOLD = 1_024
 
 
 class OneFileRoute(APIRoute):
@@ -43,6 +46,7 @@ def bound_forms_of_page(files: int) -> None:
         Most files of one form.
     """
     import gradio.route_utils
+    from gradio import routes
 
     page: Any = gradio.route_utils
     given = page.GradioMultiPartParser
@@ -80,3 +84,15 @@ def bound_forms_of_page(files: int) -> None:
                 raise
 
     page.GradioMultiPartParser = Form
+    # How far uploads are, by the names that visitors give them: kept for ever, if nobody asks.
+    progress: Any = routes.file_upload_statuses
+    progress._statuses, progress._signals = _Recent(), _Recent(asyncio.Event)
+
+
+class _Recent(defaultdict[str, Any]):
+    """A dictionary that lets go of what is oldest, instead of growing without end."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        while len(self) > _UPLOADS_TOLD:
+            del self[next(iter(self))]

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -134,13 +135,14 @@ class _Body:
         if early and message["type"] == "http.response.start":
             MutableHeaders(scope=message)["Connection"] = "close"
         ends = message["type"] == "http.response.body" and not message.get("more_body", False)
-        async with asyncio.timeout(_READING_SECONDS):
-            if not (early and ends):
-                await self._send(message)
-                return
-            await self._send({**message, "more_body": True})
-        await self._drain()
-        await self._send({"type": "http.response.body", "body": b""})
+        try:
+            async with asyncio.timeout(_READING_SECONDS):
+                await self._send({**message, "more_body": True} if early and ends else message)
+        except TimeoutError:
+            raise ClientDisconnect from None  # as good as gone
+        if early and ends:
+            await self._drain()
+            await self._send({"type": "http.response.body", "body": b""})
 
     async def _drain(self) -> None:
         """Let go by what is on its way: closed at once, many clients would not read the answer."""
