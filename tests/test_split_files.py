@@ -131,6 +131,7 @@ def test_a_runs_own_split_goes_and_comes_back(tmp_path, protocol):
         ),
         (["blues/b0.wav,train,x"], "path,part,slice", "line 2: the slice 'x' must be a whole"),
         (["blues/b0.wav,train", "q.wav,test"], "path,part", "test part holds no track .* 1 of its"),
+        (["blues/b0.wav,test"], "path,part", "its train part holds no track of these features$"),
         (
             ["blues/b0.wav,train", "rock/r0.wav,test"],
             "path,part",

@@ -355,6 +355,22 @@ def test_the_published_split_leaves_out_what_it_does_not_name():
     assert split.leak == ""
 
 
+def test_the_published_split_may_lack_the_songs_to_test_on():
+    kept = sorted(name for name, part in gtzan.filtered_parts().items() if part != "test")
+    genres = [name.partition(".")[0] for name in kept]
+    split = make_split(made_examples(genres, names=kept), "gtzan-filtered")
+    assert (len(split.names["train"]), len(split.names["test"])) == (442, 0)
+    no_valid = [name for name in kept if gtzan.filtered_parts()[name] == "train"]
+    genres = [name.partition(".")[0] for name in no_valid]
+    with pytest.raises(BackbeatError, match="the valid part has no"):
+        make_split(made_examples(genres, names=no_valid), "gtzan-filtered")
+
+
+def test_slices_are_named_where_each_song_has_but_one():
+    split = make_split(made_examples(["jazz", "rock"] * 10, slices=1), "slices")
+    assert all(name.endswith("#0") for part in PARTS for name in split.names[part])
+
+
 def test_what_means_several_splits():
     assert is_crossvalidation("artists", 5)
     assert is_crossvalidation("gtzan-folds", None)
