@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import functools
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ import yaml
 
 from backbeat.genres import GTZAN_GENRES as GENRES
 from backbeat.genres import normalise_genre
+from backbeat.shipped import data_file
 
 __all__ = [
     "EXCLUDED",
@@ -178,13 +178,13 @@ def _tracks(genre: str, runs: str) -> tuple[str, ...]:
 
 
 def _read_data(name: str) -> dict[Any, dict[str, Any]]:
-    text = (resources.files(__name__) / "data" / name).read_text(encoding="utf-8")
+    text = data_file(f"gtzan/data/{name}").read_text(encoding="utf-8")
     return cast(dict[Any, dict[str, Any]], yaml.safe_load(text))
 
 
 @functools.cache
 def _index() -> dict[str, tuple[str, str]]:
     """Read artists and titles by track."""
-    text = (resources.files(__name__) / "data" / "artists.csv").read_text(encoding="utf-8")
+    text = data_file("gtzan/data/artists.csv").read_text(encoding="utf-8")
     rows = csv.reader(text.splitlines()[1:])
     return {track: (artist, title) for track, artist, title in rows}

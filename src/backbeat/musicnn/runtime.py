@@ -2,7 +2,6 @@
 
 import functools
 from dataclasses import dataclass, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError, one_line
+from backbeat.shipped import data_file
 
 Array = npt.NDArray[np.float32]
 
@@ -51,8 +51,14 @@ def features_of(outputs: Outputs) -> Array:
 
 
 def network_path() -> Path:
-    """Give the path of the MusiCNN that comes with backbeat."""
-    return Path(str(resources.files("backbeat.musicnn") / "data" / "msd_musicnn.onnx"))
+    """Give the path of the MusiCNN that comes with backbeat, as it came.
+
+    Raises
+    ------
+    BackbeatError
+        If it is damaged.
+    """
+    return data_file("musicnn/data/msd_musicnn.onnx")
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 import difflib
 import functools
-from importlib import resources
 from pathlib import Path
 
 import yaml
 
 from backbeat.errors import BackbeatError
+from backbeat.shipped import ROOT, data_file
 from backbeat.zoo.shapes import count_weights
 from backbeat.zoo.spec import Spec, parse, read_spec
 
@@ -18,12 +18,11 @@ __all__ = ["Spec", "count_weights", "find", "read_spec", "specs"]
 def specs() -> dict[str, Spec]:
     """Give all models of the zoo by name, in the order of their files."""
     known: dict[str, Spec] = {}
-    folder = resources.files("backbeat.zoo") / "models"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".yaml"):
-            for content in yaml.safe_load(file.read_text("utf-8")):
-                spec = parse(content, file.name)
-                known[spec.name] = spec
+    for file in sorted((ROOT / "zoo" / "models").glob("*.yaml")):
+        whole = data_file(f"zoo/models/{file.name}")
+        for content in yaml.safe_load(whole.read_text("utf-8")):
+            spec = parse(content, file.name)
+            known[spec.name] = spec
     return known
 
 
