@@ -103,7 +103,13 @@ def forget_blocks(group: zarr.Group, out: Path, damaged: tuple[int, ...]) -> Non
 
 
 def require_same(group: zarr.Group, out: Path, damaged: tuple[int, ...], table: TrackTable) -> None:
-    """Make sure that what was made again is of the songs that the table tells of."""
+    """Make sure that what was made again is of the songs that the table tells of.
+
+    Raises
+    ------
+    BackbeatError
+        If it is not; what was made again is then removed.
+    """
     size, records = array_in(group, "features").chunks[0], array_in(group, "progress")
     for block in damaged:
         heard = [outcome["digest"] for outcome in json.loads(str(records[block]))]
