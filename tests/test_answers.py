@@ -198,7 +198,8 @@ def test_a_file_is_there_only_when_it_is_whole(cli, tmp_path, bundle, songs, mon
 
     monkeypatch.setattr(classifying, "classify_all", die)
     status, _, err = cli("classify", songs, "--model", bundle, "--format", "jsonl", "-o", out)
-    assert (status, err) == (1, f"backbeat: {out}: No space left on device\n")
+    assert status == 1
+    assert err.startswith(f"backbeat: {out}: No space left on device; free some space")
     assert len(seen) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
     assert out.read_text() == "as it was\n"
