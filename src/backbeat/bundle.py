@@ -15,7 +15,6 @@ Loading runs no code from the file.
 
 import hashlib
 import io
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from backbeat import __version__, atomic
 from backbeat.calibration import Calibration
 from backbeat.card import card
+from backbeat.documents import parse_json
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.frontend import FrontEnd, Musicnn
@@ -138,7 +138,10 @@ class Bundle:
         """
         described = self.description
         _, frames, bands = shape_for(described.frontend, described.input)
-        network = open_network(self.network)
+        try:
+            network = open_network(self.network)
+        except BackbeatError as error:
+            raise BackbeatError(f"{self.path}: {error}") from error
         try:
             given = network.outputs(np.zeros((2, frames, bands), np.float32))
         except Exception as error:
@@ -239,6 +242,8 @@ def read_bundle(path: Path) -> Bundle:
     if path.is_dir():
         path = path / "model.backbeat"
     try:
+        if path.stat().st_size > 2 * sum(_PARTS.values()):
+            raise ValueError("it is too large")
         with zipfile.ZipFile(path) as archive:
             parts = {name: _read_part(archive, name, most) for name, most in _PARTS.items()}
         told = parts["CARD.md"].decode("utf-8")
@@ -262,7 +267,7 @@ def _read_part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 def _read_description(path: Path, content: bytes) -> Description:
     try:
-        loaded = json.loads(content)
+        loaded = parse_json(content)
         if not isinstance(loaded, dict) or loaded.get("format") != "backbeat-bundle":
             raise BackbeatError(f"{path}: not a bundle")
         version = loaded.get("version")
@@ -279,5 +284,5 @@ def _read_description(path: Path, content: bytes) -> Description:
         problem = error.errors()[0]
         place = ".".join(str(step) for step in problem["loc"])
         raise BackbeatError(f"{path}: damaged bundle: {place}: {problem['msg']}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BackbeatError(f"{path}: damaged bundle ({one_line(error)})") from error

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import atomic
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 from backbeat.history import COLUMNS, Epoch
 
 NAME = "checkpoint.npz"
@@ -67,9 +67,11 @@ def restore(network: Any, path: Path) -> tuple[Epoch, ...]:
         with np.load(path, allow_pickle=False) as saved:
             rows = saved["history"]
             state = [saved[_key(index)] for index in range(len(saved.files) - 1)]
+        if not all(isinstance(value, np.ndarray) for value in state):
+            raise ValueError("a variable is no array")
         history = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in rows)
     except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds on damage
-        raise BackbeatError(f"{path}: damaged checkpoint ({error}); remove it") from error
+        raise BackbeatError(f"{path}: damaged checkpoint ({one_line(error)}); remove it") from error
     variables = _variables(network)
     if [value.shape for value in state] != [tuple(variable.shape) for variable in variables]:
         raise BackbeatError(f"{path}: checkpoint of another network; remove it")

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from backbeat import gtzan
 from backbeat.audio import AUDIO_SUFFIXES, display_name
 from backbeat.cells import exactly
+from backbeat.documents import read_bytes
 from backbeat.errors import BackbeatError
 from backbeat.folders import is_folder
 from backbeat.genres import normalise_genre
@@ -263,7 +264,7 @@ def _read_table(path: Path) -> Collection:
     """Read a CSV of paths and genres."""
     shown = display_name(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BackbeatError(f"{shown}: not a table in UTF-8; save it as CSV in UTF-8") from None
     except OSError as error:
@@ -282,9 +283,7 @@ def _read_table(path: Path) -> Collection:
         track = _table_track(row, columns, path.parent, f"{shown}, line {line}")
         if track.name in tracks:
             first = f"line {seen[track.name]}"
-            raise BackbeatError(
-                f"{shown}, line {line}: {display_name(track.name)} is on {first} already"
-            )
+            raise BackbeatError(f"{shown}, line {line}: {_short(track.name)} is on {first} already")
         tracks[track.name], seen[track.name] = track, line
     _require_files(tracks, seen, shown)
     return Collection(path, "csv", tuple(tracks[name] for name in sorted(tracks)))
@@ -326,18 +325,24 @@ def _table_track(row: list[str], columns: dict[str, int], folder: Path, where: s
     if not name:
         raise BackbeatError(f"{where}: no path")
     if not genre:
-        raise BackbeatError(f"{where}: no genre for {display_name(name)}")
+        raise BackbeatError(f"{where}: no genre for {_short(name)}")
     others = {key: _clean(exactly(cell(key))) for key in ("artist", "album", "title")}
     return Track(name, folder, normalise_genre(genre), **others)
+
+
+def _short(name: str) -> str:
+    """Show a name, or the beginning of what is none."""
+    return display_name(name[:200])
 
 
 def _require_files(tracks: dict[str, Track], lines: dict[str, int], shown: str) -> None:
     """Refuse a table none of whose files is there; the check reports single ones missing."""
     if not tracks:
         raise BackbeatError(f"{shown}: no rows below the first line")
-    if not any(track.path.exists() for track in tracks.values()):
+    # Path.exists raises of a name that is too long for the system.
+    if not any(os.path.exists(track.path) for track in tracks.values()):  # noqa: PTH110
         name, line = next(iter(lines.items()))
         raise BackbeatError(
-            f"{shown}, line {line}: no such file: {display_name(name)}, nor any other of this"
+            f"{shown}, line {line}: no such file: {_short(name)}, nor any other of this"
             " table; paths are relative to the table's folder"
         )

@@ -1,7 +1,21 @@
 """Errors that a user can mend, told in one line."""
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
+from pathlib import Path
+
+_FULL = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some of your quota, then run the same command again",
+    errno.EFBIG: "it would grow larger than files may here; choose another place",
+}
+_REMEDIES = _FULL | {
+    errno.EROFS: "choose a place that can be written to",
+    errno.EACCES: "change its rights, or choose another place",
+    errno.EPERM: "change its rights, or choose another place",
+}
 
 
 class BackbeatError(Exception):
@@ -41,8 +55,55 @@ class WorkerLostError(BackbeatError):
 
 
 def one_line(error: BaseException, most: int = 200) -> str:
-    """Give an error's words on one line, cut to `most` characters."""
-    return " ".join(str(error).split())[:most]
+    """Give an error's words on one line that can be printed, cut to `most` characters."""
+    words = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    return printable(" ".join(words[: 10 * most].split()))[:most]
+
+
+def printable(text: str) -> str:
+    r"""Write what cannot be printed as ``\n``, and what is no text (lone surrogates) too.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Of one line, and encodable as UTF-8.
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in text
+    )
+
+
+def told(error: OSError) -> str:
+    """Tell what the system refused, such as a full disk, in its own words and with the remedy."""
+    where = error.filename2 or error.filename
+    what = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    said = f"{what}; {remedy}" if remedy else what
+    return f"{os.fsdecode(where)}: {said}" if where else said
+
+
+@contextlib.contextmanager
+def naming(path: Path, instead: Path | None = None) -> Iterator[None]:
+    """Have an error of a full disk, which names no file, name this one.
+
+    Parameters
+    ----------
+    path : Path
+    instead : Path, optional
+        A temporary file of ours, in place of which it is named, too.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename
+        if (named is None and error.errno in _FULL) or (instead and named == os.fspath(instead)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
 
 
 @contextlib.contextmanager

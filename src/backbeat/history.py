@@ -6,7 +6,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from backbeat import atomic
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_bytes
+from backbeat.errors import BackbeatError, one_line
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,11 @@ def read_history(path: Path) -> tuple[Epoch, ...]:
         If it is missing or damaged.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            if tuple(rows.fieldnames or ()) != COLUMNS:
-                raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
-            return tuple(
-                Epoch(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:]))
-                for row in rows
-            )
+        rows = csv.DictReader(io.StringIO(read_bytes(path).decode("utf-8"), newline=""))
+        if tuple(rows.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
+        return tuple(
+            Epoch(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:])) for row in rows
+        )
     except (OSError, TypeError, ValueError, csv.Error) as error:
-        raise BackbeatError(f"{path}: cannot be read as a history ({error!r})") from error
+        raise BackbeatError(f"{path}: cannot be read as a history ({one_line(error)})") from error

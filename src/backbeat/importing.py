@@ -13,6 +13,8 @@ The fields of such a file:
 """
 
 import hashlib
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from backbeat import atomic, gtzan
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import (
     Features,
     TrackTable,
@@ -35,6 +37,9 @@ from backbeat.genres import normalise_genre
 
 _REQUIRED = ("X", "names", "y", "genres")
 _TRACKS_IN_A_CHUNK = 32
+# Features are noisy numbers, which pack to a half at best; zeros pack to a thousandth.
+_MOST_TIMES = 50
+_MOST_UNPACKED = 256 * 2**20
 
 
 def import_features(source: Path, out: Path, *, frontend: str) -> Features:
@@ -100,6 +105,7 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
 def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(source, allow_pickle=False) as file:
+            _require_no_bomb(source, file)
             missing = [name for name in _REQUIRED if name not in file.files]
             if missing:
                 raise BackbeatError(
@@ -129,7 +135,19 @@ def _read_field(source: Path, file: Any, name: str) -> npt.NDArray[Any]:
         field: npt.NDArray[Any] = file[name]
     except Exception as error:
         raise BackbeatError(f"{source}: {name} cannot be read ({one_line(error, 120)})") from error
+    if not isinstance(field, np.ndarray):
+        raise BackbeatError(f"{source}: {name} is no array")
     return field
+
+
+def _require_no_bomb(source: Path, file: Any) -> None:
+    """Refuse a file that says it unpacks to far more than features do."""
+    unpacked = sum(member.file_size for member in file.zip.infolist())
+    if unpacked > max(_MOST_UNPACKED, _MOST_TIMES * source.stat().st_size):
+        raise BackbeatError(
+            f"{source}: unpacks to {unpacked / 2**20:,.0f} MB, more than {_MOST_TIMES} times its "
+            "size; if it is meant so, save it with np.savez, which packs nothing"
+        )
 
 
 def _logmel(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float16]]:
@@ -167,7 +185,7 @@ def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.f
         raise BackbeatError(
             f"{source}: X holds {slices} slices a track, which is too many"
         ) from error
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = np.ascontiguousarray(x[:, :, : whole.frames, : whole.n_mfcc], np.float32)
     if not np.isfinite(array).all():
         raise BackbeatError(f"{source}: X holds values that are not finite")
@@ -179,10 +197,17 @@ def _strings(
 ) -> tuple[str, ...]:
     if values.dtype.kind != "U":
         raise BackbeatError(f"{source}: {field} must be strings, and is {values.dtype}")
+    if values.dtype.itemsize and values.size:
+        # NumPy takes any 32 bits for a sign, and Python breaks on what is none.
+        signs = np.ascontiguousarray(values).view(values.dtype.byteorder + "u4")
+        if signs.max() > sys.maxunicode:
+            raise BackbeatError(f"{source}: {field} holds what is no text")
     strings = tuple(str(value) for value in values)
     if unique and len(set(strings)) != len(strings):
-        twice = next(name for name in strings if strings.count(name) > 1)
-        raise BackbeatError(f"{source}: {field} must be unique, and {twice!r} stands twice")
+        [(twice, _)] = Counter(strings).most_common(1)
+        raise BackbeatError(
+            f"{source}: {field} must be unique, and {printable(twice)[:100]!r} stands twice"
+        )
     if unique and "" in strings:
         raise BackbeatError(f"{source}: {field} holds an empty string")
     return strings

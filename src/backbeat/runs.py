@@ -1,6 +1,5 @@
 """Reading finished runs: what was trained, on what, and what it answered."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy.typing as npt
 from backbeat.bundle import Description, read_bundle
 from backbeat.calibration import with_temperature
 from backbeat.crossvalidation import fold_runs, is_crossvalidation
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.history import Epoch, read_history
 from backbeat.splits import LEAKS, PARTS, read_parts
@@ -202,13 +202,13 @@ def read_run(path: Path) -> Run:
 def _read_environment(path: Path) -> dict[str, Any]:
     """Read how a run was made."""
     try:
-        there = json.loads(path.read_text("utf-8"))
+        there = read_json(path)
         if not isinstance(there["packages"], dict):
             raise TypeError("packages")
         for key in ("seed", "processors", "platform", "backbeat", "spec"):
             there[key]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
+        raise BackbeatError(f"{path}: damaged ({one_line(error)}); train again") from error
     return dict(there)
 
 

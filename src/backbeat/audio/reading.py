@@ -44,13 +44,15 @@ def open_source(path: Path) -> Iterator[Source]:
         If the file cannot be read, or is not audio; also while iterating.
     """
     head = _read_head(path)
+    # Apple's lossless coding in a CAF: libsndfile prints about damage in it.
+    plain = head.startswith(_PLAIN) and head[28:32] != b"alac"
     with contextlib.ExitStack() as stack:
         try:
-            source = (open_sndfile if head.startswith(_PLAIN) else open_ffmpeg)(path, stack)
+            source = (open_sndfile if plain else open_ffmpeg)(path, stack)
         except AudioError as first:
             # The reader that the first bytes call for knows best what is wrong. FFmpeg has no
             # stand-in: where libsndfile takes noise for MP3, mpg123 prints about it.
-            if not head.startswith(_PLAIN):
+            if not plain:
                 raise
             try:
                 source = open_ffmpeg(path, stack)
@@ -161,7 +163,7 @@ def _read_head(path: Path) -> bytes:
             what = "is a folder" if path.is_dir() else "is not a regular file"
             raise AudioError(path, f"{what}, not an audio file")
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(32)
     except FileNotFoundError:
         raise AudioError(path, "no such file") from None
     except PermissionError:

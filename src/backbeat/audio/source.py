@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,10 +150,7 @@ def display_name(path: Path | str) -> str:
     str
         Printable, and encodable as UTF-8.
     """
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in str(path)
-    )
+    return printable(str(path))
 
 
 def check_limits(path: Path, sample_rate: int, channels: int) -> None:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from backbeat import atomic
 from backbeat.cells import exactly, harmless
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_bytes
+from backbeat.errors import BackbeatError, one_line
 
 SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum (float16 and six printed digits pass)."""
@@ -197,7 +198,7 @@ def read_predictions(path: Path) -> Predictions:
     """
     try:
         # utf-8-sig: a spreadsheet that saved the file has put a byte-order mark before it.
-        text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise BackbeatError(f"{path}: cannot be read ({error.strerror})") from error
     # strict: a broken quote is an error; else half of the file could end up in one name.
@@ -211,7 +212,7 @@ def read_predictions(path: Path) -> Predictions:
                 rows.append(_read_row(cells, genres))
                 lines.append(reader.line_num)
     except (ValueError, csv.Error) as error:
-        raise BackbeatError(f"{path}, line {max(reader.line_num, 1)}: {error}") from error
+        raise BackbeatError(f"{path}, line {max(reader.line_num, 1)}: {one_line(error)}") from error
     try:
         tracks, slices, truth, probabilities = zip(*rows, strict=True) if rows else ((),) * 4
         return Predictions(
@@ -220,7 +221,7 @@ def read_predictions(path: Path) -> Predictions:
     except InvalidRowError as error:
         raise BackbeatError(f"{path}, line {lines[error.row]}: {error.fault}") from error
     except ValueError as error:
-        raise BackbeatError(f"{path}: {error}") from error
+        raise BackbeatError(f"{path}: {one_line(error)}") from error
 
 
 def _read_header(cells: Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from backbeat.documents import parse_json
+from backbeat.errors import one_line
 from backbeat.evaluation import metrics
 from backbeat.evaluation.metrics import ClassificationReport, Scores
 from backbeat.evaluation.predictions import Predictions
@@ -76,7 +78,7 @@ class Metrics:
         ValueError
             If `text` is not JSON, or no such metrics.
         """
-        values = json.loads(text)
+        values = parse_json(text)
         try:
             genres = tuple(values["genres"])
             for level in ("slices", "tracks"):
@@ -85,7 +87,7 @@ class Metrics:
                 values[level] = tuple(map(tuple, values[level]))
             return cls(**{**values, "genres": genres})
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no metrics as backbeat writes them ({error!r})") from error
+            raise ValueError(f"no metrics as backbeat writes them ({one_line(error)})") from error
 
 
 def evaluate(predictions: Predictions) -> Metrics:

@@ -13,6 +13,7 @@ import http.client
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import urllib.error
 import urllib.parse
@@ -24,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from backbeat.audio import AUDIO_SUFFIXES, display_name
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable, told
 from backbeat.gtzan import MD5, SOURCES, find_genres, track_id
 from backbeat.locks import locked
 
@@ -88,8 +89,8 @@ def fetch(
             out.mkdir(parents=True, exist_ok=True)
             _fetch(out, source, urls, md5, tell)
     except OSError as error:
-        where = display_name(error.filename or out)
-        raise BackbeatError(f"{where}: {error.strerror or error}") from None
+        error.filename = error.filename or out
+        raise BackbeatError(display_name(told(error))) from None
     return genres
 
 
@@ -206,6 +207,7 @@ def _md5(path: Path) -> str:
 _BROKEN_ARCHIVE = (
     *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(EOFError, NotImplementedError),  # cut short; packed in a way that Python does not know
+    *(IndexError, ValueError, OverflowError, struct.error),  # damaged names, places and numbers
 )
 
 
@@ -230,7 +232,8 @@ def _unpack(archive: Path, out: Path, tell: Progress) -> None:
             raise BackbeatError(f"{shown}: no tracks of GTZAN in it (such as blues/blues.00000.au)")
         staging.rename(out / "genres")
     except _BROKEN_ARCHIVE as error:
-        words = str(error).partition("\n")[0].rstrip(":") or "cut short"
+        first = str(error).partition("\n")[0].rstrip(":")
+        words = printable(first)[:120] or "cut short"
         raise BackbeatError(
             f"{shown}: not a whole archive ({words}); download it again, then use --from"
         ) from None

@@ -24,6 +24,7 @@ import xxhash
 
 from backbeat.audio import display_name
 from backbeat.classify import Answer, Classifier, Moment
+from backbeat.documents import parse_json
 from backbeat.errors import BackbeatError, one_line
 
 _VERSION = 2
@@ -136,7 +137,7 @@ class Index:
         if row is None or _sum(_key(path), settings, row[0], row[1]) != row[2]:
             return None
         with _telling_of(self.path):
-            return replace(_answer(json.loads(row[0]), row[1]), path=path)
+            return replace(_answer(parse_json(row[0]), row[1]), path=path)
 
     def knows(self, path: Path, stamp: Stamp, settings: str) -> bool:
         """Say whether `find` would give an answer, if it is undamaged, without reading it."""

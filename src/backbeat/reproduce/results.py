@@ -1,6 +1,5 @@
 """What the runs of a reproduction came to: from run directories to values."""
 
-import json
 import math
 import re
 from collections import defaultdict
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_bytes, read_json
+from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.genres import GTZAN_GENRES
 from backbeat.history import Epoch, read_history
@@ -282,9 +282,11 @@ def _read_run(path: Path) -> tuple[str, Run]:
     if not named:
         raise BackbeatError(f"{path}: not named <model>-seed<number>; rename or remove it")
     try:
-        metrics = Metrics.from_json((path / "metrics.json").read_text("utf-8"))
+        metrics = Metrics.from_json(read_bytes(path / "metrics.json").decode("utf-8"))
     except (OSError, ValueError) as error:
-        raise BackbeatError(f"{path}: its metrics cannot be read ({error}); remove it") from error
+        raise BackbeatError(
+            f"{path}: its metrics cannot be read ({one_line(error)}); remove it"
+        ) from error
     history = read_history(path / "history.csv")
     if not history:
         raise BackbeatError(f"{path / 'history.csv'}: holds no epoch; remove {path}")
@@ -293,9 +295,11 @@ def _read_run(path: Path) -> tuple[str, Run]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
-        raise BackbeatError(f"{path}: cannot be read ({error}); remove {path.parent}") from error
+        raise BackbeatError(
+            f"{path}: cannot be read ({one_line(error)}); remove {path.parent}"
+        ) from error
     if not isinstance(content, dict):
         raise BackbeatError(f"{path}: damaged; remove {path.parent}")
     return content

@@ -16,7 +16,8 @@ import numpy as np
 
 from backbeat import gtzan
 from backbeat.cells import exactly
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_bytes
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Examples
 from backbeat.splits.split import LEAKS, LEFT_OUT, PARTS, Parts, read_parts
 
@@ -32,7 +33,6 @@ _PART_NAMES = {
     "eval": "test",
     "evaluate": "test",
 }
-_LARGEST_FILE = 2**30
 
 _WAYS: tuple[Callable[[str], str], ...] = (
     lambda path: path,
@@ -152,9 +152,7 @@ def _read_json(path: Path) -> list[_Row]:
 
 def _read_csv(path: Path) -> list[_Row]:
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise BackbeatError(f"{path}: too large for a split")
-        text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise BackbeatError(f"{path}: cannot be read as a split ({error.strerror})") from error
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -167,7 +165,7 @@ def _read_csv(path: Path) -> list[_Row]:
             if any(cells):
                 rows.append((f"line {reader.line_num}", *_read_row(header, cells)))
     except (ValueError, csv.Error) as error:
-        raise BackbeatError(f"{path}, line {max(reader.line_num, 1)}: {error}") from error
+        raise BackbeatError(f"{path}, line {max(reader.line_num, 1)}: {one_line(error)}") from error
     if not rows:
         raise BackbeatError(f"{path}: names no tracks")
     return rows

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import atomic
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Examples
 from backbeat.splits.groups import known_artist
 from backbeat.splits.protocols import check_protocol
@@ -208,9 +209,11 @@ def read_parts(path: Path) -> dict[str, Any]:
         hash was made of.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
-        raise BackbeatError(f"{path}: cannot be read as a split ({error}); train again") from error
+        raise BackbeatError(
+            f"{path}: cannot be read as a split ({one_line(error)}); train again"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != "backbeat-split":
         raise BackbeatError(f"{path}: not a split; train again")
     if content.get("version", _VERSION) != _VERSION:

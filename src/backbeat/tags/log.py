@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from backbeat import __version__
+from backbeat.documents import parse_json
 from backbeat.errors import BackbeatError
 from backbeat.locks import HAS_LOCKS, locked
 from backbeat.tags import delta
@@ -173,7 +174,7 @@ def read_log(path: Path) -> Log:
             if event == "run":
                 version = _version(content)
             if event == "begin":
-                begun.append(Path(content["path"]))
+                begun.append(_path(content))
             if event == "change":
                 entries.append(_entry(content))
         except (ValueError, KeyError, TypeError):
@@ -192,7 +193,7 @@ def _sum(content: dict[str, Any]) -> str:
 
 def _checked(line: bytes, version: int) -> dict[str, Any]:
     """Read a line and compare its checksum."""
-    content = json.loads(line.decode("ascii"))
+    content = parse_json(line.decode("ascii"))
     if not isinstance(content, dict):
         raise TypeError("no line of a log")
     told = content.pop("sum", None)
@@ -222,9 +223,16 @@ def _whole(rest: bytes, version: int) -> bytes:
     return b""
 
 
+def _path(content: dict[str, Any]) -> Path:
+    path = Path(content["path"])
+    if not path.is_absolute() or not path.name or "\0" in str(path):
+        raise ValueError("no absolute path of a file")
+    return path
+
+
 def _entry(content: dict[str, Any]) -> Entry:
     return Entry(
-        path=Path(content["path"]),
+        path=_path(content),
         format=content["format"],
         old=tuple(content["old"]),
         new=tuple(content["new"]),

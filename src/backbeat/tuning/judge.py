@@ -21,7 +21,8 @@ from typing import cast
 import numpy as np
 
 from backbeat import atomic, checkpoint, training
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Examples
 from backbeat.history import Epoch, read_history, write_history
 from backbeat.splits import TEST, Split
@@ -171,7 +172,7 @@ def read_judgement(path: Path) -> Judgement:
         path.parent, (RESULT, "history.csv"), f"remove {path.parent}, and it is trained again"
     )
     try:
-        content = cast(dict[str, float], json.loads(path.read_text("utf-8")))
+        content = cast(dict[str, float], read_json(path))
         return Judgement(
             accuracy=float(content["accuracy"]),
             loss=float(content["loss"]),
@@ -181,5 +182,5 @@ def read_judgement(path: Path) -> Judgement:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(
-            f"{path}: cannot be read as a result ({error!r}); remove {path.parent}"
+            f"{path}: cannot be read as a result ({one_line(error)}); remove {path.parent}"
         ) from error

@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line, printable
 
-_LARGEST_SPEC = 1_000_000  # bytes; a spec is a page, so anything longer is a mistake or an attack
+_LARGEST_SPEC = 100_000  # bytes; a spec is a page, and more of YAML takes seconds to read
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "swish", "linear"]
 Optimizer = Literal["adam", "rmsprop", "adamw", "nadam", "sgd"]
@@ -278,8 +278,23 @@ def parse(content: Any, source: str) -> Spec:
         # Once a layer is refused the tuple also counts as too short: one fault, told once.
         problems = [dict(problem) for problem in error.errors()]
         said = [p for p in problems if p["type"] != "too_short"] or problems
-        told = "; ".join(_printable(_explain(problem)) for problem in said[:5])
+        told = "; ".join(printable(_explain(problem))[:300] for problem in said[:5])
         raise BackbeatError(f"{source}: {told}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain YAML without aliases, a page of which can stand for more than any memory."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                f"aliases (*{event.anchor}) are not read; write it out",
+                event.start_mark,
+            )
+        return super().compose_node(parent, index)
 
 
 def read_spec(path: Path) -> Spec:
@@ -293,11 +308,13 @@ def read_spec(path: Path) -> Spec:
     try:
         if path.stat().st_size > _LARGEST_SPEC:
             raise BackbeatError(f"{path}: too large for a model spec")
-        content = yaml.safe_load(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BackbeatError(f"{path}: cannot be read ({error})") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BackbeatError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        raise BackbeatError(f"{path}: cannot be read ({one_line(error)})") from error
+    try:
+        content = _Loader(text).get_single_data()
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: the 99th of March
+        raise BackbeatError(f"{path}: not YAML: {one_line(error)}") from error
     return parse(content, str(path))
 
 
@@ -310,11 +327,6 @@ def _explain(problem: dict[str, Any]) -> str:
     near = difflib.get_close_matches(place[-1], fields, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(fields))}"
     return f"{where}: unknown key; {remedy}"
-
-
-def _printable(text: str) -> str:
-    """Write what cannot be printed (a key may hold a line break) as Python would."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _fields_at(place: list[str]) -> list[str]:
