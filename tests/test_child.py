@@ -7,8 +7,7 @@ from functools import partial
 
 import pytest
 
-from backbeat.child import Child
-from backbeat.child import THREADS
+from backbeat.child import THREADS, Child
 from backbeat.errors import BackbeatError, WorkerLostError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
