@@ -226,7 +226,14 @@ def test_nothing_outside_is_ever_removed(tmp_path):
     song.touch()
     (tmp_path / "uploads").mkdir()
     uploads = Uploads(tmp_path / "uploads")
-    uploads.forget(song)
+    (tmp_path / "uploads" / "link").symlink_to(tmp_path)
+    for path in (song, uploads.folder / ".." / "song.wav", uploads.folder / "link" / "song.wav"):
+        uploads.forget(path)
+        assert song.exists()
+        with pytest.raises(BackbeatError, match=r"song\.wav: was not sent"), uploads.held([path]):
+            pass
+    for odd in ("a\0b", "a" * 5000, "\ud800", str(uploads.folder)):
+        assert not uploads.holds(Path(odd))
     assert song.exists()
 
 
@@ -336,13 +343,16 @@ def test_no_folder_for_uploads_is_told(monkeypatch):
         pass
 
 
-def test_addresses_are_refused_as_songs():
-    from backbeat.web.page import _local_only
+def test_a_song_is_what_was_sent(tmp_path):
+    from backbeat.web.page import _sent_only
 
     async def take(place):
         return place
 
-    component = _local_only(SimpleNamespace(async_move_resource_to_block_cache=take))
-    assert asyncio.run(component.async_move_resource_to_block_cache("/a.wav")) == "/a.wav"
-    with pytest.raises(Exception, match="send the file itself"):
-        asyncio.run(component.async_move_resource_to_block_cache("HTTP://example.com/a.wav"))
+    uploads = Uploads(tmp_path)
+    component = _sent_only(SimpleNamespace(async_move_resource_to_block_cache=take), uploads)
+    sent = str(tmp_path / "hash" / "a.wav")
+    assert asyncio.run(component.async_move_resource_to_block_cache(sent)) == sent
+    for place in ("HTTP://example.com/a.wav", "/etc/passwd", f"{tmp_path}/../a.wav", "a.wav"):
+        with pytest.raises(Exception, match="send the file itself"):
+            asyncio.run(component.async_move_resource_to_block_cache(place))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -144,6 +145,27 @@ def test_gradio_gives_no_file_and_fetches_none(client, server):
     for place in ("/etc/passwd", "http://127.0.0.1:9/a.wav", f"{server.temporary}"):
         assert client.get(f"/gradio_api/file={place}").status_code in (403, 404)
     assert client.get("/gradio_api/runs").status_code == 404  # no history of visitors is kept
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_song_is_answered_that_was_not_sent(client, server, songs, tmp_path, stream):
+    """A path that a visitor names is neither read nor, as an upload that is answered, removed."""
+    victim = tmp_path / "victim.wav"
+    victim.write_bytes((songs / "a.wav").read_bytes())
+    upload = client.post("/gradio_api/upload", files={"files": ("a.wav", b"x")}).json()[0]
+    folder = Path(upload).parents[1]
+    around = f"{folder}/{os.path.relpath(victim, folder)}"
+    for number, path in enumerate((str(victim), around)):
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}, "is_stream": stream}
+        for event, data in ((0, [file, False]), (2, [file, False]), (4, [[file], None])):
+            asked = {"data": data, "fn_index": event, "session_hash": f"{stream}{number}{event}"}
+            assert client.post("/gradio_api/queue/join", json=asked).status_code == 200
+            reply = client.get("/gradio_api/queue/data", params=asked)
+            assert "process_completed" in reply.text
+            assert '"success":false' in reply.text
+            assert "bb-answer" not in reply.text
+            assert victim.exists()
+    Path(upload).unlink()
 
 
 def test_nothing_is_reported_to_the_makers_of_onnxruntime(songs, bundle, tmp_path):

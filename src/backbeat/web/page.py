@@ -72,13 +72,13 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         if path is None:
             return "", None
         song = Path(path)
-        with uploads.held([song]):
-            try:
+        try:
+            with uploads.held([song]):
                 answer = service.answer(song, song.name, tags=tags)
                 drawn = service.work(pictures.draw, song, song.name)
                 return view.answer_html(answer, drawn), None
-            except BackbeatError as error:
-                return view.refusal_html(str(error)), None
+        except BackbeatError as error:
+            return view.refusal_html(str(error)), None
 
     def answer_folder(paths: list[str] | None) -> Iterator[tuple[str, None]]:
         """Answer what of a folder is audio, as `backbeat classify` does."""
@@ -89,7 +89,12 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         yield from answer_many([str(song) for song in songs])
 
     def answer_many(paths: list[str] | None) -> Iterator[tuple[str, None]]:
-        songs = [Path(path) for path in paths or ()]
+        try:
+            yield from answers_to([Path(path) for path in paths or ()])
+        except BackbeatError as error:
+            yield view.refusal_html(str(error)), None
+
+    def answers_to(songs: list[Path]) -> Iterator[tuple[str, None]]:
         with uploads.held(songs):
             if not songs:
                 yield view.refusal_html("no audio files there"), None
@@ -107,17 +112,19 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         _html(view.render("header.html", genres=service.classifier.genres))
         with gr.Tab("A song"):
             with gr.Row(elem_id="ways"):
-                song = _local_only(
-                    gr.File(label="A song", file_count="single", elem_id="song", height=150)
+                song = _sent_only(
+                    gr.File(label="A song", file_count="single", elem_id="song", height=150),
+                    uploads,
                 )
-                record = _local_only(
+                record = _sent_only(
                     gr.Audio(
                         label="Or record it",
                         sources=["microphone"],
                         type="filepath",
                         elem_id="record",
                         buttons=[],
-                    )
+                    ),
+                    uploads,
                 )
             _html(view.render("limits.html", limits=limits))
             tags = gr.Checkbox(
@@ -127,13 +134,15 @@ def make_page(service: Service, uploads: Uploads) -> Any:
             )
             answer = _html(elem_id="answer")
         with gr.Tab("Many songs"):
-            many = _local_only(
-                gr.File(label="Songs", file_count="multiple", elem_id="songs", height=150)
+            many = _sent_only(
+                gr.File(label="Songs", file_count="multiple", elem_id="songs", height=150),
+                uploads,
             )
-            folder = _local_only(
+            folder = _sent_only(
                 gr.UploadButton(
                     "Or choose a folder", file_count="directory", elem_id="folder", scale=0
-                )
+                ),
+                uploads,
             )
             _html(view.render("limits.html", limits=limits, many=True))
             table = _html(elem_id="table")
@@ -153,6 +162,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         many.upload(answer_many, many, [table, many], **turn)
         folder.upload(answer_folder, folder, [table, folder], **turn)
     page.upload_file_set = Arrivals(uploads)
+    page.has_launched = True  # else Gradio does not look whether a path is an upload's
     page.queue(max_size=limits.at_once + limits.waiting, api_open=False)
     return page
 
@@ -162,19 +172,22 @@ def _html(value: str = "", **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
-def _local_only(component: Any) -> Any:
-    """Make a component take uploads alone: Gradio would fetch a file from an address for it.
+def _sent_only(component: Any, uploads: Uploads) -> Any:
+    """Make a component take uploads alone.
+
+    Gradio would fetch a file from an address for it, and, as the page is mounted and not launched,
+    any file of this machine whose path a visitor names.
 
     Not by a class derived from its own: Gradio writes a stub file beside each such class.
     """
     take = component.async_move_resource_to_block_cache
 
-    async def take_local(place: Any) -> Any:
-        if str(place).lower().startswith(("http:", "https:")):
+    async def take_sent(place: Any) -> Any:
+        if not uploads.holds(Path(place)):
             raise gr.Error("send the file itself, not its address", print_exception=False)
         return await take(place)
 
-    component.async_move_resource_to_block_cache = take_local
+    component.async_move_resource_to_block_cache = take_sent
     return component
 
 

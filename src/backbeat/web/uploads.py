@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 
 _SPARE = 2**28  # bytes of the disk that are left for others
 
@@ -49,9 +49,25 @@ class Uploads:
         with self._lock:
             self._wanted.update(map(Path, paths))
 
+    def holds(self, path: Path) -> bool:
+        """Tell whether a path leads into the folder, by whatever ``..`` and links it goes."""
+        try:
+            return self.folder in path.resolve().parents
+        except (OSError, RuntimeError, ValueError):  # too long, a loop of links, no text
+            return False
+
     @contextlib.contextmanager
     def held(self, paths: Sequence[Path]) -> Iterator[None]:
-        """Keep files from being swept while the block runs, and forget them when it ends."""
+        """Keep files from being swept while the block runs, and forget them when it ends.
+
+        Raises
+        ------
+        BackbeatError
+            If one was not sent: a visitor may name any path of this machine.
+        """
+        for path in paths:
+            if not self.holds(path):
+                raise BackbeatError(f"{printable(path.name)}: was not sent; send the file itself")
         with self._lock:
             self._held.update(paths)
         try:
@@ -64,7 +80,7 @@ class Uploads:
 
     def forget(self, path: Path) -> None:
         """Remove a file that was sent, unless another visitor still waits for its answer."""
-        if not path.is_relative_to(self.folder):
+        if not self.holds(path):
             return
         with self._lock:
             self._wanted[path] -= 1
