@@ -356,3 +356,22 @@ def test_a_song_is_what_was_sent(tmp_path):
     for place in ("HTTP://example.com/a.wav", "/etc/passwd", f"{tmp_path}/../a.wav", "a.wav"):
         with pytest.raises(Exception, match="send the file itself"):
             asyncio.run(component.async_move_resource_to_block_cache(place))
+
+
+def test_a_body_that_cannot_be_read_is_told_in_a_line(bundle, tmp_path, capfd):
+    from starlette.testclient import TestClient
+
+    from backbeat.web.limits import Limits
+    from backbeat.web.server import make_app
+    from backbeat.web.service import Service
+    from backbeat.web.uploads import Uploads
+
+    app = make_app(Service.of_model(str(bundle), Limits()), Uploads(tmp_path))
+    client = TestClient(app, base_url="http://localhost")
+    for place in ("/gradio_api/queue/join", "/api/classify"):
+        for kind in ("application/json", "multipart/form-data; boundary=x"):
+            for body in (b"\xff\xfe no text", b"{", b"[" * 100_000, b"--x\r\n\0"):
+                reply = client.post(place, content=body, headers={"content-type": kind})
+                assert reply.status_code in (400, 422), (place, kind, body[:9])
+                assert len(reply.text) < 300
+    assert capfd.readouterr().err == ""

@@ -17,7 +17,6 @@ from backbeat.errors import BackbeatError
 from fuzzing.targets import Target
 
 FINE = ("read", "refused")
-_MOST_PRINTED = 0  # bytes: what reads a library of thousands must not print about each
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Outcome:
         Of the case.
     kind : str
         ``"read"`` or ``"refused"`` (in one line that names the file): so it shall be. Anything
-        else is a finding: ``"exception"``, ``"message"``, ``"memory"``, ``"slow"``, ``"noise"``,
-        ``"hang"``, ``"crash"``.
+        else is a finding: ``"exception"``, ``"message"``, ``"memory"``, ``"slow"``, ``"hang"``,
+        ``"crash"``, and ``"noise"``: what reads thousands must not print about each.
     told : str
         The message or the error.
     place : str
@@ -123,7 +122,7 @@ class Bench:
                 kind, place = "memory", f"{megabytes:.0f} MB"
             elif seconds > self.target.seconds:
                 kind, place = "slow", f"{seconds:.0f} s"
-            elif printed and printed.size() - before > _MOST_PRINTED:
+            elif printed and printed.size() > before and not self.target.says:
                 kind, told = "noise", printed.since(before)
                 place = told[:40]
         return Outcome(self.target.name, number, kind, told, place, seconds, megabytes)

@@ -1,5 +1,6 @@
 """Valid files of each kind but audio, and how backbeat reads them."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -30,6 +31,7 @@ from backbeat.reproduce.results import read_results
 from backbeat.splits import make_split, read_parts
 from backbeat.splits.files import file_parts
 from backbeat.splits.split import write_split
+from backbeat.tags import log as log_module
 from backbeat.tags.log import Entry, LogWriter, read_log
 from backbeat.tags.rewriting import State
 from backbeat.tags.undoing import undo
@@ -360,6 +362,17 @@ def log(folder: Path) -> None:
             )
         )
     writer.close()
+
+
+def of_log(random: Random, seeds: Any) -> bytes:
+    """Damage a log; a line that is damaged as JSON mostly gets the checksum that belongs to it."""
+    lines = mutations.of_json_lines(random, seeds).split(b"\n")
+    for row, line in enumerate(lines):
+        with contextlib.suppress(Exception):  # no JSON any more: it goes as it is
+            content = json.loads(line)
+            if content.pop("sum") and random.random() < 0.9:
+                lines[row] = json.dumps(content | {"sum": log_module._sum(content)}).encode()
+    return b"\n".join(lines)
 
 
 def read_undo(path: Path) -> None:

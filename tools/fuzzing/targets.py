@@ -38,6 +38,8 @@ class Target:
         something over.
     seconds : float
         Of processor time that a case may take: a hundred times what a valid seed takes.
+    says : bool
+        Whether it may say that something is damaged and go on without.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Target:
     weight: int = 1
     megabytes: int = 128
     seconds: float = 10.0
+    says: bool = False
 
 
 @cache
@@ -94,10 +97,10 @@ def _files() -> list[Target]:
         ),
         Target("study", ".db", files.study, files.read_study),
         Target("archive", ".tar", files.archives, files.read_archive, weight=2),
-        Target("index", ".sqlite", files.index, files.read_index, weight=3),
+        Target("index", ".sqlite", files.index, files.read_index, weight=3, says=True),
         Target(
             *("undo-log", ".jsonl", files.log, files.read_undo),
-            *(mutations.of_json_lines, "seed.jsonl"),
+            *(files.of_log, "seed.jsonl"),
             weight=2,
         ),
         Target("http-body", ".body", files.bodies, files.send_body, weight=3),

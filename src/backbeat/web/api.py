@@ -81,17 +81,26 @@ def make_api(service: Service, uploads: Uploads) -> FastAPI:
         busy = error.status is HTTPStatus.SERVICE_UNAVAILABLE
         return _said(str(error), error.status, RETRY if busy else None)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = first["loc"][-1]
-        return _said(f"{place}: {first['msg']}", HTTPStatus.UNPROCESSABLE_ENTITY)
+    tell_invalid(app)
 
     @app.exception_handler(HTTPException)
     async def other(_request: Request, error: HTTPException) -> JSONResponse:
         return _said(error.detail, error.status_code, error.headers)
 
     return app
+
+
+def tell_invalid(app: FastAPI) -> None:
+    """Have an application answer what it cannot read in a line.
+
+    FastAPI's own answer repeats all that was sent, and fails of what is no text.
+    """
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = first["loc"][-1]
+        return _said(f"{place}: {first['msg']}", HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _said(what: str, status: int, headers: Any = None) -> JSONResponse:

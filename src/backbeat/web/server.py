@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -11,10 +12,11 @@ from typing import Any, NoReturn
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from backbeat.errors import BackbeatError
-from backbeat.web.api import make_api
+from backbeat.web.api import make_api, tell_invalid
 from backbeat.web.connections import connection_class, most_connections
 from backbeat.web.forms import bound_forms_of_page
 from backbeat.web.guard import Guard
@@ -73,6 +75,11 @@ def make_app(
         pwa=False,
         max_file_size=service.limits.bytes,
     )
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            tell_invalid(route.app)  # Gradio's own
+    # Else each damaged form is a line on standard error.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     return Guard(Intake(app, service.limits, uploads), names)
 
 
