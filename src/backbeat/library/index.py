@@ -231,6 +231,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         # Damaged text may be no UTF-8; its checksum is looked at first.
         connection.text_factory = bytes
+        connection.execute("pragma cell_size_check = on")
         _prepare(path, connection)
         # A write costs no wait for the disk: a power cut can lose the last ones, a kill none.
         connection.execute("pragma synchronous = normal")
