@@ -146,6 +146,22 @@ def test_a_visitor_who_left_is_no_error():
     asyncio.run(Guard(left)(scope, None, None))
 
 
+def test_a_mistake_is_told_in_one_line_here_and_there(caplog):
+    async def mistaken(scope, receive, send):
+        raise ValueError("no\nway")
+
+    with caplog.at_level("ERROR", "uvicorn.error"):
+        reply = TestClient(Guard(mistaken), base_url=HERE).get("/api/health")
+    assert reply.status_code == 500
+    assert reply.json() == {"error": "a mistake of the server's; it is in its log"}
+    (record,) = caplog.records
+    assert record.exc_info is None
+    said = record.getMessage()
+    assert said.startswith("'/api/health': ValueError: no way (")
+    assert "test_web_guard.py, line " in said
+    assert "\n" not in said
+
+
 # --- How much, and how fast
 
 

@@ -1,6 +1,8 @@
 """What stands before all of the server: who may ask, for what, and the headers of answers."""
 
 import ipaddress
+import logging
+import traceback
 from collections.abc import Collection
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -9,6 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backbeat.errors import one_line
 
 # A browser loads from this server alone and sends to it alone, whatever a package of the page might
 # want. Gradio makes functions of text and styles of elements, hence the two "unsafe" words.
@@ -66,6 +70,8 @@ _BELOW = ("/api/", "/assets/", "/static/", "/gradio_api/heartbeat/", _SENT)
 _LINKED = ("/", "/docs")  # where a link on another site may lead
 
 _LOCAL = "localhost"
+_PLACE = 80  # signs of an address in the log
+_LOG = logging.getLogger("uvicorn.error")
 
 
 class Guard:
@@ -90,8 +96,12 @@ class Guard:
             return
         place = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
 
+        started = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 if place.startswith(_SENT):
                     headers["Content-Security-Policy"] = _SENT_POLICY
@@ -108,6 +118,15 @@ class Guard:
             await self.app(scope, receive, with_headers)
         except ClientDisconnect:
             return  # whoever left in the middle is told nothing, and nor is the log
+        except Exception as error:  # noqa: BLE001 - a mistake of ours or Gradio's ends no server
+            # One line: a visitor who finds it can ask for it a thousand times.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            line = f"{place[:_PLACE]!a}: {type(error).__name__}: {one_line(error)}"
+            _LOG.error("%s (%s, line %s)", line, where.filename, where.lineno)
+            if not started:
+                what = "a mistake of the server's; it is in its log"
+                answer = JSONResponse({"error": what}, HTTPStatus.INTERNAL_SERVER_ERROR)
+                await answer(scope, receive, with_headers)
 
     def _refusal(self, headers: Headers, method: str, place: str) -> tuple[HTTPStatus, str] | None:
         """Say why a request is not let in; None if it is."""
