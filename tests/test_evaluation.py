@@ -180,6 +180,14 @@ def test_genre_without_rows_has_no_scores_and_no_part_in_the_average():
     ]
 
 
+def test_a_genre_of_one_row_counts_as_much_as_any_in_the_mean():
+    report = classification_report(changed(tracks=["a", "a", "b", "b", "c"], truth=[0, 0, 1, 1, 2]))
+    assert [scores.recall for scores in report.scores] == [1, 1 / 2, 0]
+    assert report.macro_avg.recall == pytest.approx(1 / 2)
+    assert report.weighted_avg.recall == pytest.approx(3 / 5)
+    assert report.macro_avg.support == report.support == 5
+
+
 def test_genre_never_answered_has_precision_zero():
     report = classification_report(changed(truth=[2, 2, 1, 1, 1]))
     assert report.scores[2].precision == 0
