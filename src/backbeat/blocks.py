@@ -7,6 +7,7 @@ when they are read; those blocks are then done again.
 
 import itertools
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ import zarr
 
 from backbeat.errors import BackbeatError, one_line
 from backbeat.features import TrackTable, array_in, checked_zstd, open_group
+
+_log = logging.getLogger(__name__)
 
 
 def create_progress(group: zarr.Group, blocks: int) -> None:
@@ -95,6 +98,7 @@ def damaged_blocks(path: Path) -> tuple[int, ...]:
 
 def forget_blocks(group: zarr.Group, out: Path, damaged: tuple[int, ...]) -> None:
     """Have a finished store lack its damaged blocks, and know that it has the others."""
+    _log.warning("%s: %d damaged blocks of features are made again", out, len(damaged))
     _drop_blocks(out, damaged)
     count = array_in(group, "features").cdata_shape[0]
     create_progress(group, count)
