@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from backbeat import zoo
+from backbeat import training, zoo
 from backbeat.engine import InlineExecutor
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.reproduce.runner import paper_specs, run_all
@@ -116,6 +116,20 @@ def test_other_settings_are_refused(store, tmp_path, changed, words):
     (tmp_path / "other" / "file").touch()
     with pytest.raises(BackbeatError, match="not empty and not a reproduction"):
         run_all(store, tmp_path / "other", (), executor=InlineExecutor())
+
+
+def test_a_stop_in_this_process_begins_no_other_model(store, tmp_path, monkeypatch):
+    begun = []
+
+    def stopped(*given, **_options):
+        begun.append(given)
+        raise training.StoppedError("stopped after 0 of 1 epochs", 143)
+
+    monkeypatch.setattr(training, "train", stopped)
+    specs = paper_specs("mlp_1[34]")
+    with pytest.raises(training.StoppedError, match=r"paper: stopped; go on with the same") as told:
+        run_all(store, tmp_path / "paper", specs, epochs_scale=0.02, executor=InlineExecutor())
+    assert (told.value.status, len(begun)) == (143, 1)
 
 
 REPRODUCE = """

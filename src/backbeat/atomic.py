@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from backbeat.errors import naming
 from backbeat.locks import HAS_LOCKS, NoLocksError, close, try_lock, wait_for_lock
 
 PREFIX = ".writing-"
@@ -44,6 +45,7 @@ def replacing(path: Path) -> Iterator[Path]:
     _sweep_once(path.parent.absolute())
     with contextlib.ExitStack() as stack:
         temporary = _own_file(path, stack)
+        stack.enter_context(naming(path, temporary))
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -83,6 +85,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     _sweep_once(path.parent.absolute())
     with contextlib.ExitStack() as stack:
         beside = _own_folder(path, stack)
+        stack.enter_context(naming(path, beside))
         yield beside
         beside.chmod(0o777 & ~_umask())
         beside.replace(path)

@@ -17,6 +17,7 @@ from backbeat.features import Features
 from backbeat.jobs import Job, Progress, load_examples, run_jobs
 from backbeat.locks import locked
 from backbeat.splits import Split, make_folds
+from backbeat.training import StoppedError
 from backbeat.zoo import Spec
 
 _SETTINGS = "crossvalidation.json"
@@ -67,6 +68,8 @@ def cross_validate(
 
     Raises
     ------
+    StoppedError
+        On Ctrl-C or SIGTERM.
     BackbeatError
         If the folds cannot be made, or `out` holds something else or is in use.
     """
@@ -91,7 +94,11 @@ def cross_validate(
             )
             for split in made
         ]
-        return run_jobs(jobs, executor, on_progress)
+        try:
+            return run_jobs(jobs, executor, on_progress)
+        except StoppedError as stopped:
+            told = f"{out}: stopped; go on with the same command and --resume"
+            raise StoppedError(told, stopped.status) from None
 
 
 def is_crossvalidation(folder: Path) -> bool:

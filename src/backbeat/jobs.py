@@ -14,7 +14,7 @@ from pathlib import Path
 from backbeat import splits, training, transfer, zoo
 from backbeat.calibration.fitting import MAX_ERROR
 from backbeat.engine import telling_of_lost_workers
-from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.errors import BackbeatError, WorkerLostError, told
 from backbeat.features import Examples, Features, InputKind, open_features
 from backbeat.zoo import Spec
 
@@ -102,6 +102,11 @@ def run_jobs(
     -------
     dict of str to str
         Runs that failed, and why; the others were not kept from going on.
+
+    Raises
+    ------
+    StoppedError
+        On Ctrl-C or SIGTERM.
     """
     failures: dict[str, str] = {}
     pending: dict[Future[str | None], Job] = {}
@@ -109,7 +114,10 @@ def run_jobs(
     # The longest first, so that no worker is left alone with one at the end.
     for job in sorted(jobs, key=lambda job: -job.work):
         if job not in finished:
-            pending[executor.submit(train_job, job)] = job
+            begun = executor.submit(train_job, job)
+            if begun.done() and isinstance(stopped := begun.exception(), training.StoppedError):
+                raise stopped  # in this process: the next must not begin
+            pending[begun] = job
     while True:
         if on_progress:
             on_progress(_progress(jobs, finished, pending.values(), len(failures)))
@@ -159,6 +167,8 @@ def train_job(job: Job) -> str | None:
         raise
     except BackbeatError as error:
         return str(error)
+    except OSError as error:
+        return told(error)
     except Exception as error:  # noqa: BLE001 - one model's fault must not cost the others
         return " ".join(f"{type(error).__name__}: {error}".split())[:500]
     return None

@@ -20,7 +20,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, naming
 
 try:
     import fcntl
@@ -72,7 +72,8 @@ def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> It
             _log.warning(
                 "%s: cannot be locked (%s); see to it that nothing else writes there", out, error
             )
-        yield
+        with naming(out):
+            yield
 
 
 def lock_of(out: Path) -> Path:

@@ -1,8 +1,6 @@
 """The command line: thin verbs that parse, call the function of the same name, and print."""
 
 import contextlib
-import errno
-import os
 import re
 import signal
 import sys
@@ -28,18 +26,9 @@ from backbeat.cli import (
     tuning,
     web,
 )
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, told
 
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # the exit status of what they end
-
-_REMEDIES = {
-    errno.ENOSPC: "free some space, then run the same command again",
-    errno.EDQUOT: "free some of your quota, then run the same command again",
-    errno.EFBIG: "it would grow larger than is allowed here",
-    errno.EROFS: "choose a place that can be written to",
-    errno.EACCES: "change its rights, or choose another place",
-    errno.EPERM: "change its rights, or choose another place",
-}
 
 _LONGEST = 200  # characters of a verb's line in the help
 
@@ -116,7 +105,7 @@ def main() -> None:
             print("backbeat: stopped", file=sys.stderr)
         raise
     except OSError as error:
-        _end(_told(error))
+        _end(told(error))
 
 
 @contextlib.contextmanager
@@ -146,14 +135,6 @@ def _stopped_by_signals() -> Iterator[None]:
     finally:
         for number, how in before.items():
             signal.signal(number, how)
-
-
-def _told(error: OSError) -> str:
-    """Tell what the system refused, such as a full disk, in its own words and with the remedy."""
-    where = error.filename2 or error.filename
-    told = f"{os.fsdecode(where)}: {error.strerror}" if where else error.strerror or str(error)
-    remedy = _REMEDIES.get(error.errno or 0)
-    return f"{told}; {remedy}" if remedy else told
 
 
 def _refuse_urls(arguments: Sequence[str]) -> None:

@@ -66,8 +66,8 @@ def reproduce(
             executor=executor,
             on_progress=told,
         )
-    for path in write(out, songs=songs):
-        say(str(path))
     for name, reason in failures.items():
         warn(f"failed: {name}: {reason}")
+    for path in write(out, songs=songs):
+        say(str(path))
     raise typer.Exit(int(bool(failures)))

@@ -1,10 +1,13 @@
 """Broken files on purpose, one of each kind, to try out what looks for them."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile as sf
 from scipy.io import wavfile
 
@@ -71,12 +74,18 @@ def _clipped(path: Path, samples: Samples, _: Path) -> None:
 
 
 def _duplicate(path: Path, _: Samples, clip: Path) -> None:
-    samples, rate = sf.read(clip, dtype="int16")
-    sf.write(path, samples, rate, "PCM_16", format="FLAC")
+    samples, _ = sf.read(clip, dtype="int16")
+    _sound(path, samples, "FLAC")
 
 
 def _wav(path: Path, samples: Samples) -> None:
-    sf.write(path, samples, SAMPLE_RATE, "PCM_16", format="WAV")
+    _sound(path, samples, "WAV")
+
+
+def _sound(path: Path, samples: npt.NDArray[Any], form: str) -> None:
+    content = io.BytesIO()  # libsndfile does not say that the disk is full
+    sf.write(content, samples, SAMPLE_RATE, "PCM_16", format=form)
+    path.write_bytes(content.getvalue())
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -17,6 +17,7 @@ from backbeat.features import Features
 from backbeat.jobs import Job, Progress, run_jobs
 from backbeat.locks import locked
 from backbeat.reproduce.paper import BASE_AT_100
+from backbeat.training import StoppedError
 from backbeat.zoo import Spec
 
 
@@ -81,6 +82,8 @@ def run_all(
 
     Raises
     ------
+    StoppedError
+        On Ctrl-C or SIGTERM.
     BackbeatError
         If `out` holds a reproduction with other settings, or is in use.
     """
@@ -99,7 +102,11 @@ def run_all(
             for seed in range(seeds)
             for spec in specs
         ]
-        failures = run_jobs(jobs, executor, on_progress)
+        try:
+            failures = run_jobs(jobs, executor, on_progress)
+        except StoppedError as stopped:
+            told = f"{out}: stopped; go on with the same command"
+            raise StoppedError(told, stopped.status) from None
         atomic.write_text(out / "failures.json", json.dumps(failures, indent=1) + "\n")
         return failures
 

@@ -28,7 +28,7 @@ from backbeat.tuning import moves, trial_and_error
 from backbeat.tuning.judge import Judge, without_test
 from backbeat.tuning.log import Log
 from backbeat.tuning.moves import Family
-from backbeat.tuning.search import run_study
+from backbeat.tuning.search import room_for, run_study
 
 Strategy = Literal["trial-and-error", "tpe"]
 
@@ -133,16 +133,17 @@ def tune(
         told()
         judge = Judge(*without_test(examples, split), out / "trials", seed, told)
         if strategy == "tpe":
-            log = run_study(
-                judge,
-                out / "study.db",
-                family,
-                budget=budget,
-                seed=seed,
-                scale=epochs_scale,
-                on_trial=noted,
-                log=log,
-            )
+            with room_for(out / "study.db"):
+                log = run_study(
+                    judge,
+                    out / "study.db",
+                    family,
+                    budget=budget,
+                    seed=seed,
+                    scale=epochs_scale,
+                    on_trial=noted,
+                    log=log,
+                )
         else:
             log = trial_and_error.search(
                 moves.start(family, epochs_scale),

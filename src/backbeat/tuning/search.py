@@ -6,9 +6,12 @@ a study that is damaged, or was cut off while it was written, is made again from
 are on the disk, and comes to the same.
 """
 
+import contextlib
+import errno
 import functools
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +117,20 @@ def run_study(
     if on_trial:
         on_trial(log)
     return log
+
+
+@contextlib.contextmanager
+def room_for(storage: Path) -> Iterator[None]:
+    """Tell of a full disk as the system does, where SQLite, SQLAlchemy or Optuna tell of it."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause and getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(storage)) from error
 
 
 def _watcher(trial: "optuna.Trial", epochs: int) -> Callable[[tuple[Epoch, ...]], None]:
