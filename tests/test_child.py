@@ -2,6 +2,9 @@
 
 import os
 import pickle
+import signal
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -93,3 +96,12 @@ def test_a_process_ends_with_the_one_who_asks(child):
     child._process.stdin.close()  # as the system does where that one is killed
     child._process.wait(timeout=20)
     assert not alive(process)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals are POSIX's")
+def test_a_process_hears_no_ctrl_c_from_its_first_moment_on():
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('lives')"
+    with child.spared_by_ctrl_c():
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.communicate()[0] == b"lives\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

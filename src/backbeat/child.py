@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any, NoReturn, Protocol, cast
 
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
@@ -160,16 +160,30 @@ def _lost(status: int, under_way: UnderWay | None, attempts: int) -> WorkerLostE
 def _start(main: str | None) -> subprocess.Popen[bytes]:
     # Workers already fill the processors: numbers are computed with one thread each.
     environment = dict.fromkeys(THREADS, "1") | os.environ
-    process = subprocess.Popen(
-        # -P: what lies in the current folder is no module of ours.
-        [sys.executable, "-P", "-m", "backbeat.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-    )
+    with spared_by_ctrl_c():
+        process = subprocess.Popen(
+            # -P: what lies in the current folder is no module of ours.
+            [sys.executable, "-P", "-m", "backbeat.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
     with contextlib.suppress(OSError):  # gone at once: told when it is asked
         pickle.dump((sys.path, main), cast(IO[bytes], process.stdin))
     return process
+
+
+@contextlib.contextmanager
+def spared_by_ctrl_c() -> Iterator[None]:
+    """Have a process that is started in the block never hear Ctrl-C, not even while it loads."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Listener:

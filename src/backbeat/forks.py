@@ -15,7 +15,7 @@ import weakref
 from pathlib import Path
 from typing import NoReturn
 
-from backbeat.child import work_for
+from backbeat.child import spared_by_ctrl_c, work_for
 
 _MAKERS = ("scipy_", "")  # of wheels; of distributions
 
@@ -53,11 +53,12 @@ class Fork:
         with warnings.catch_warnings():
             # The threads of NumPy's linear algebra, which are made for this.
             warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
-            self.pid = os.fork()
-        if not self.pid:
-            for number in (self_asks, self_hears):
-                os.close(number)
-            _be_a_copy(asked, told, alone)
+            with spared_by_ctrl_c():
+                self.pid = os.fork()
+                if not self.pid:
+                    for number in (self_asks, self_hears):
+                        os.close(number)
+                    _be_a_copy(asked, told, alone)
         for number in (asked, told):
             os.close(number)
         self.stdin = os.fdopen(self_asks, "wb")
