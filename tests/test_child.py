@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from backbeat.child import THREADS, Child
+from backbeat.child import THREADS, Child, spared_by_ctrl_c
 from backbeat.errors import BackbeatError, WorkerLostError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -101,7 +101,7 @@ def test_a_process_ends_with_the_one_who_asks(child):
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals are POSIX's")
 def test_a_process_hears_no_ctrl_c_from_its_first_moment_on():
     script = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('lives')"
-    with child.spared_by_ctrl_c():
+    with spared_by_ctrl_c():
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert process.communicate()[0] == b"lives\n"
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
