@@ -12,7 +12,8 @@ from typing import Any
 
 from backbeat import atomic
 from backbeat.calibration.fitting import MAX_ERROR
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import Features
 from backbeat.jobs import Job, Progress, load_examples, run_jobs
 from backbeat.locks import locked
@@ -116,15 +117,16 @@ def fold_runs(folder: Path) -> dict[Path, str]:
     """
     path = folder / _SETTINGS
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         version, hashes = content["version"], content["splits"]
         if content["format"] != _FORMAT or not isinstance(hashes, list):
             raise ValueError("no cross-validation")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackbeatError(f"{path}: damaged ({error!r}); train again") from error
+        raise BackbeatError(f"{path}: damaged ({one_line(error)}); train again") from error
     if version != _VERSION:
+        shown = printable(str(version))[:20]
         raise BackbeatError(
-            f"{path}: written in format version {version}, this backbeat reads {_VERSION}; update "
+            f"{path}: written in format version {shown}, this backbeat reads {_VERSION}; update "
             "backbeat or train again"
         )
     return {folder / f"fold-{number}": hash_of for number, hash_of in enumerate(hashes, start=1)}
@@ -156,9 +158,9 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
             "begins anew"
         )
     try:
-        before = dict(json.loads(path.read_text("utf-8")))
+        before = dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
-        raise BackbeatError(f"{path}: damaged ({error}); remove {out}") from error
+        raise BackbeatError(f"{path}: damaged ({one_line(error)}); remove {out}") from error
     for key, value in settings.items():
         if before.get(key) != value:
             raise BackbeatError(

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import frontend as frontends
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.sums import first_changed, write_sums
 
 if TYPE_CHECKING:
@@ -296,8 +296,9 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":
     if group.attrs.get("format") != FORMAT:
         raise BackbeatError(f"{path}: not a feature store; make one with `backbeat prepare`")
     if group.attrs.get("version") != VERSION:
+        version = printable(str(group.attrs.get("version")))[:20]
         raise BackbeatError(
-            f"{path}: written in format version {group.attrs.get('version')}, this backbeat reads "
+            f"{path}: written in format version {version}, this backbeat reads "
             f"{VERSION}; update backbeat or prepare again"
         )
     return group

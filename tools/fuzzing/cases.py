@@ -96,7 +96,7 @@ class Bench:
         # What only the first reading costs, such as imports, belongs to no case.
         for content in self.seeds:
             with contextlib.suppress(Exception):  # whether they can be read, the tests say
-                self._read(content)
+                self.read(content)
 
     def run(self, seed: int, number: int, printed: "Printed | None" = None) -> Outcome:
         """Try a case."""
@@ -106,7 +106,7 @@ class Bench:
         resident = reset_peak()
         start = time.process_time()
         try:
-            self._read(content)
+            self.read(content)
         except BackbeatError as error:
             kind, told = self._judged(error)
             place = type(error).__name__ if kind != "refused" else ""
@@ -127,7 +127,8 @@ class Bench:
                 place = told[:40]
         return Outcome(self.target.name, number, kind, told, place, seconds, megabytes)
 
-    def _read(self, content: bytes) -> None:
+    def read(self, content: bytes) -> None:
+        """Read bytes as the target's file, and clear away what that made."""
         self.path.write_bytes(content)
         try:
             self.target.read(self.path)

@@ -41,7 +41,7 @@ from fuzzing import mutations, sounds
 from fuzzing.sounds import music, write
 
 from made_features import GENRES, made_npz, made_store  # isort: skip
-from bundles import make_bundle  # isort: skip
+from bundles import make_bundle, make_description, make_network  # isort: skip
 
 _SONG = Answer(
     path=Path("song.wav"),
@@ -199,13 +199,13 @@ def run(folder: Path) -> None:
     write_split(place / "split.json", split)
     write_history(place / "history.csv", (_epoch(1), _epoch(2)))
     write_predictions(place / "predictions.csv", _predictions())
-    make_bundle(place / "model.backbeat", genres=GENRES)
+    described = make_description(genres=GENRES)
+    facts = described.split.model_copy(update={"hash": split.hash})
+    described = described.model_copy(update={"split": facts})
+    bundle.write_bundle(place / "model.backbeat", described, make_network((125, 13), len(GENRES)))
     judged = {"accuracy": 0.5, "loss": 1.0, "seconds": 1.0, "epochs": 2, "pruned": False}
     (place / "result.json").write_text(json.dumps(judged))
     (folder / "failures.json").write_text(json.dumps({"cnn_03.8-seed0": "too large"}))
-    (folder / "reproduction.json").write_text(json.dumps({"paper": "sears2021", "split": "slices"}))
-    (folder / "crossvalidation.json").write_text(json.dumps({"splits": ["0", "1"], "seed": 0}))
-    (folder / "settings.json").write_text(json.dumps({"family": "mlp", "seed": 0}))
 
 
 def read_run(path: Path) -> None:
@@ -228,20 +228,47 @@ def read_split(path: Path) -> None:
     file_parts(path, features.examples("mfcc"))
 
 
-def read_claims(path: Path) -> None:
-    """Begin again what a folder's settings say was begun."""
-    out, wanted = path.parent, {"frontend": 1, "spec": 1, "split": 1, "seed": 0, "max_error": None}
-    if path.name == "environment.json":
-        training._claim(out, wanted, resume=True)
-        jobs._is_finished(SimpleNamespace(run=out, spec=find("cnn_base_01")))  # type: ignore[arg-type]
-    elif path.name == "reproduction.json":
-        features = open_features(out / "features")
-        runner._claim(out, features, "slices", 1.0)
-    elif path.name == "crossvalidation.json":
-        crossvalidation.fold_runs(out)
-        crossvalidation._claim(out, {"seed": 0}, resume=True)
-    else:
-        tuning_run._claim(out, {"family": "mlp", "seed": 0})
+_RUN_BEGUN = {"frontend": {"name": "mfcc"}, "spec": {}, "split": "0", "seed": 0, "max_error": None}
+_FOLDS_BEGUN = {"format": "backbeat-crossvalidation", "version": 1, "seed": 0, "splits": ["0", "1"]}
+_SEARCH_BEGUN = {"family": "mlp", "seed": 0}
+
+
+def claims(folder: Path) -> None:
+    """Write what says of folders how they were begun; ``@`` stands for where the file lies."""
+    made_store(folder)
+    frontend = open_features(folder / "features").frontend.model_dump()
+    paper = {"paper": "sears2021", "features": "@/features", "frontend": frontend}
+    for name, content in (
+        ("run/environment.json", _RUN_BEGUN),
+        ("folds/crossvalidation.json", _FOLDS_BEGUN),
+        ("search/tuning.json", _SEARCH_BEGUN),
+        ("reproduction.json", paper | {"split": "slices", "epochs_scale": 1.0}),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+
+
+def read_run_claim(path: Path) -> None:
+    """Begin again what a run's settings say was begun."""
+    training._claim(path.parent, _RUN_BEGUN, resume=True)
+    jobs._is_finished(SimpleNamespace(run=path.parent, spec=find("cnn_base_01")))  # type: ignore[arg-type]
+
+
+def read_folds_claim(path: Path) -> None:
+    """Begin again what a cross-validation's settings say was begun."""
+    crossvalidation.fold_runs(path.parent)
+    crossvalidation._claim(path.parent, _FOLDS_BEGUN, resume=True)
+
+
+def read_search_claim(path: Path) -> None:
+    """Begin again what a search's settings say was begun."""
+    tuning_run._claim(path.parent, _SEARCH_BEGUN)
+
+
+def read_paper_claim(path: Path) -> None:
+    """Begin again what a reproduction's settings say was begun."""
+    path.write_bytes(path.read_bytes().replace(b"@/", f"{path.parent}/".encode()))
+    runner._claim(path.parent, open_features(path.parent / "features"), "slices", 1.0)
 
 
 def predictions(path: Path) -> None:
@@ -276,7 +303,7 @@ def read_study(path: Path) -> None:
 
 def table(folder: Path) -> None:
     """Write tables of songs, by commas and by semicolons."""
-    rows = [("path", "genre", "artist", "album"), ("table.csv", "rock", "Ä", "one, two")]
+    rows = [("path", "genre", "artist", "album"), ("case.csv", "rock", "Ä", "one, two")]
     rows += [(f"{row}.wav", "jazz", "", "") for row in range(5)]
     for sign in ",;":
         (folder / f"{ord(sign)}.csv").write_text(

@@ -149,7 +149,7 @@ def _tagged(name: str, folder: Path) -> None:
     tagged = write(folder / f"tagged.{name}", music(SECONDS, _rate(name), seed=1))
     add_tags(tagged, cover(16), genres=("Rock",))
     if name in ("mp3", "flac"):
-        cut(write(folder / f"cut.{name}", music(SECONDS, _rate(name), channels=2)))
+        cut(write(folder / f"without-end.{name}", music(SECONDS, _rate(name), channels=2)))
     assert plain.exists()
 
 

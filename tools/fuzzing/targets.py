@@ -119,23 +119,25 @@ def _runs() -> list[Target]:
         ("run/history", f"{_RUN}/history.csv", files.read_run, text),
         ("run/predictions", f"{_RUN}/predictions.csv", files.read_run, text),
         ("run/bundle", f"{_RUN}/model.backbeat", files.read_run, files.of_bundle),
-        ("run/claim", f"{_RUN}/environment.json", files.read_claims, json),
         ("run/judgement", f"{_RUN}/result.json", read_judgement, json),
         ("reproduction/metrics", f"{_RUN}/metrics.json", files.read_reproduction, json),
         ("reproduction/environment", f"{_RUN}/environment.json", files.read_reproduction, json),
         ("reproduction/split", f"{_RUN}/split.json", files.read_reproduction, json),
         ("reproduction/spec", f"{_RUN}/spec.yaml", files.read_reproduction, text),
         ("reproduction/failures", "failures.json", files.read_reproduction, json),
-        ("reproduction/claim", "reproduction.json", files.read_claims, json),
         ("split-json", f"{_RUN}/split.json", files.read_split, json),
-        ("crossvalidation", "crossvalidation.json", files.read_claims, json),
-        ("tuning", "settings.json", files.read_claims, json),
         ("scores", f"{_RUN}/predictions.csv", files.predictions, text),
         ("history", f"{_RUN}/history.csv", read_history, text),
     ]
+    claims = [
+        ("claim/run", "run/environment.json", files.read_run_claim),
+        ("claim/folds", "folds/crossvalidation.json", files.read_folds_claim),
+        ("claim/search", "search/tuning.json", files.read_search_claim),
+        ("claim/paper", "reproduction.json", files.read_paper_claim),
+    ]
     return [
-        Target(name, Path(file).suffix, files.run, read, mutate, file)
-        for name, file, read, mutate in table
+        *(Target(n, Path(f).suffix, files.run, read, mutate, f) for n, f, read, mutate in table),
+        *(Target(name, ".json", files.claims, read, json, file) for name, file, read in claims),
     ]
 
 

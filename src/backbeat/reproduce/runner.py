@@ -12,7 +12,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from backbeat import atomic, zoo
-from backbeat.errors import BackbeatError, one_line
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import Features
 from backbeat.jobs import Job, Progress, run_jobs
 from backbeat.locks import locked
@@ -123,7 +124,7 @@ def _claim(out: Path, features: Features, protocol: str, epochs_scale: float) ->
     described = out / "reproduction.json"
     if described.exists():
         try:
-            before = dict(json.loads(described.read_text("utf-8")))
+            before = dict(read_json(described))
         except (OSError, ValueError, TypeError) as error:
             raise BackbeatError(
                 f"{described}: damaged ({one_line(error)}); remove this file alone, and the same "
@@ -131,8 +132,9 @@ def _claim(out: Path, features: Features, protocol: str, epochs_scale: float) ->
             ) from error
         for key, value in wanted.items():
             if before.get(key) != value:
+                shown = printable(str(before.get(key)))[:80]
                 raise BackbeatError(
-                    f"{out}: was begun with another {key} ({before.get(key)}); choose another -o"
+                    f"{out}: was begun with another {key} ({shown}); choose another -o"
                 )
     elif out.exists() and not _is_free(out):
         raise BackbeatError(f"{out}: not empty and not a reproduction; choose another -o")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from backbeat import atomic
 from backbeat.documents import read_json
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import Examples
 from backbeat.splits.groups import known_artist
 from backbeat.splits.protocols import check_protocol
@@ -217,8 +217,9 @@ def read_parts(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != "backbeat-split":
         raise BackbeatError(f"{path}: not a split; train again")
     if content.get("version", _VERSION) != _VERSION:
+        version = printable(str(content["version"]))[:20]
         raise BackbeatError(
-            f"{path}: written in format version {content['version']}, this backbeat reads "
+            f"{path}: written in format version {version}, this backbeat reads "
             f"{_VERSION}; update backbeat or train again"
         )
     parts, artists = content.get("parts"), content.setdefault("artists", {})
@@ -228,6 +229,7 @@ def read_parts(path: Path) -> dict[str, Any]:
         raise BackbeatError(f"{path}: damaged split; train again") from error
     if (
         not isinstance(content.setdefault("leak", ""), str)
+        or not isinstance(content.setdefault("seed", 0), int)
         or not isinstance(parts, dict)
         or not all(isinstance(parts.get(part), list) for part in PARTS)
         or not all(isinstance(name, str) for part in PARTS for name in parts[part])
