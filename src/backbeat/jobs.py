@@ -4,7 +4,6 @@ A kill costs at most the seconds since each running model's last checkpoint; the
 on, and what is finished is kept.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from backbeat import splits, training, transfer, zoo
 from backbeat.calibration.fitting import MAX_ERROR
+from backbeat.documents import read_json
 from backbeat.engine import telling_of_lost_workers
 from backbeat.errors import BackbeatError, WorkerLostError, told
 from backbeat.features import Examples, Features, InputKind, open_features
@@ -223,7 +223,7 @@ def _is_finished(job: Job) -> bool:
     if not (run / "model.backbeat").exists():
         return False
     try:
-        environment = json.loads((run / "environment.json").read_text("utf-8"))
+        environment = read_json(run / "environment.json")
         return bool(environment["spec"] == job.spec.model_dump(mode="json"))
     except (OSError, ValueError, KeyError, TypeError):
         return False

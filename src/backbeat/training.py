@@ -34,7 +34,8 @@ import numpy as np
 
 from backbeat import __version__, atomic, checkpoint
 from backbeat.calibration.fitting import MAX_ERROR
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Examples, Features
 from backbeat.finishing import finish_run
 from backbeat.fused import fuse
@@ -330,9 +331,11 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
                 f"{out}: holds a run already; --resume goes on with it, another -o begins anew"
             )
         try:
-            before = dict(json.loads(described.read_text("utf-8")))
+            before = dict(read_json(described))
         except (OSError, ValueError, TypeError) as error:
-            raise BackbeatError(f"{described}: damaged ({error}); remove {out}") from error
+            raise BackbeatError(
+                f"{described}: damaged ({one_line(error)}); remove {out}"
+            ) from error
         for key in ("frontend", "spec", "split", "seed", "max_error"):
             if before.get(key) != settings[key]:
                 raise BackbeatError(

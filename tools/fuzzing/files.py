@@ -36,6 +36,7 @@ from backbeat.tags.log import Entry, LogWriter, read_log
 from backbeat.tags.rewriting import State
 from backbeat.tags.undoing import undo
 from backbeat.tuning import run as tuning_run
+from backbeat.tuning.log import Judgement
 from backbeat.zoo import find
 from fuzzing import mutations, sounds
 from fuzzing.sounds import music, write
@@ -281,21 +282,19 @@ def study(folder: Path) -> None:
     from backbeat.tuning import search
 
     optuna = search._load_optuna()
-    made = search._open(optuna, folder / "seed.db", 1.0)
+    made, _ = search._open(optuna, folder / "seed.db", 1.0)
     for value in (0.25, 0.5):
         trial = made.ask()
         trial.suggest_int("units", 8, 64)
         trial.set_user_attr("spec", find("mlp_base").model_dump(mode="json"))
-        made.tell(trial, value)
+        search._tell(made, trial, Judgement(value, 1.0, 1.0, 2, pruned=False), optuna)
 
 
 def read_study(path: Path) -> None:
     """Open a search's study and read its trials."""
     from backbeat.tuning import search
-    from backbeat.tuning.log import Log
 
-    optuna = search._load_optuna()
-    search._log_of(search._open(optuna, path, 1.0), optuna, Log())
+    search._open(search._load_optuna(), path, 1.0)
 
 
 # --- Collections

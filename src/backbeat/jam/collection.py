@@ -9,6 +9,7 @@ from typing import NamedTuple
 import soundfile as sf
 
 from backbeat.atomic import write_bytes, write_text
+from backbeat.documents import read_json
 from backbeat.engine import map_unordered, open_executor
 from backbeat.errors import BackbeatError
 from backbeat.jam.basics import GENRES, LENGTH, SAMPLE_RATE
@@ -145,7 +146,7 @@ def _claim(out: Path, seed: int) -> bool:
     wanted = {"seed": seed, "version": VERSION}
     if manifest.exists():
         try:
-            found = json.loads(manifest.read_text(encoding="utf-8"))
+            found = read_json(manifest)
         except (OSError, ValueError):
             found = None
         if found == wanted:

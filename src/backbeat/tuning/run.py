@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from backbeat import atomic
-from backbeat.errors import BackbeatError
+from backbeat.documents import read_json
+from backbeat.errors import BackbeatError, one_line
 from backbeat.features import Features
 from backbeat.locks import locked
 from backbeat.splits import PARTS, Split, make_split, write_split
@@ -182,10 +183,12 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         raise BackbeatError(f"{out}: is a file; choose another -o")
     if described.exists():
         try:
-            before = json.loads(described.read_text("utf-8"))
+            before = read_json(described)
             differing = [name for name in settings if before.get(name) != settings[name]]
         except (OSError, ValueError, AttributeError) as error:
-            raise BackbeatError(f"{described}: damaged ({error}); remove {out}") from error
+            raise BackbeatError(
+                f"{described}: damaged ({one_line(error)}); remove {out}"
+            ) from error
         # The store may have been moved; what is in it is known by the names in the split.
         differing = [name for name in differing if name != "features"]
         if differing:

@@ -79,12 +79,8 @@ def run_study(
     if first_changed(storage.parent) == storage.name:
         for part in (storage, storage.with_name(f"{storage.name}-journal")):
             part.unlink(missing_ok=True)
-    study = _open(optuna, storage, scale)
+    study, log = _open(optuna, storage, scale, empty)
     state = optuna.trial.TrialState
-    for left in study.get_trials(deepcopy=False, states=(state.RUNNING,)):
-        # Of a process that was killed. It is suggested again, and goes on from its checkpoint.
-        study.tell(left.number, state=state.FAIL)
-    log = _log_of(study, optuna, empty)
     if on_trial and log.trials:
         on_trial(log)
     shape = (judge.examples.x.shape[1], judge.examples.x.shape[2])
@@ -121,7 +117,13 @@ def run_study(
 
 @contextlib.contextmanager
 def room_for(storage: Path) -> Iterator[None]:
-    """Tell of a full disk as the system does, where SQLite, SQLAlchemy or Optuna tell of it."""
+    """Tell of a full disk as the system does, where SQLite, SQLAlchemy or Optuna tell of it.
+
+    Raises
+    ------
+    OSError
+        ENOSPC, of `storage`.
+    """
     try:
         yield
     except Exception as error:
@@ -184,30 +186,41 @@ def _log_of(study: "optuna.Study", optuna: Any, empty: Log) -> Log:
     return log
 
 
-def _open(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
-    """Open the study, or make it."""
+def _open(
+    optuna: Any, storage: Path, scale: float, empty: Log = NOTHING
+) -> "tuple[optuna.Study, Log]":
+    """Open the study, or make it; give it with the log of its trials."""
     storage.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return optuna.create_study(  # type: ignore[no-any-return]
-            storage=optuna.storages.RDBStorage(
-                # Not by the address: it cannot hold each name that a folder can have.
-                "sqlite:///study.db",
-                engine_kwargs={
-                    "creator": functools.partial(
-                        sqlite3.connect, storage, timeout=60, check_same_thread=False
-                    )
-                },
-            ),
-            study_name="backbeat",
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(
-                n_startup_trials=_UNPRUNED, n_warmup_steps=scaled(_UNPRUNED_EPOCHS, scale)
-            ),
-        )
+        study = _make(optuna, storage, scale)
+        state = optuna.trial.TrialState
+        for left in study.get_trials(deepcopy=False, states=(state.RUNNING,)):
+            # Of a process that was killed. It is suggested again, and goes on from its checkpoint.
+            study.tell(left.number, state=state.FAIL)
+        return study, _log_of(study, optuna, empty)
     except Exception as error:  # SQLAlchemy and Optuna raise errors of many kinds on damage
         told = one_line(error)
         raise BackbeatError(f"{storage}: cannot be read as a study ({told}); remove it") from error
+
+
+def _make(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
+    return optuna.create_study(  # type: ignore[no-any-return]
+        storage=optuna.storages.RDBStorage(
+            # Not by the address: it cannot hold each name that a folder can have.
+            "sqlite:///study.db",
+            engine_kwargs={
+                "creator": functools.partial(
+                    sqlite3.connect, storage, timeout=60, check_same_thread=False
+                )
+            },
+        ),
+        study_name="backbeat",
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=_UNPRUNED, n_warmup_steps=scaled(_UNPRUNED_EPOCHS, scale)
+        ),
+    )
 
 
 def _load_optuna() -> Any:
