@@ -374,4 +374,9 @@ def test_a_body_that_cannot_be_read_is_told_in_a_line(bundle, tmp_path, capfd):
                 reply = client.post(place, content=body, headers={"content-type": kind})
                 assert reply.status_code in (400, 422), (place, kind, body[:9])
                 assert len(reply.text) < 300
+    edge = f"multipart/form-data; boundary={'x' * 300}"
+    for place in ("/gradio_api/upload", "/api/classify"):
+        reply = client.post(place, content=b"--x\r\n", headers={"content-type": edge})
+        assert reply.status_code == 400
+        assert reply.json()["error"].isprintable()
     assert capfd.readouterr().err == ""

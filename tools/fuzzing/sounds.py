@@ -3,6 +3,7 @@
 import functools
 import struct
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backbeat import audio, collection, frontend
-from backbeat.classify import Classifier
+from backbeat.classify import Classifier, load
 from backbeat.containers import breaks_off, promised_seconds
 from backbeat.integrity import Inspector
 
@@ -239,18 +240,14 @@ def read_audio(path: Path) -> None:
         classifier().classify(path)
 
 
+_FOLDER = tempfile.TemporaryDirectory()  # as long as this process lives
+
+
 @functools.cache
 def classifier() -> Classifier:
     """Give a classifier by a tiny network that hears four half minutes."""
-    import tempfile
-
-    from backbeat.classify import load
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = make_bundle(
-            Path(folder) / "tiny.backbeat", frontend=frontend.LogMel(), input="logmel"
-        )
-        return load(path, windows=4)
+    path = Path(_FOLDER.name) / "tiny.backbeat"
+    return load(make_bundle(path, frontend=frontend.LogMel(), input="logmel"), windows=4)
 
 
 def read_tags(path: Path) -> None:

@@ -180,7 +180,7 @@ def read_judgement(path: Path) -> Judgement:
             epochs=int(content["epochs"]),
             pruned=bool(content["pruned"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise BackbeatError(
             f"{path}: cannot be read as a result ({one_line(error)}); remove {path.parent}"
         ) from error

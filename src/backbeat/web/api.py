@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from fastapi import FastAPI, File, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 
 from backbeat import __version__
+from backbeat.errors import one_line
 from backbeat.web.answered import Answered, Health, Refused, Version
 from backbeat.web.docs import docs_page
 from backbeat.web.forms import OneFileRoute
@@ -101,6 +103,10 @@ def tell_invalid(app: FastAPI) -> None:
         first = error.errors()[0]
         place = first["loc"][-1]
         return _said(f"{place}: {first['msg']}", HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    @app.exception_handler(FormParserError)
+    async def no_form(_request: Request, error: FormParserError) -> JSONResponse:
+        return _said(one_line(error), HTTPStatus.BAD_REQUEST)
 
 
 def _said(what: str, status: int, headers: Any = None) -> JSONResponse:
