@@ -404,3 +404,18 @@ def test_gradio_remembers_no_more_than_the_last_uploads():
         statuses.track(str(number))
     assert len(statuses._statuses) == len(statuses._signals) == 1024
     assert statuses.is_done("1099") is False
+
+
+def test_a_song_sent_again_while_it_is_read_is_another_file(tmp_path):
+    uploads = Uploads(tmp_path)
+    song = tmp_path / "hash" / "a.wav"
+    song.parent.mkdir()
+    song.write_bytes(b"first")
+    with uploads.held([song]) as (own,):
+        (tmp_path / "new").write_bytes(b"again")
+        (tmp_path / "new").rename(song)
+        assert own.read_bytes() == b"first"
+        assert own != song
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+    with uploads.held([song]) as (own,):  # swept before
+        assert own == song

@@ -73,9 +73,9 @@ def make_page(service: Service, uploads: Uploads) -> Any:
             return "", None
         song = Path(path)
         try:
-            with uploads.held([song]):
-                answer = service.answer(song, song.name, tags=tags)
-                drawn = service.work(pictures.draw, song, song.name)
+            with uploads.held([song]) as (own,):
+                answer = service.answer(own, song.name, tags=tags)
+                drawn = service.work(pictures.draw, own, song.name)
                 return view.answer_html(answer, drawn), None
         except BackbeatError as error:
             return view.refusal_html(str(error)), None
@@ -95,7 +95,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
             yield view.refusal_html(str(error)), None
 
     def answers_to(songs: list[Path]) -> Iterator[tuple[str, None]]:
-        with uploads.held(songs):
+        with uploads.held(songs) as own:
             if not songs:
                 yield view.refusal_html("no audio files there"), None
                 return
@@ -103,9 +103,9 @@ def make_page(service: Service, uploads: Uploads) -> Any:
                 yield view.refusal_html(f"{len(songs)} files; at most {limits.files} at once"), None
                 return
             results: list[Answer | Failure] = []
-            for song in songs:
+            for path, song in zip(own, songs, strict=True):
                 yield view.table_html(results, of=len(songs)), None
-                results.append(_answered(service, song))
+                results.append(_answered(service, path, shown_name(song.name)))
             yield view.table_html(results, of=len(songs)), None
 
     with gr.Blocks(title="backbeat", analytics_enabled=False) as page:
@@ -191,8 +191,7 @@ def _sent_only(component: Any, uploads: Uploads) -> Any:
     return component
 
 
-def _answered(service: Service, song: Path) -> Answer | Failure:
-    name = shown_name(song.name)
+def _answered(service: Service, song: Path, name: str) -> Answer | Failure:
     try:
         return service.answer(song, name)
     except RefusedError as error:

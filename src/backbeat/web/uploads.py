@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -57,8 +58,14 @@ class Uploads:
             return False
 
     @contextlib.contextmanager
-    def held(self, paths: Sequence[Path]) -> Iterator[None]:
+    def held(self, paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
         """Keep files from being swept while the block runs, and forget them when it ends.
+
+        Yields
+        ------
+        tuple of Path
+            Other names of the same files, for this visitor alone: where another one sends the same
+            song, Gradio puts it in the place of the first, perhaps while that is read.
 
         Raises
         ------
@@ -68,15 +75,26 @@ class Uploads:
         for path in paths:
             if not self.holds(path):
                 raise BackbeatError(f"{printable(path.name)}: was not sent; send the file itself")
+        own = tuple(map(self._named_again, paths))
         with self._lock:
-            self._held.update(paths)
+            self._held.update((*paths, *own))
         try:
-            yield
+            yield own
         finally:
             with self._lock:
-                self._held -= Counter(paths)
+                self._held -= Counter((*paths, *own))
+            for path in {*own} - {*paths}:
+                path.unlink(missing_ok=True)
             for path in paths:
                 self.forget(path)
+
+    def _named_again(self, path: Path) -> Path:
+        again = self.folder / secrets.token_hex(16)
+        try:
+            again.hardlink_to(path)
+        except OSError:  # swept meanwhile, or a file system without links
+            return path
+        return again
 
     def forget(self, path: Path) -> None:
         """Remove a file that was sent, unless another visitor still waits for its answer."""
