@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 import soundfile
 
+from backbeat import audio
 from backbeat.bundle import read_bundle
+from backbeat.classify import find_songs
+from backbeat.collection import Track, read_collection
 from backbeat.evaluation import read_predictions
+from backbeat.features import open_features
+from backbeat.frontend import Mfcc
 from backbeat.jam.compose import compose
+from backbeat.prepare import extract_track
 from made_features import small_spec
-from sounds import music, write
+from sounds import cut, music, write
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -268,3 +274,171 @@ def test_scores_and_playlists_are_whole_or_not_there(cli, disk, bundle, songs, r
     disk.resize(20_000)
     assert cli("evaluate", copy)[0] == 0
     assert (copy / "report.html").read_text().rstrip().endswith("</html>")
+
+
+# --- A read-only folder
+
+
+def test_a_read_only_folder_is_told_in_a_line(
+    cli, read_only, collection, bundle, songs, run, store, tmp_path, monkeypatch
+):
+    folder, make_read_only = read_only
+    shutil.copytree(run, folder / "run")
+    shutil.copytree(songs, folder / "music")
+    before = tree(folder)
+    make_read_only()
+    if not ROOT:
+        for inner in [*folder.rglob("*"), folder]:
+            inner.chmod(0o555 if inner.is_dir() else 0o444)
+    npz = store.path.parent / "features.npz"
+    refused = r"backbeat: .*: (Read-only file system|Permission denied); .*\n"
+    for command in (
+        ("data", "jam", "--per-genre", "1", "--workers", "1", "-o", folder / "jam"),
+        ("prepare", collection, "--workers", "1", "-o", folder / "features"),
+        (*("import-features", npz, "--frontend", "mfcc", "-o"), folder / "imported"),
+        ("tune", store.path, "--family", "mlp", "--budget", "1", "-o", folder / "search"),
+        ("reproduce", "sears2021", store.path, "--only", "mlp_13", "-o", folder / "paper"),
+        ("evaluate", folder / "run"),
+        ("classify", songs, "--model", bundle, "-o", folder / "answers.txt"),
+        ("playlists", songs, "--model", bundle, "-o", folder / "lists"),
+    ):
+        status, _, err = cli(*command)
+        assert status == 1, command
+        assert re.fullmatch(refused, err), (command, err)
+        assert str(folder) in err
+    train = ("train", store.path, "--model", "mlp_base", "--split", "tracks")
+    status, _, err = cli(*train, "-o", folder / "new")
+    assert status == 1
+    assert re.fullmatch(refused, err.splitlines(keepends=True)[-1])
+    # What only reads works: the answers are there, though they cannot be kept.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    status, out, err = cli("classify", folder / "music", "--model", folder / "run")
+    assert (status, out.count("\n")) == (0, len(tree(songs)))
+    assert "answers are not kept this time" in err
+    pytest.importorskip("mutagen")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    tag = ("tag", folder / "music", "--yes", "--min-confidence", "0", "--model", bundle)
+    status, _, err = cli(*tag, "--index", tmp_path / "index.sqlite")
+    assert status == 1
+    assert err.count("is read-only") == len(tree(songs))
+    assert tree(folder) == before
+
+
+# --- Files that vanish or change
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_files_that_vanish_or_change_after_they_were_listed(
+    cli, collection, tmp_path, monkeypatch, workers
+):
+    """Each is told of; the others are done; and the same command does not take it for the same."""
+    import backbeat.prepare
+
+    songs = tmp_path / "songs"
+    shutil.copytree(collection, songs)
+    own = backbeat.prepare.fingerprint
+
+    def and_then_they_change(read, *more):
+        made = own(read, *more)
+        (songs / "rock" / "2.wav").unlink()
+        cut(songs / "jazz" / "1.wav")
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backbeat.prepare, "fingerprint", and_then_they_change)
+        command = ("prepare", songs, "--workers", workers, "-o", tmp_path / "features")
+        status, out, err = cli(*command)
+    assert status == 0
+    assert "features of 2 of 4 tracks" in out
+    told = [line.partition(".wav: ")[0] for line in err.splitlines()]
+    assert told == ["left out: jazz/1", "left out: rock/2"]
+    assert "Traceback" not in err
+    features = open_features(tmp_path / "features")
+    assert features.table.slices.tolist() == [10, 0, 0, 10]
+    status, _, err = cli(*command)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "another collection, or its files have changed since; remove it or choose" in err
+
+
+@pytest.fixture(params=["grows", "shrinks", "another"])
+def changing(songs, tmp_path, monkeypatch, request):
+    """A song that is changed just after it was opened, the first time."""
+    victim = write(tmp_path / "music" / "a.wav", music(30.0, seed=1))
+    own = audio.mono_blocks
+
+    def and_then_it_changes(blocks, info, rate):
+        monkeypatch.setattr(audio, "mono_blocks", own)
+        if request.param == "grows":
+            with victim.open("ab") as file:
+                file.write(bytes(1000))
+        elif request.param == "shrinks":
+            cut(victim)
+        else:
+            write(tmp_path / "other.wav", music(30.0, seed=9)).replace(victim)
+        yield from own(blocks, info, rate)
+
+    monkeypatch.setattr(audio, "mono_blocks", and_then_it_changes)
+    return victim
+
+
+CHANGED = "was changed while it was read; do it again when nothing writes to it"
+
+
+def test_a_song_that_changes_while_it_is_heard_gets_no_answer(cli, bundle, changing):
+    status, _, err = cli("classify", changing, "--model", bundle)
+    assert status == 1
+    assert f"failed: {changing}: {CHANGED}" in err
+
+
+def test_a_track_that_changes_while_it_is_read_has_no_features(changing):
+    track = Track("a.wav", changing.parent, "rock")
+    features, outcome = extract_track(track, Mfcc(), 1)
+    assert (len(features), outcome.slices) == (0, 0)
+    assert CHANGED in outcome.findings or outcome.findings[0].startswith("truncated: ")
+    again, _ = extract_track(track, Mfcc(), 1)
+    assert len(again) in (0, 10)  # what it is now: half a file is too short
+
+
+def test_songs_that_vanish_are_listed(cli, bundle, songs, tmp_path, monkeypatch):
+    library = tmp_path / "music"
+    shutil.copytree(songs, library)
+    found = list(find_songs([library]))
+    found[0].unlink()
+    status, out, err = cli("classify", *found, "--model", bundle)
+    assert status == 1
+    assert out.count("\n") == len(found) - 1
+    assert f"failed: {found[0]}: no such file" in err
+
+
+# --- Folders that loop by links
+
+
+@pytest.fixture
+def looping(collection, tmp_path):
+    """A collection with links to itself, to what is above, and to each other."""
+    folder = tmp_path / "looping"
+    shutil.copytree(collection, folder)
+    (folder / "blues" / "up").symlink_to(folder)
+    (folder / "blues" / "itself").symlink_to("itself")
+    (folder / "jazz" / "here").symlink_to(".")
+    for one, other in (("one", "other"), ("other", "one")):
+        (folder / "rock" / one).mkdir()
+        (folder / "rock" / one / "link").symlink_to(f"../{other}")
+    write(folder / "rock" / "one" / "deep.wav", music(1.0))
+    return folder
+
+
+def test_looping_folders_end_and_hold_each_song(cli, looping, bundle):
+    wanted = {"blues/0.wav", "jazz/1.wav", "rock/2.wav", "rock/3.wav"}
+    names = {track.name for track in read_collection(looping).tracks}
+    assert wanted < names
+    assert {name for name in names - wanted if not name.endswith("deep.wav")} == set()
+    assert {track.path.resolve() for track in read_collection(looping).tracks} == {
+        path.resolve() for path in looping.rglob("*.wav")
+    }
+    heard = list(find_songs([looping]))
+    assert {path.resolve() for path in heard} == {path.resolve() for path in looping.rglob("*.wav")}
+    assert len(heard) < 20
+    status, out, _ = cli("check", looping, "--workers", "1")
+    assert status == 1  # deep.wav is too short
+    assert "6 tracks" in out or "5 tracks" in out

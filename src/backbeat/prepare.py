@@ -47,7 +47,7 @@ from backbeat.features import (
     write_table,
 )
 from backbeat.frontend import FrontEnd, Mfcc
-from backbeat.integrity import Inspector, find_duplicates, inspect
+from backbeat.integrity import Inspector, find_duplicates, inspect, unopened
 from backbeat.isolation import guarded
 from backbeat.locks import locked
 from backbeat.memory import keep_freed_memory
@@ -246,9 +246,11 @@ def extract_track(
             for _ in watched:  # the rest is decoded for the integrity check alone
                 pass
         inspection = inspector.inspection(min_seconds)
-    except audio.AudioError:
+    except audio.AudioError as error:
         # The same refusal, in the words of `check`.
         inspection = inspect(track.path, min_seconds=min_seconds)
+        if inspection.usable:  # it is another file by now than the one that was heard
+            inspection = unopened(error)
     usable = inspection.usable and bool(taken) and len(taken[0]) == frontend.shape[0]
     features = np.concatenate(taken) if usable else nothing
     artist, album = track.artist, track.album

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # What libsndfile is asked for first: RIFF, RF64, Sony's wave 64, AU, AIFF, CAF, VOC, NIST.
 _PLAIN = (b"RIFF", b"RF64", b"riff", b".snd", b"FORM", b"caff", b"Creative", b"NIST_1A")
 
+_CHANGED = "was changed while it was read; do it again when nothing writes to it"
+
 
 @contextlib.contextmanager
 def open_source(path: Path) -> Iterator[Source]:
@@ -41,9 +43,11 @@ def open_source(path: Path) -> Iterator[Source]:
     Raises
     ------
     AudioError
-        If the file cannot be read, or is not audio; also while iterating.
+        If the file cannot be read, or is not audio; also while iterating. At the end of the block,
+        if the file was changed meanwhile: what was read is then a mixture.
     """
     head = _read_head(path)
+    before = _stamp(path)
     # Apple's lossless coding in a CAF: libsndfile prints about damage in it.
     plain = head.startswith(_PLAIN) and head[28:32] != b"alac"
     with contextlib.ExitStack() as stack:
@@ -58,7 +62,23 @@ def open_source(path: Path) -> Iterator[Source]:
                 source = open_ffmpeg(path, stack)
             except AudioError:
                 raise first from None
-        yield source
+        try:
+            yield source
+        except AudioError as error:
+            if _stamp(path) not in (before, None):
+                raise AudioError(path, _CHANGED) from error
+            raise
+        if _stamp(path) not in (before, None):  # a file that has gone was whole for us
+            raise AudioError(path, _CHANGED)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Tell a file from what it may have become; None if it has gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def mono_blocks(
