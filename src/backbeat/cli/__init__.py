@@ -1,13 +1,10 @@
 """The command line: thin verbs that parse, call the function of the same name, and print."""
 
-import contextlib
 import re
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -26,6 +23,7 @@ from backbeat.cli import (
     tuning,
     web,
 )
+from backbeat.cli.stopping import stopped_by_signals
 from backbeat.errors import BackbeatError, told
 
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # the exit status of what they end
@@ -95,7 +93,7 @@ def main() -> None:
         # File names may hold what the terminal's encoding lacks, or bytes that are no text at all.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _stopped_by_signals():
+        with stopped_by_signals():
             _refuse_urls(sys.argv[1:])
             app()
     except BackbeatError as error:
@@ -106,35 +104,6 @@ def main() -> None:
         raise
     except OSError as error:
         _end(told(error))
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does: what is half done is cleared away.
-
-    The second signal ends the process at once, whatever it is at.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    # One that is ignored stays so, as in a shell's background.
-    before = {number: how for number, how in ours.items() if signal.getsignal(number) == how}
-
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + number)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, how in before.items():
-            signal.signal(number, how)
 
 
 def _refuse_urls(arguments: Sequence[str]) -> None:
