@@ -33,6 +33,8 @@ from fuzzing.targets import targets
 
 CASES = {"audio": 6, "tags": 5}
 SLOW = ("http-body", "study")  # what they import takes seconds; their own tests send odd things
+# Silence, and noise behind a right header: no encoder of these formats is at hand.
+REFUSED = ("audio/opus-silent", "audio/ape", "audio/mpc")
 QUICKLY = settings(
     max_examples=40,
     derandomize=True,
@@ -50,27 +52,14 @@ pytestmark = pytest.mark.skipif(
 def test_damaged(name, tmp_path):
     target = targets()[name]
     bench = Bench(target, tmp_path / "seeds", tmp_path / "work")
+    if name not in REFUSED:
+        bench.read(bench.seeds[0])
     with Printed(tmp_path / "printed").taken() as printed:
         outcomes = [
             bench.run(seed=0, number=number, printed=printed)
             for number in range(CASES.get(name.partition("/")[0], 10))
         ]
     assert [one for one in outcomes if one.kind not in FINE] == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    # Nothing here writes these two: their seeds are noise behind a header that is right.
-    [name for name in targets() if name not in (*SLOW, "audio/ape", "audio/mpc", "undo-log")],
-)
-def test_the_first_seed_is_read(name, tmp_path):
-    target = targets()[name]
-    bench = Bench(target, tmp_path / "seeds", tmp_path / "work")
-    if name == "audio/opus-silent":
-        with pytest.raises(BackbeatError, match="silent"):
-            bench.read(bench.seeds[0])
-    else:
-        bench.read(bench.seeds[0])
 
 
 def test_cases_come_again():

@@ -279,7 +279,7 @@ def parse(content: Any, source: str) -> Spec:
         problems = [dict(problem) for problem in error.errors()]
         said = [p for p in problems if p["type"] != "too_short"] or problems
         told = "; ".join(printable(_explain(problem))[:300] for problem in said[:5])
-        raise BackbeatError(f"{source}: {told}") from error
+        raise BackbeatError(f"{source}: {told[:800]}") from error
 
 
 class _Loader(yaml.SafeLoader):
