@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat import training
+from backbeat import checkpoint, training
 from backbeat.bundle import read_bundle
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Metrics, read_predictions
@@ -133,6 +133,26 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(run, store, tmp_path, number, ep
     assert told[0].epoch == kept + 1
     assert_same_results(out, run)
     assert {path.name for path in out.iterdir()} == FILES
+
+
+def test_a_stop_after_the_last_batch_is_heeded(run, store, tmp_path, monkeypatch):
+    """In a search or a reproduction, the next training would begin."""
+    own, epochs = checkpoint.snapshot, []
+
+    def snapshot(network):
+        epochs.append(network)
+        if len(epochs) == 1 + 5:
+            signal.raise_signal(signal.SIGTERM)
+        return own(network)
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "snapshot", snapshot)
+        with pytest.raises(StoppedError, match="stopped after 5 of 5 epochs") as stopped:
+            made_run(store, out)
+    assert stopped.value.status == 143
+    made_run(store, out, resume=True)
+    assert_same_results(out, run)
 
 
 # Stands still at a batch, so that the signal comes at just that moment.

@@ -277,7 +277,7 @@ def fit(
                 on_epoch(history)
             if stopped.by:
                 break
-    if len(history) < spec.epochs:
+    if stopped.by:  # even after the last epoch: whoever said so wants nothing more to begin
         checkpoint.save(out / checkpoint.NAME, kept, history)
         write_history(out / "history.csv", history)
         raise StoppedError(
