@@ -67,7 +67,8 @@ def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> It
     place = lock_of(out)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_held(place, out, wait, doing))
+            if HAS_LOCKS:
+                stack.enter_context(_held(place, out, wait, doing))
         except NoLocksError as error:
             _log.warning(
                 "%s: cannot be locked (%s); see to it that nothing else writes there", out, error
