@@ -51,6 +51,18 @@ def test_all_is_as_before_when_the_block_ends():
     assert after == before
 
 
+def test_a_library_that_tells_of_it_as_a_failure_of_its_own_is_stopped_all_the_same():
+    """As onnxruntime does while it is being imported."""
+    with pytest.raises(SystemExit) as ended, stopped_by_signals():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit:
+            raise ImportError("initialization failed") from None
+    assert ended.value.code == 143
+    with pytest.raises(ImportError, match="its own"), stopped_by_signals():
+        raise ImportError("its own")
+
+
 def test_the_second_signal_ends_at_once(tmp_path):
     script = (
         "import time; from backbeat.cli.stopping import stopped_by_signals\n"

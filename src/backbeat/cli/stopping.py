@@ -56,6 +56,10 @@ def stopped_by_signals() -> Iterator[None]:
     sys.unraisablehook = ignored
     try:
         yield
+    except Exception:
+        if raised:  # such as the import that a library was at, which it told of as its own failure
+            raise raised[-1] from None
+        raise
     finally:
         sys.unraisablehook = ignoring
         for number, how in before.items():
