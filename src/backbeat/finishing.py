@@ -84,7 +84,7 @@ def write_results(
     ----------
     out : Path
     answer : callable
-        From slices (n, frames, bands) of `examples` to `network.Outputs`.
+        From slices of `examples`, shape (n, frames, bands), to `network.Outputs`.
     network : bytes
         ONNX, for the bundle.
     features, spec, split, examples, max_error
@@ -123,9 +123,11 @@ def calibrate(
     Parameters
     ----------
     answer : callable
-        From slices (n, frames, bands) to `network.Outputs`.
+        From slices, shape (n, frames, bands), to `network.Outputs`.
     split, examples, out, max_error
         As for `finish_run`; ``validation.csv`` is left in `out`.
+    space : {"logits", "embedding"}
+        As for `write_results`.
     """
     rows = split.rows("valid")
     if not len(rows):
@@ -161,7 +163,7 @@ def write_answers(
     ----------
     path : Path
     answer : callable
-        From slices (n, frames, bands) to `network.Outputs`.
+        From slices, shape (n, frames, bands), to `network.Outputs`.
     examples : Examples
     rows : ndarray of int, shape (m,)
 
