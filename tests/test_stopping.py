@@ -1,5 +1,6 @@
 """Signals end a command with a line at most, and clear away what is half done."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,6 +62,27 @@ def test_a_library_that_tells_of_it_as_a_failure_of_its_own_is_stopped_all_the_s
     assert ended.value.code == 143
     with pytest.raises(ImportError, match="its own"), stopped_by_signals():
         raise ImportError("its own")
+
+
+class Ignoring:
+    """What is raised while it goes away is ignored by Python."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_one_that_python_ignored_is_raised_again_or_at_the_end(seconds):
+    with pytest.raises(SystemExit) as ended, stopped_by_signals():
+        Ignoring()
+        time.sleep(seconds)
+    assert ended.value.code == 143
+    time.sleep(0.1)  # a clock left running would end this process
+
+
+def test_one_that_was_heeded_is_not_raised_again():
+    with stopped_by_signals(), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_the_second_signal_ends_at_once(tmp_path):

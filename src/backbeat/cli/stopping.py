@@ -33,6 +33,7 @@ def stopped_by_signals() -> Iterator[None]:
     before = {number: how for number, how in ours.items() if signal.getsignal(number) == how}
     ignoring = sys.unraisablehook
     raised: list[BaseException] = []
+    to_raise_again: list[BaseException] = []
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
         for each in before:
@@ -41,13 +42,16 @@ def stopped_by_signals() -> Iterator[None]:
         raised.append(KeyboardInterrupt() if is_interrupt else SystemExit(128 + number))
         raise raised[-1]
 
-    def try_again(_number: int, _frame: FrameType | None) -> NoReturn:
+    def try_again(_number: int = 0, _frame: FrameType | None = None) -> NoReturn:
+        to_raise_again.clear()
         raise raised[-1]
 
     def ignored(what: Any) -> None:
         if not any(what.exc_value is error for error in raised):
             ignoring(what)
-        elif hasattr(signal, "setitimer"):  # not on Windows
+            return
+        to_raise_again[:] = raised[-1:]
+        if hasattr(signal, "setitimer"):  # not on Windows
             signal.signal(signal.SIGALRM, try_again)
             signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_TRY_AGAIN)
 
@@ -56,11 +60,15 @@ def stopped_by_signals() -> Iterator[None]:
     sys.unraisablehook = ignored
     try:
         yield
+        if to_raise_again:  # the block ended before that
+            try_again()
     except Exception:
         if raised:  # such as the import that a library was at, which it told of as its own failure
             raise raised[-1] from None
         raise
     finally:
+        if raised and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # left running, it ends a Python that is ending
         sys.unraisablehook = ignoring
         for number, how in before.items():
             signal.signal(number, how)
