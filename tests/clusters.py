@@ -19,7 +19,9 @@ ENVIRONMENT = os.environ | {
 SLOW = """
 import sys
 if "backbeat.child" in sys.orig_argv:
-    import time
+    import time, warnings
+    # That the module which is run is loaded already, by the next line.
+    warnings.filterwarnings("ignore", "'backbeat.child' found in sys.modules")
     import backbeat.prepare as prepare
     quickly = prepare.extract_track
     def slowly(*given):

@@ -76,9 +76,12 @@ from pathlib import Path
 from backbeat import atomic
 from backbeat.locks import locked
 with locked(Path(sys.argv[1])), atomic.replacing(Path(sys.argv[1]) / "file"):
+    here, there = os.pipe()
     if not os.fork():
+        os.write(there, b"begun")
         os.close(1)
         time.sleep(60)
+    os.read(here, 5)
     print("held", flush=True)
     sys.stdin.read()
 """
