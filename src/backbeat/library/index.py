@@ -26,6 +26,7 @@ from backbeat.audio import display_name
 from backbeat.classify import Answer, Classifier, Moment
 from backbeat.documents import parse_json
 from backbeat.errors import BackbeatError, one_line
+from backbeat.locks import locked
 
 _VERSION = 2
 _SECONDS_TO_WAIT = 60.0  # for another command that is writing
@@ -249,13 +250,15 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     if version:
         _add_sums(path, connection)
         return
-    # A kill at any moment leaves the file whole, and readers need not wait for a writer.
-    connection.execute("pragma journal_mode = wal")
-    with connection:
-        connection.execute("begin immediate")
-        if not _version(path, connection):  # another command may have made it meanwhile
-            connection.execute(_TABLE)
-            connection.execute(f"pragma user_version = {_VERSION}")
+    # For what is done first here SQLite does not wait until others are done with it.
+    with locked(path, wait=True):
+        # A kill at any moment leaves the file whole, and readers need not wait for a writer.
+        connection.execute("pragma journal_mode = wal")
+        with connection:
+            connection.execute("begin immediate")
+            if not _version(path, connection):  # another command may have made it meanwhile
+                connection.execute(_TABLE)
+                connection.execute(f"pragma user_version = {_VERSION}")
 
 
 def _version(path: Path, connection: sqlite3.Connection) -> int:
