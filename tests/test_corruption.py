@@ -435,7 +435,7 @@ def test_an_unfinished_store(songs, tmp_path, monkeypatch):
     prepared(songs, tmp_path / "finished")
     wanted = told_by_store(tmp_path / "finished")
     with monkeypatch.context() as context:
-        context.setattr(prepare, "_finish", lambda *_: 1 / 0)
+        context.setattr(prepare, "tabulate", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             prepared(songs, whole)
 

@@ -21,11 +21,11 @@ from backbeat.features import TrackTable, array_in, checked_zstd, open_group
 _log = logging.getLogger(__name__)
 
 
-def create_progress(group: zarr.Group, blocks: int) -> None:
+def create_progress(group: zarr.Group) -> None:
     """Make the array of records, all empty: nothing is done yet."""
     group.create_array(
         "progress",
-        shape=(blocks,),
+        shape=array_in(group, "features").cdata_shape[:1],
         chunks=(1,),
         dtype=str,
         compressors=checked_zstd(),
@@ -100,10 +100,10 @@ def forget_blocks(group: zarr.Group, out: Path, damaged: tuple[int, ...]) -> Non
     """Have a finished store lack its damaged blocks, and know that it has the others."""
     _log.warning("%s: %d damaged blocks of features are made again", out, len(damaged))
     _drop_blocks(out, damaged)
-    count = array_in(group, "features").cdata_shape[0]
-    create_progress(group, count)
-    records = ["" if block in damaged else "[]" for block in range(count)]
-    array_in(group, "progress")[:] = np.array(records, dtype=object)
+    create_progress(group)
+    progress = array_in(group, "progress")
+    records = ["" if block in damaged else "[]" for block in range(progress.shape[0])]
+    progress[:] = np.array(records, dtype=object)
 
 
 def require_same(group: zarr.Group, out: Path, damaged: tuple[int, ...], table: TrackTable) -> None:

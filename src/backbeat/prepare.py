@@ -11,7 +11,6 @@ import json
 import math
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
@@ -32,7 +31,6 @@ from backbeat.blocks import (
     forget_blocks,
     require_same,
 )
-from backbeat.check import duplicate, excluded
 from backbeat.collection import Collection, Track, read_tags
 from backbeat.engine import InlineExecutor, map_unordered
 from backbeat.errors import BackbeatError, WorkerLostError
@@ -42,33 +40,20 @@ from backbeat.features import (
     create_store,
     open_features,
     open_group,
-    storable,
     sum_up,
     write_table,
 )
 from backbeat.frontend import FrontEnd, Mfcc
-from backbeat.integrity import Inspector, find_duplicates, inspect, unopened
+from backbeat.integrity import Inspector, inspect, unopened
 from backbeat.isolation import guarded
 from backbeat.locks import locked
 from backbeat.memory import keep_freed_memory
+from backbeat.tabulating import Outcome, tabulate
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
 _MOST_TRACKS_IN_A_BLOCK = 64
 _LEAST_BLOCKS = 16
 _BLOCKS_TO_SHARE = 4  # a multiple of it, and all of one size, so that workers end together
-_RECORDS_AT_ONCE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one track."""
-
-    slices: int
-    seconds: float
-    digest: str
-    artist: str
-    album: str
-    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -195,7 +180,8 @@ def _prepare(
         if damaged:
             require_same(group, out, damaged, table)
         else:
-            table = _finish(group, collection, drop_duplicates)
+            table = tabulate(group, collection, drop_duplicates)
+            write_table(group, table)
     _tidy(out)
     summary = _summary(table)
     if not summary.kept:
@@ -328,59 +314,6 @@ def _fill(
             on_progress(done, tracks)
 
 
-def _finish(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> TrackTable:
-    """Gather the blocks' records into the track table."""
-    table = _table(group, collection, drop_duplicates)
-    write_table(group, table)
-    return table
-
-
-def _table(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> TrackTable:
-    """Make the track table of the blocks' records, duplicates found."""
-    tracks = collection.tracks
-    faults = {track.name: fault for track in tracks if (fault := excluded(collection, track))}
-    seconds, slices = np.zeros(len(tracks), np.float64), np.zeros(len(tracks), np.int64)
-    text: dict[str, list[str]] = {name: [] for name in ("artist", "album", "digest", "finding")}
-    digests = {}
-    for row, (track, outcome) in enumerate(zip(tracks, _outcomes(group), strict=True)):
-        seconds[row], slices[row] = outcome.seconds, outcome.slices
-        text["artist"].append(sys.intern(outcome.artist))
-        text["album"].append(sys.intern(outcome.album))
-        text["digest"].append(outcome.digest)
-        text["finding"].append("; ".join(outcome.findings))
-        if outcome.slices and track.name not in faults:
-            digests[track.name] = outcome.digest
-    twins = find_duplicates(digests)
-    del digests  # some MB of a large collection
-    originals = set(twins.values())
-    labels = {track.name: track.genre for track in tracks if track.name in originals}
-    for row, track in enumerate(tracks):
-        if track.name in twins:
-            told = duplicate(track, twins[track.name], labels).reason
-            told = "; ".join(filter(None, (text["finding"][row], told)))
-            text["finding"][row] = sys.intern(told)
-        if track.name in faults:
-            text["finding"][row] = faults[track.name].reason
-        if track.name in faults or (drop_duplicates and track.name in twins):
-            slices[row] = 0
-    return TrackTable(
-        name=tuple(storable(track.name) for track in tracks),
-        genre=tuple(track.genre for track in tracks),
-        seconds=seconds,
-        slices=slices,
-        **{name: tuple(values) for name, values in text.items()},
-    )
-
-
-def _outcomes(group: zarr.Group) -> Iterator[Outcome]:
-    """Give what became of each track; of a large collection not all at once."""
-    records = array_in(group, "progress")
-    for start in range(0, records.shape[0], _RECORDS_AT_ONCE):
-        for record in np.asarray(records[start : start + _RECORDS_AT_ONCE]):
-            for outcome in json.loads(record):
-                yield Outcome(**{**outcome, "findings": tuple(outcome["findings"])})
-
-
 def _open_or_create(
     collection: Collection, out: Path, front: FrontEnd, windows: int, drop_duplicates: bool
 ) -> zarr.Group:
@@ -413,8 +346,7 @@ def _open_or_create(
     # A store either is there with all its parts or not at all.
     with atomic.replacing_folder(out) as beside:
         group = create_store(beside, shape=shape, block=_block_size(tracks), attributes=wanted)
-        blocks = -(-tracks // _block_size(tracks))
-        create_progress(group, blocks)
+        create_progress(group)
     return open_group(out, mode="r+")
 
 
