@@ -1,6 +1,6 @@
 """How fast backbeat is, beside the way of the paper's base, in one run.
 
-    python benchmarks/speed.py [--rounds 3] [--all] [--only ROW,ROW] [--json speed.json]
+    python benchmarks/speed.py [--rounds 2] [--all] [--only ROW,ROW] [--json speed.json]
 
 Each row is measured in processes of their own, the two ways in turn, round by round; what is told
 is the median and the ratio of the medians. The songs are of the built-in collection, or made-up
@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 SONGS_A_GENRE = 6
 HALF_MINUTES_OF_AN_HOUR = 120
@@ -29,6 +30,8 @@ SLICES = (999, 10, 125, 13)
 """Of the made-up songs that the models train on: the size of the paper's GTZAN."""
 MODELS = ("mlp_12", "mlp_22", "cnn_base_01", "cnn_01.2", "cnn_02.7", "cnn_03.4")
 """Two MLPs and four CNNs, of few and of many layers, for the quick run."""
+BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Who installs a package has its bytecode; a check-out that may not write any is another case."""
 ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
 
@@ -82,11 +85,12 @@ class Bench:
 def main() -> None:
     """Measure, print the table and write it as JSON."""
     parser = argparse.ArgumentParser(description="How fast backbeat is.")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--all", action="store_true", help="all 59 models, 100,000 tracks")
     parser.add_argument("--only", default=",".join(ROWS), help=f"of {', '.join(ROWS)}")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    os.environ.pop(BYTECODE, None)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), chosen.rounds, chosen.all)
@@ -142,7 +146,7 @@ def two_processes(bench: Bench) -> list[Row]:
             "one": lambda: task("prepare", most, "mfcc", "1"),
             "two": lambda: task("prepare", most, "mfcc", "2", cores=2),
         },
-        bench.rounds,
+        max(5, bench.rounds),
     )
     work = "1,200 WAV files to MFCCs, two processes beside one"
     return [compared(work, times["one"], times["two"], "1.8")]
@@ -245,7 +249,7 @@ def many_tracks(bench: Bench) -> list[Row]:
         tree, out = bench.tree(f"tree-{tracks}", tracks), bench.songs / f"store-{tracks}"
         command = ("prepare", tree, "--frontend", "logmel", "-o", out)
         start = time.perf_counter()
-        memory[tracks] = peak_of(*command, processes=True)
+        memory[tracks] = peak_of(*command)
         seconds[tracks] = time.perf_counter() - start
     again = timed(lambda: backbeat(*command))
     starting = timed(lambda: backbeat("--help"))
@@ -314,12 +318,13 @@ def task(name: str, *arguments: object, cores: int = 1) -> float:
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     done = subprocess.run(
         [*command, *map(str, arguments)],
-        check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         env=os.environ | (ONE_CORE if cores == 1 else {}),
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
+    if done.returncode:  # what TensorFlow says of itself is of no interest otherwise
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
     return float(done.stdout.splitlines()[-1])
 
 
@@ -340,18 +345,28 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def peak_of(*arguments: object, processes: bool = False) -> float:
-    """Run a verb; give the most memory that its process held, in MB, or that all of them did."""
-    told = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("peak.py")), *map(str, arguments)],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ).stdout
-    main_process, children = map(float, told.splitlines()[-1].split())
-    workers = len(os.sched_getaffinity(0)) if processes else 0
-    return main_process + workers * children
+def peak_of(*arguments: object) -> float:
+    """Run a verb; give the most memory that its processes held together, in MB.
+
+    What they share is counted once (proportional set size). Looked at ten times a second.
+    """
+    command = [str(Path(sys.executable).with_name("backbeat")), *map(str, arguments)]
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, sum(map(held_by, (process, *process.children(recursive=True)))))
+        time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: ended with status {process.returncode}")
+    return peak / 1e6
+
+
+def held_by(process: psutil.Process) -> int:
+    """Give the bytes that a process holds, its part of what it shares; 0 if it has just ended."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
 
 
 if __name__ == "__main__":

@@ -437,7 +437,7 @@ def test_looping_folders_end_and_hold_each_song(cli, looping, bundle):
     }
     heard = list(find_songs([looping]))
     assert {path.resolve() for path in heard} == {path.resolve() for path in looping.rglob("*.wav")}
-    assert len(heard) < 20
+    assert len(heard) == len({path.resolve() for path in heard})
     status, out, _ = cli("check", looping, "--workers", "1")
     assert status == 1  # deep.wav is too short
     assert "6 tracks" in out or "5 tracks" in out

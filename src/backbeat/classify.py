@@ -68,21 +68,21 @@ def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
     ----------
     paths : iterable of Path
         A file is taken whatever its suffix; of a folder, all audio files below it that are not
-        hidden, links that lead back to a folder above left aside.
+        hidden. A folder that several links lead to is looked through by the first of them.
 
     Yields
     ------
     Path
-        Each file once for each path that leads to it; a missing path too, for its error.
+        Each file once for each of `paths` that leads to it; a missing path too, for its error.
     """
     for path in paths:
         if path.is_dir():
-            yield from _below(path, frozenset())
+            yield from _below(path, set())
         else:
             yield path
 
 
-def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _below(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -91,12 +91,13 @@ def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         yield folder
         return
     own = (status.st_dev, status.st_ino)
-    if own in above:
+    if own in visited:
         return
+    visited.add(own)
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if is_folder(entry):
-            yield from _below(Path(entry.path), above | {own})
+            yield from _below(Path(entry.path), visited)
         elif Path(entry.name).suffix.lower() in audio.AUDIO_SUFFIXES:
             yield Path(entry.path)

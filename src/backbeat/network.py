@@ -171,6 +171,8 @@ def open_network(network: bytes, *, threads: int = 1) -> Network:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # It plans memory for every size of batch that comes, and keeps all of that: 20 MB, no quicker.
+    options.enable_mem_pattern = False
     try:
         require_plain(network)
         session = onnxruntime.InferenceSession(

@@ -51,7 +51,7 @@ from backbeat.memory import keep_freed_memory
 from backbeat.tabulating import Outcome, tabulate
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
-_MOST_TRACKS_IN_A_BLOCK = 64
+_MOST_TRACKS_IN_A_BLOCK = 40
 _LEAST_BLOCKS = 16
 _BLOCKS_TO_SHARE = 4  # a multiple of it, and all of one size, so that workers end together
 
