@@ -105,3 +105,10 @@ def test_a_process_hears_no_ctrl_c_from_its_first_moment_on():
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert process.communicate()[0] == b"lives\n"
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.parametrize("said", [b"", pickle.dumps((sys.path, None))[:9]])
+def test_a_process_whose_starter_is_gone_at_once_ends_without_a_word(said):
+    command = [sys.executable, "-P", "-m", "backbeat.child"]
+    done = subprocess.run(command, input=said, capture_output=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")

@@ -134,6 +134,8 @@ def kill(verb: Verb, place: Place, how: Kill, usual: Unbroken) -> dict[str, Any]
         process.kill()
         _, err = process.communicate()
     took = time.monotonic() - told
+    if how.number == signal.SIGKILL and process.returncode >= 0:
+        return {}  # nothing survives that: it had just ended
     orphans = wait_for_orphans(process.pid)
     said = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
     usually = collections.Counter(usual.said)

@@ -237,7 +237,10 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gave the work
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the answers
-    sys.path[:], main = pickle.load(sys.stdin.buffer)  # nosec B301
+    try:
+        sys.path[:], main = pickle.load(sys.stdin.buffer)  # nosec B301
+    except (EOFError, pickle.UnpicklingError):
+        os._exit(1)  # whoever started it is gone already
     work_for(sys.stdin.buffer, answers, main)
 
 

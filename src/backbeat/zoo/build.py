@@ -96,6 +96,8 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
     for number, layer in enumerate(spec.layers, start=1):
         try:
             tensor = _keras_layer(keras, layer)(tensor)
+            if 0 in tensor.shape:  # Keras before 3.15 lets pooling leave nothing
+                raise ValueError("nothing would be left of it")
         except ValueError as error:
             raise BackbeatError(
                 f"{spec.name}: layer {number} ({layer.kind}) does not fit an input of "
