@@ -13,7 +13,7 @@ from backbeat import audio
 from backbeat.batches import classify_batches, keep
 from backbeat.classifier import Answer, Classifier, Failure, Moment, Verdict, load
 from backbeat.engine import cpu_count, open_executor
-from backbeat.folders import is_folder
+from backbeat.folders import identity, is_folder
 
 __all__ = [
     "Answer",
@@ -84,13 +84,12 @@ def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _below(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
     try:
-        status = folder.stat()
+        own = identity(folder)
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         # A folder that may not be listed is told of as the path it is.
         yield folder
         return
-    own = (status.st_dev, status.st_ino)
     if own in visited:
         return
     visited.add(own)

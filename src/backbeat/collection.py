@@ -20,7 +20,7 @@ from backbeat.audio import AUDIO_SUFFIXES, display_name
 from backbeat.cells import exactly
 from backbeat.documents import read_bytes
 from backbeat.errors import BackbeatError
-from backbeat.folders import is_folder
+from backbeat.folders import identity, is_folder
 from backbeat.genres import normalise_genre
 
 __all__ = ["Collection", "Tags", "Track", "read_collection", "read_tags"]
@@ -214,13 +214,13 @@ def _scan(folder: Path, name: str) -> tuple[list[str], int]:
     names = []
     others = 0
     # A link to a folder above would bring in the other genres' songs, and so on without end.
-    visited = {_identity(above) for above in folder.resolve().parents}
+    visited = {identity(above) for above in folder.resolve().parents}
     for place, below, files in os.walk(folder, onerror=fail, followlinks=True):
-        identity = _identity(place)
-        if identity in visited:
+        own = identity(place)
+        if own in visited:
             below.clear()
             continue
-        visited.add(identity)
+        visited.add(own)
         below[:] = sorted(inner for inner in below if not inner.startswith("."))
         prefix = name + place[len(str(folder)) :].replace(os.sep, "/") + "/"
         for file in files:
@@ -231,12 +231,6 @@ def _scan(folder: Path, name: str) -> tuple[list[str], int]:
             else:
                 others += 1
     return names, others
-
-
-def _identity(folder: Path | str) -> tuple[int, int]:
-    """Give what tells one folder from another, by whatever links it is reached."""
-    status = os.stat(folder)  # noqa: PTH116 - a Path for each folder costs more than the scan
-    return status.st_dev, status.st_ino
 
 
 def _is_audio(name: str) -> bool:
