@@ -1,0 +1,30 @@
+"""The demo goes the whole way, and goes on where it was stopped."""
+
+from pathlib import Path
+
+import pytest
+
+from backbeat.cli import demo
+
+
+def test_the_demo_makes_all_that_it_names_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "CLIPS_PER_GENRE", 8)
+    monkeypatch.setattr(demo, "MODEL", "mlp_05")
+    monkeypatch.setattr(demo, "EPOCHS", 1)
+    monkeypatch.setattr(demo, "SONGS_TO_CLASSIFY", 3)
+
+    demo.demo(tmp_path / "demo")
+    told = capsys.readouterr().out
+    named = told.split("Look at:\n")[1].split("\n\n")[0].splitlines()
+    weights = tmp_path / "demo/run-artists/model.backbeat"
+    trained = weights.read_bytes()
+    demo.demo(tmp_path / "demo")
+
+    assert len(named) == 5
+    assert all(Path(line.strip()).stat().st_size for line in named)
+    assert told.count("unusable: ") >= 6
+    assert told.count(" taken for ") >= 3
+    assert weights.read_bytes() == trained
+    assert capsys.readouterr().out == told
