@@ -1,6 +1,7 @@
 """What all tests share: a finished run and its features, a bundle, the command line."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 # Before anything imports TensorFlow: tests are small, and give the same numbers everywhere.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A script that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
