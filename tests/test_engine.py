@@ -17,6 +17,7 @@ from backbeat.engine import (
     map_ordered,
     map_unordered,
     open_executor,
+    rest,
 )
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.isolation import MEMORY, guarded
@@ -54,6 +55,20 @@ def test_inline_and_processes_give_the_same():
 def test_an_error_inline_comes_out_as_itself():
     with open_executor(1) as inline, pytest.raises(ValueError, match="-1 is negative"):
         list(map_unordered(inline, square, [2, -1, 3]))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the signal 0 is POSIX's")
+def test_processes_that_rest_are_gone_and_others_do_what_comes_later():
+    with open_executor(2) as executor:
+        before = {process for _, process in map_unordered(executor, with_process, range(8))}
+        rest(executor)
+        for process in before:
+            with pytest.raises(ProcessLookupError):
+                os.kill(process, 0)
+        told = dict(map_unordered(executor, with_process, range(8)))
+        assert sorted(told) == list(range(8))
+        assert before.isdisjoint(told.values())
+    rest(ThreadPoolExecutor(1))  # another's executor is left alone
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")

@@ -19,6 +19,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features import open_features
 from backbeat.frontend import LogMel, Mfcc
 from backbeat.prepare import prepare
+from backbeat.tabulating import tabulate
 from faults import faulty_environment
 
 RATE = 22_050
@@ -75,9 +76,26 @@ def test_the_store_holds_what_the_front_end_gives(songs, unbroken):
     assert not (unbroken / "progress").exists()
 
 
-def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path):
-    told = []
+def process_of(number):
+    """Give the number of a process, or None where it is gone."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return None
+    return number
+
+
+def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path, monkeypatch):
+    told, ended = [], []
+
+    def tabulate_alone(*given):
+        ended.append(process_of(worker) is None)
+        return tabulate(*given)
+
+    monkeypatch.setattr("backbeat.prepare.tabulate", tabulate_alone)
     with open_executor(2) as executor:
+        worker = executor.submit(os.getpid).result()
+        assert process_of(worker) == worker
         prepare(
             read_collection(songs),
             tmp_path / "features",
@@ -86,6 +104,7 @@ def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path):
         )
     assert told == [(done, 12) for done in range(13)]
     assert tree(tmp_path / "features") == tree(unbroken)
+    assert ended == [True]  # their memory is free for the table of a large collection
 
 
 KILLED = """
@@ -94,6 +113,7 @@ from pathlib import Path
 from backbeat.collection import Track, read_collection
 from backbeat.engine import open_executor
 from backbeat.prepare import prepare
+from backbeat.tabulating import tabulate
 if __name__ == "__main__":
     workers, after, wait = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
     began = []

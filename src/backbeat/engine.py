@@ -96,6 +96,12 @@ def open_executor(
         raise
 
 
+def rest(executor: Executor) -> None:
+    """Have processes of this machine give back their memory until there is more work for them."""
+    if isinstance(executor, ProcessExecutor):
+        executor.rest()
+
+
 def map_unordered(
     executor: Executor,
     function: Callable[[Item], Result],

@@ -32,7 +32,7 @@ from backbeat.blocks import (
     require_same,
 )
 from backbeat.collection import Collection, Track, read_tags
-from backbeat.engine import InlineExecutor, map_unordered
+from backbeat.engine import InlineExecutor, map_unordered, rest
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features import (
     TrackTable,
@@ -177,6 +177,7 @@ def _prepare(
         if damaged:
             forget_blocks(group, out, damaged)
         _fill(group, out, blocks, len(collection.tracks), executor, on_progress)
+        rest(executor)  # what follows is done here, and of a large collection takes memory
         if damaged:
             require_same(group, out, damaged, table)
         else:

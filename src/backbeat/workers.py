@@ -69,6 +69,12 @@ class ProcessExecutor(Executor):
                 for child in self._children:
                     child.end()
 
+    def rest(self) -> None:
+        """End the processes that have nothing to do; work that comes later starts others."""
+        with self._lock:
+            for child in self._idle:
+                child.end()
+
     def stop(self) -> None:
         """Begin nothing more, and have what is under way end as soon as it can.
 
