@@ -1,8 +1,11 @@
 """A file is either the old one or the new one, whatever happens while it is written."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -72,6 +75,8 @@ with atomic.replacing(Path(sys.argv[1])) as temporary:
 
 WRITER = """
 import sys
+import threading
+import time
 from pathlib import Path
 from backbeat import atomic
 with atomic.replacing(Path(sys.argv[1])) as temporary, atomic.replacing_folder(
@@ -127,3 +132,21 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["folder"]
+
+
+def test_threads_that_write_on_after_an_error_leave_nothing(tmp_path):
+    """So do Zarr's: of several writes at once the first that fails is told, the others go on."""
+
+    def write_on(folder):
+        for number in range(20):
+            (folder / "deep").mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # removed in between
+                (folder / "deep" / str(number)).touch()
+            time.sleep(0.01)
+
+    with pytest.raises(ZeroDivisionError), atomic.replacing_folder(tmp_path / "out") as beside:
+        writer = threading.Thread(target=write_on, args=(beside,))
+        writer.start()
+        raise ZeroDivisionError
+    writer.join()
+    assert names(tmp_path) == []

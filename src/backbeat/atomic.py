@@ -94,7 +94,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def _own_folder(path: Path, stack: contextlib.ExitStack) -> Path:
     while True:
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix()))
-        stack.callback(shutil.rmtree, beside, ignore_errors=True)
+        stack.callback(_remove, beside)
         if not HAS_LOCKS:
             return beside
         with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
@@ -103,6 +103,15 @@ def _own_folder(path: Path, stack: contextlib.ExitStack) -> Path:
             _lock(handle)
             if beside.exists():
                 return beside
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder where threads of a library may write for a moment after an error of one."""
+    for _ in range(20):
+        if not folder.exists():
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.1)
 
 
 def _lock(handle: int) -> None:
