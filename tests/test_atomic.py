@@ -75,8 +75,6 @@ with atomic.replacing(Path(sys.argv[1])) as temporary:
 
 WRITER = """
 import sys
-import threading
-import time
 from pathlib import Path
 from backbeat import atomic
 with atomic.replacing(Path(sys.argv[1])) as temporary, atomic.replacing_folder(

@@ -12,6 +12,7 @@ import pytest
 
 from backbeat.child import THREADS, Child, spared_by_ctrl_c
 from backbeat.errors import BackbeatError, WorkerLostError
+from processes import exists
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
@@ -31,14 +32,6 @@ def child():
 
 def do(child, work, *given, left_alone=never):
     return child.do(pickle.dumps(partial(work, *given)), left_alone)
-
-
-def alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_one_process_does_one_piece_after_another(child):
@@ -88,14 +81,14 @@ def test_a_process_that_nobody_waits_for_is_stopped(child):
     with pytest.raises(BackbeatError, match="nobody waits"):
         do(child, time.sleep, 60, left_alone=lambda: time.monotonic() - begun > 0.5)
     assert time.monotonic() - begun < 20
-    assert not alive(process)
+    assert not exists(process)
 
 
 def test_a_process_ends_with_the_one_who_asks(child):
     process = do(child, os.getpid)
     child._process.stdin.close()  # as the system does where that one is killed
     child._process.wait(timeout=20)
-    assert not alive(process)
+    assert not exists(process)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals are POSIX's")

@@ -21,6 +21,7 @@ from backbeat.frontend import LogMel, Mfcc
 from backbeat.prepare import prepare
 from backbeat.tabulating import tabulate
 from faults import faulty_environment
+from processes import exists
 
 RATE = 22_050
 GENRES = ("blues", "jazz", "rock")
@@ -76,26 +77,17 @@ def test_the_store_holds_what_the_front_end_gives(songs, unbroken):
     assert not (unbroken / "progress").exists()
 
 
-def process_of(number):
-    """Give the number of a process, or None where it is gone."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return None
-    return number
-
-
 def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path, monkeypatch):
     told, ended = [], []
 
     def tabulate_alone(*given):
-        ended.append(process_of(worker) is None)
+        ended.append(not exists(worker))
         return tabulate(*given)
 
     monkeypatch.setattr("backbeat.prepare.tabulate", tabulate_alone)
     with open_executor(2) as executor:
         worker = executor.submit(os.getpid).result()
-        assert process_of(worker) == worker
+        assert exists(worker)
         prepare(
             read_collection(songs),
             tmp_path / "features",
@@ -113,7 +105,6 @@ from pathlib import Path
 from backbeat.collection import Track, read_collection
 from backbeat.engine import open_executor
 from backbeat.prepare import prepare
-from backbeat.tabulating import tabulate
 if __name__ == "__main__":
     workers, after, wait = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
     began = []
