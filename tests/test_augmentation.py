@@ -61,7 +61,7 @@ def test_a_piece_is_cut_whole_from_anywhere():
 
 
 @given(frames=st.integers(1, 100), stretch=st.floats(0, 1), seed=st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_stretched_piece_goes_forward_at_one_speed(frames, stretch, seed):
     piece = cut(ramp(), frames, stretch, rng(seed))
     assert piece.shape == (frames, 8)

@@ -118,9 +118,7 @@ def test_a_card_that_is_no_text_is_refused(tmp_path):
 
 
 @given(data=st.data())
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_cut_or_flipped_bundle_is_refused_or_does_no_harm(tmp_path, data):
     path = make_bundle(tmp_path / "model.backbeat")
     whole = read_bundle(path)

@@ -53,7 +53,7 @@ def test_temperature_one_changes_nothing_and_zeros_are_survived():
     assert 0.05 <= fit_temperature(rows, np.array([1, 2])) <= 20.0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0.1, 10), st.integers(0, 1000))
 def test_softer_is_less_sure(temperature, seed):
     rows = np.random.default_rng(seed).dirichlet(np.ones(4), 6)
@@ -108,7 +108,7 @@ def test_a_threshold_holds_on_other_songs_where_probabilities_are_calibrated():
     assert np.mean(errors) == pytest.approx(0.2, abs=0.01)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(0.05, 0.6))
 def test_a_threshold_is_as_good_as_it_says(seed, most):
     random = np.random.default_rng(seed)

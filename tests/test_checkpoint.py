@@ -81,9 +81,7 @@ def assert_refused(path, what="damaged checkpoint"):
 
 
 @given(data=st.data())
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_refused_or_does_no_harm(tmp_path, data):
     path = tmp_path / checkpoint.NAME
     checkpoint.save(path, checkpoint.snapshot(made_network(7)), HISTORY)

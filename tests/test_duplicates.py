@@ -259,7 +259,7 @@ def test_constants_of_the_coefficients_do_not_matter(noise):
     assert [pair.correlation for pair in found] == pytest.approx([1, 1, 1], abs=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scale=st.floats(0.2, 50), degree=st.floats(0, 0.8))
 def test_the_scale_of_the_coefficients_does_not_matter(noise, scale, degree):
     changed = np.cos(degree) * noise[0] + np.sin(degree) * noise[1]

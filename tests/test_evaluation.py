@@ -2,11 +2,12 @@ import json
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from backbeat.errors import BackbeatError
@@ -331,6 +332,15 @@ def test_csv_round_trip(tmp_path_factory, predictions):
     path = tmp_path_factory.mktemp("csv") / "predictions.csv"
     write_predictions(path, predictions)
     assert_equal(read_predictions(path), predictions)
+
+
+def test_a_busy_machine_fails_no_example():
+    @settings(max_examples=1, phases=[Phase.generate], database=None)
+    @given(st.none())
+    def slow(_):
+        time.sleep(0.25)  # more than the 0.2 s that an example may last by default
+
+    slow()
 
 
 @pytest.mark.parametrize("name", ["a,b", "a\nb", "a\rb", 'a"b', "🎷", " a ", "", "na\udcefve"])

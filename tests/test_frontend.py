@@ -433,7 +433,7 @@ def expected_windows(length, parameters):
     cuts=st.lists(st.integers(0, 200), max_size=30),
     parameters=st.sampled_from([SMALL_LOGMEL, SMALL_MFCC]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_windows_do_not_depend_on_the_blocks(length, cuts, parameters):
     samples = np.arange(length, dtype=np.float32)
     blocks = np.split(samples, sorted(min(cut, length) for cut in cuts))

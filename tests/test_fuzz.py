@@ -38,7 +38,6 @@ REFUSED = ("audio/opus-silent", "audio/ape", "audio/mpc")
 QUICKLY = settings(
     max_examples=40,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

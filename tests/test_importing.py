@@ -211,9 +211,7 @@ def test_what_is_no_npz_is_refused(tmp_path):
 @given(
     content=st.binary(max_size=300), head=st.sampled_from([b"", b"PK\x03\x04", b"\x93NUMPY\x01"])
 )
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_bytes_are_refused(tmp_path, content, head):
     source = tmp_path / "m.npz"
     source.write_bytes(head + content)
@@ -221,9 +219,7 @@ def test_random_bytes_are_refused(tmp_path, content, head):
 
 
 @given(data=st.data())
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_are_refused_or_do_no_harm(tmp_path, data):
     source, out = tmp_path / "m.npz", tmp_path / "f"
     x = np.zeros((2, 1, 125, 13), np.float16) + 3

@@ -302,7 +302,7 @@ def test_three_silent_hours(tmp_path):
     assert int(megabytes) < 80
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), suffix=st.sampled_from(sorted(FORMATS)))
 def test_damage_never_raises(wholes, data, suffix):
     content = bytearray(wholes[suffix])
@@ -319,7 +319,7 @@ def test_damage_never_raises(wholes, data, suffix):
 
 
 @given(content=st.binary(max_size=400), magic=st.sampled_from([b"OggS", b"\0\0\0\x18ftyp", b"ID3"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_layouts_of_nonsense(content, magic):
     info = audio.AudioInfo(44_100, 2, None, "mp3")
     with tempfile.TemporaryDirectory() as folder:

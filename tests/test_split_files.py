@@ -164,7 +164,7 @@ def test_a_missing_or_foreign_file_is_told(tmp_path):
             make_split(examples(), f"file:{tmp_path / 'x.json'}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_split_or_one_line(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("any") / "s.csv"
@@ -174,7 +174,7 @@ def test_any_bytes_are_a_split_or_one_line(tmp_path_factory, content):
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(["./", "0", "1", "00"])  # a name that is nothing but a prefix
 @given(st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=4, max_size=9))
 def test_any_names_are_found_again(tmp_path_factory, names):

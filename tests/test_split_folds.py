@@ -49,7 +49,7 @@ COLLECTIONS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(COLLECTIONS, st.integers(0, 1000), st.sampled_from([None, 2, 3, 5]), st.booleans())
 def test_nothing_crosses_whatever_the_collection(tracks, seed, folds, validation):
     genres, artists, digests = zip(*tracks, strict=True)

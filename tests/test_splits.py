@@ -159,7 +159,7 @@ songs = st.lists(
 
 
 @given(songs=songs, seed=st.integers(0, 2**31), protocol=st.sampled_from(["tracks", "artists"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_artist_and_no_copy_is_on_two_sides(songs, seed, protocol):
     genres, artists, digests = map(list, zip(*songs, strict=True))
     examples = made_examples(genres, artists, digests)

@@ -431,7 +431,7 @@ def test_a_present_genre_is_compared_exactly(songs, tmp_path, log):
 # --- Broken files
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(SUFFIXES),
     st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), min_size=1, max_size=8),

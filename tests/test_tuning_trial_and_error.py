@@ -118,7 +118,7 @@ def test_each_trial_is_told_of():
     assert told[-1] == log
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from(["mlp", "cnn"]))
 def test_whatever_the_accuracies_are(seed, budget, family):
     asked = []

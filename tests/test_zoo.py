@@ -159,7 +159,7 @@ def test_a_missing_file_is_told(tmp_path):
         max_leaves=15,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_content_is_a_spec_or_refused(anything):
     try:
         assert isinstance(parse(anything, "mine.yaml"), Spec)
