@@ -60,11 +60,47 @@ def test_mfccs_come_in_exactly(tmp_path):
 
 def test_one_slice_a_track_and_larger_slices_are_cut(tmp_path):
     x = np.random.default_rng(0).standard_normal((30, 130, 20)).astype(np.float64)
-    source = made_npz(tmp_path / "m.npz", X=x)
-    features = import_features(source, tmp_path / "f", frontend="mfcc")
+    source, dropped = made_npz(tmp_path / "m.npz", X=x, bpm=np.zeros(30)), []
+    features = import_features(source, tmp_path / "f", frontend="mfcc", on_dropped=dropped.append)
+    assert dropped == [
+        "the last 5 of 130 frames of each track (1 x 125 are kept)",
+        "the last 7 of 20 coefficients",
+        "the field bpm",
+    ]
     assert features.frontend == Mfcc(seconds=features.frontend.seconds, slices=1)
     assert features.frontend.frames == 125
     assert np.array_equal(features.examples("mfcc").x, x[:, :125, :13].astype(np.float32))
+
+
+def test_whole_songs_are_cut_into_slices(tmp_path, cli):
+    x = np.random.default_rng(0).standard_normal((30, 1_292, 40)).astype(np.float32)
+    source = made_npz(tmp_path / "m.npz", X=x)
+    status, out, err = cli("import-features", source, "-o", tmp_path / "f", "--frontend", "mfcc")
+    assert (status, out) == (0, f"{tmp_path}/f: features of 30 tracks in 3 genres\n")
+    assert err == (
+        "dropped: the last 42 of 1,292 frames of each track (10 x 125 are kept)\n"
+        "dropped: the last 27 of 40 coefficients\n"
+    )
+    features = open_features(tmp_path / "f")
+    assert features.frontend == Mfcc()  # ten slices of 2.9 s, as the paper's
+    assert features.table.slices.tolist() == [10] * 30
+    assert np.array_equal(features.array[:].reshape(30, 1_250, 13), x[:, :1_250, :13])
+
+
+def test_longer_slices_are_cut_each_by_itself(tmp_path):
+    x = np.random.default_rng(0).standard_normal((30, 2, 251, 13)).astype(np.float32)
+    source, dropped = made_npz(tmp_path / "m.npz", X=x), []
+    features = import_features(source, tmp_path / "f", frontend="mfcc", on_dropped=dropped.append)
+    assert dropped == ["the last 1 of 251 frames of each slice (2 x 125 are kept)"]
+    assert np.array_equal(features.array[:].reshape(30, 2, 250, 13), x[:, :, :250])
+
+
+def test_musicnns_features_are_not_taken_for_mfccs(tmp_path, cli):
+    source = made_npz(tmp_path / "m.npz")
+    status, out, err = cli("import-features", source, "-o", tmp_path / "f", "--frontend", "musicnn")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "--frontend musicnn: only mfcc and logmel can be imported" in err
+    assert not (tmp_path / "f").exists()
 
 
 def test_artists_may_be_unknown_and_equal_features_have_equal_digests(tmp_path):

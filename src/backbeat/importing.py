@@ -4,8 +4,8 @@ The fields of such a file:
 
 - ``X``: with ``logmel``, uint8 (n, 128, 387), a map a track, mel bin 0 lowest, where a cell is
   ``floor((dB + 80) / 80 * 256)`` below the track's loudest; with ``mfcc``, floating point
-  (n, frames, coefficients), a slice a track, or (n, slices, frames, coefficients), of which the
-  first 125 frames and 13 coefficients are taken.
+  (n, frames, coefficients) or (n, slices, frames, coefficients). Each run of frames is cut into
+  slices of 125 frames, of which the first 13 coefficients are taken.
 - ``names``: (n,) strings, each once;
 - ``y``: (n,) whole numbers, indices into ``genres``;
 - ``genres``: (k,) strings, each once;
@@ -15,6 +15,7 @@ The fields of such a file:
 import hashlib
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,13 @@ _MOST_TIMES = 50
 _MOST_UNPACKED = 256 * 2**20
 
 
-def import_features(source: Path, out: Path, *, frontend: str) -> Features:
+def import_features(
+    source: Path,
+    out: Path,
+    *,
+    frontend: str,
+    on_dropped: Callable[[str], None] | None = None,
+) -> Features:
     """Bring the features of an npz file into a feature store.
 
     Parameters
@@ -53,6 +60,8 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
         The store, which must not exist.
     frontend : {"mfcc", "logmel"}
         What the features are.
+    on_dropped : callable, optional
+        Called with a line about each part of the file that the store does not hold.
 
     Returns
     -------
@@ -63,9 +72,14 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
     BackbeatError
         Naming the file and the field that is wrong.
     """
+    if frontend not in ("mfcc", "logmel"):
+        raise BackbeatError(
+            f"--frontend {frontend}: only mfcc and logmel can be imported; for others use "
+            "`backbeat prepare` on the collection"
+        )
     if out.exists():
         raise BackbeatError(f"{out}: exists already; remove it or choose another -o")
-    fields = _read_fields(source)
+    fields, unused = _read_fields(source)
     n = len(fields["names"])
     front, array = (
         _logmel(source, fields["X"]) if frontend == "logmel" else _mfcc(source, fields["X"])
@@ -99,10 +113,14 @@ def import_features(source: Path, out: Path, *, frontend: str) -> Features:
         )
         array_in(group, "features")[:] = array
         write_table(group, table)
+    for dropped in (*_cut_off(fields["X"], front), *unused):
+        if on_dropped:
+            on_dropped(dropped)
     return open_features(out)
 
 
-def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
+def _read_fields(source: Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """Read the fields that are known, and list the others."""
     try:
         with np.load(source, allow_pickle=False) as file:
             _require_no_bomb(source, file)
@@ -113,6 +131,7 @@ def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
                     f"it needs {', '.join(_REQUIRED)}"
                 )
             wanted = [name for name in (*_REQUIRED, "artists") if name in file.files]
+            unused = [f"the field {name}" for name in file.files if name not in wanted]
             fields = {name: _read_field(source, file, name) for name in wanted}
     except BackbeatError:
         raise
@@ -127,7 +146,7 @@ def _read_fields(source: Path) -> dict[str, npt.NDArray[Any]]:
             raise BackbeatError(f"{source}: {name} must have one dimension")
     if len(fields["names"]) == 0:
         raise BackbeatError(f"{source}: names holds no tracks")
-    return fields
+    return fields, unused
 
 
 def _read_field(source: Path, file: Any, name: str) -> npt.NDArray[Any]:
@@ -178,7 +197,8 @@ def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.f
             f"{source}: X must be floating point (n, [slices,] at least {whole.frames} frames, "
             f"at least {whole.n_mfcc} coefficients) for --frontend mfcc, and is {x.dtype} {x.shape}"
         )
-    slices = x.shape[1]
+    cut = x.shape[2] // whole.frames
+    slices = x.shape[1] * cut
     try:
         front = Mfcc(seconds=whole.slice_seconds * slices, slices=slices)
     except ValidationError as error:
@@ -186,10 +206,25 @@ def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.f
             f"{source}: X holds {slices} slices a track, which is too many"
         ) from error
     with np.errstate(over="ignore", invalid="ignore"):
-        array = np.ascontiguousarray(x[:, :, : whole.frames, : whole.n_mfcc], np.float32)
+        array = np.ascontiguousarray(x[:, :, : cut * whole.frames, : whole.n_mfcc], np.float32)
     if not np.isfinite(array).all():
         raise BackbeatError(f"{source}: X holds values that are not finite")
-    return front, array
+    return front, array.reshape(len(x), slices, whole.frames, whole.n_mfcc)
+
+
+def _cut_off(x: npt.NDArray[Any], front: FrontEnd) -> Iterable[str]:
+    """Say which frames and coefficients of X are not in the store."""
+    if not isinstance(front, Mfcc):
+        return
+    frames, coefficients = x.shape[-2:]
+    if over := frames % front.frames:
+        of_each = "track" if x.ndim == 3 else "slice"
+        yield (
+            f"the last {over:,} of {frames:,} frames of each {of_each} "
+            f"({frames // front.frames:,} x {front.frames} are kept)"
+        )
+    if coefficients > front.n_mfcc:
+        yield f"the last {coefficients - front.n_mfcc:,} of {coefficients:,} coefficients"
 
 
 def _strings(

@@ -130,12 +130,17 @@ def prepare(
 def import_features(
     file: Annotated[Path, typer.Argument(help="An npz with the fields X, names, y and genres.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The feature store to make.")],
-    frontend: Annotated[FrontEndName, typer.Option(help="What the features in the file are.")],
+    frontend: Annotated[
+        str, typer.Option(metavar="mfcc|logmel", help="What the features in the file are.")
+    ],
 ) -> None:
-    """Bring features that were made elsewhere into a feature store."""
+    """Bring features that were made elsewhere into a feature store.
+
+    MFCCs of whole songs are cut into slices of 125 frames. What is dropped is printed.
+    """
     from backbeat.importing import import_features as bring
 
-    features = bring(file, out, frontend=frontend)
+    features = bring(file, out, frontend=frontend, on_dropped=lambda what: warn(f"dropped: {what}"))
     say(f"{out}: features of {len(features.table):,} tracks in {len(features.genres)} genres")
 
 
