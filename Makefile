@@ -1,10 +1,12 @@
 # make demo: the whole way on the built-in collection; make test: lint, types, tests;
+# make test-slow: the slow tests: walks over many files, kills, clusters;
 # make test PYTHON=python3.13 VENV=.venv-3.13: the same with another Python, in an environment of its own;
 # make test-lowest: the tests with the lowest versions that pyproject.toml allows;
 # make coverage: the tests, and what lines of the package none of them reaches; at least 90 %;
 # make mutants: changes in splits, evaluation, comparison and frontend that no test notices; hours;
 # make docs: the documentation as a site; open site/index.html;
 # make bench: how fast it is beside the way of the paper's base;
+# make release: the wheel and the source archive in dist/, checked, installed and tried in a clean environment;
 # make audit: what is known against the pinned versions (needs a network);
 # make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
 # Each makes what it needs first: a virtual environment in .venv with the versions of constraints.txt.
@@ -17,7 +19,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 FEATURES ?= gtzan.features
 
-.PHONY: demo test test-lowest lint audit types unit coverage mutants docs bench train-default clean
+.PHONY: demo test test-slow test-lowest lint audit types unit coverage mutants docs bench \
+	release train-default clean
 
 demo: $(VENV)/.train
 	$(BIN)/backbeat demo --out demo
@@ -27,7 +30,7 @@ test: lint types unit
 # The lowest of what pyproject.toml names, the newest of what those need in turn. Some have no wheels for
 # Python 3.13: make test-lowest PYTHON=python3.11.
 test-lowest:
-	$(MAKE) unit VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
+	$(MAKE) unit test-slow VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -45,7 +48,10 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m slow
 
 coverage: $(VENV)/.dev
 	$(BIN)/coverage erase
@@ -83,9 +89,23 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py --json bench.json
 
+# Builds both archives, has PyPI's own checker read them, and classifies a song with the installed wheel.
+release:
+	rm -rf dist build/release
+	$(PYTHON) -m venv build/release/tools
+	build/release/tools/bin/python -m pip install --quiet --disable-pip-version-check build==1.6.1 twine==7.0.0
+	build/release/tools/bin/python -m build --outdir dist
+	build/release/tools/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/release/installed
+	build/release/installed/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(CONSTRAINTS) dist/*.whl
+	cd build/release && installed/bin/backbeat data jam -o songs --per-genre 1
+	cd build/release && installed/bin/backbeat classify songs/jazz
+	@echo "dist/ holds what can be uploaded"
+
 train-default: $(VENV)/.train
 	$(BIN)/python tools/train_default.py $(FEATURES) --work train-default \
 		--out src/backbeat/models
 
 clean:
-	rm -rf $(VENV) .venv-* demo site train-default mutants build/coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* dist build demo site train-default mutants .mypy_cache .pytest_cache .ruff_cache

@@ -39,3 +39,12 @@ def test_the_lowest_version_tested_is_the_lowest_that_is_allowed(requirement: Re
     pinned = pins("constraints-lowest.txt")[canonicalize_name(requirement.name)]
     lowest = [Version(part.version) for part in requirement.specifier if part.operator == ">="]
     assert lowest == [pinned]
+
+
+def test_what_is_cited_is_this_version() -> None:
+    import yaml
+
+    from backbeat import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == __version__
