@@ -104,6 +104,68 @@ def test_mono_is_the_mean_of_the_channels(tmp_path):
         )
 
 
+@pytest.mark.parametrize("second", [-1.0, -0.97])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg", "opus", "m4a", "wma"])
+def test_channels_that_cancel_leave_the_louder(tmp_path, suffix, second):
+    rate = FORMATS[suffix]
+    one = music(4.3, rate)
+    written = write(tmp_path / f"song.{suffix}", np.hstack([one, one * second]), rate)
+    alone = write(tmp_path / f"alone.{suffix}", np.hstack([one, one]), rate)
+    mono = audio.read(written, sample_rate=22_050)
+    wanted = audio.read(alone, sample_rate=22_050)
+    assert len(mono) == len(wanted)
+    assert np.square(mono - wanted).sum() < 0.1 * np.square(wanted).sum()
+    with audio.open_source(written) as source:
+        later = np.concatenate(list(audio.mono_blocks(source.since(2.0), source.info, 22_050)))
+    assert np.square(later).mean() > 0.9 * np.square(wanted).mean()
+
+
+def test_of_six_channels_that_cancel_a_loud_one_is_taken():
+    one = music(2.0)[:, 0]
+    block = np.stack([0.2 * one, one, -one, 0.5 * one, -0.7 * one, 0 * one], axis=1)
+    mono = np.concatenate(
+        list(audio.mono_blocks([block], audio.AudioInfo(22_050, 6, None, ""), 22_050))
+    )
+    np.testing.assert_array_equal(mono, one)
+
+
+def wide(seconds):
+    """Stereo that nearly cancels: a correlation of about -0.8."""
+    shared, left, right = music(seconds), music(seconds, seed=1), music(seconds, seed=2)
+    return np.hstack([shared + 0.5 * left, -shared + 0.5 * right])
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        wide(3.0),
+        music(3.0, channels=2),
+        np.eye(64, dtype=np.float32)[5] * music(3.0),
+        music(0.0, channels=2),
+    ],
+)
+def test_channels_that_do_not_cancel_are_averaged_to_the_last_bit(samples):
+    info = audio.AudioInfo(22_050, samples.shape[1], None, "")
+    parts = list(audio.mono_blocks(np.array_split(samples, 7), info, 22_050))
+    expected = (
+        (samples[:, 0] + samples[:, 1]) / 2 if samples.shape[1] == 2 else samples.mean(axis=1)
+    )
+    np.testing.assert_array_equal(np.concatenate([*parts, np.zeros(0, np.float32)]), expected)
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 4_000])
+def test_where_channels_cancel_does_not_depend_on_the_blocks(pieces):
+    one = music(5.6)
+    # The cancelling seconds are those that are so for the most part: the third and the last.
+    signs = np.where(
+        (np.arange(len(one)) // 11_025 // 2 == 2) | (np.arange(len(one)) > 4 * 22_050), -1, 1
+    )
+    stereo = np.hstack([one, one * signs[:, None]]).astype(np.float32)
+    info = audio.AudioInfo(22_050, 2, None, "")
+    mono = np.concatenate(list(audio.mono_blocks(np.array_split(stereo, pieces), info, 22_050)))
+    np.testing.assert_array_equal(mono, one[:, 0])
+
+
 def test_resampling_in_blocks_is_resampling_in_one():
     samples = music(7.0, 44_100)
     info = audio.AudioInfo(44_100, 1, None, "")

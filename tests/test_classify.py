@@ -138,6 +138,17 @@ def test_other_rates_and_channels_change_little(tmp_path):
     assert dict(half.ranking) == pytest.approx(dict(one.ranking), abs=0.01)
 
 
+@pytest.mark.parametrize("windows", [None, 1])
+def test_a_song_with_one_channel_inverted_is_answered_as_the_other(tmp_path, windows):
+    classifier = replace(load(make_bundle(tmp_path / "b")), windows=windows)
+    samples = noise(70)
+    plain = classifier.classify(song(tmp_path / "a.wav", samples))
+    both = song(tmp_path / "b.wav", np.stack([samples, -samples], axis=1))
+    inverted = classifier.classify(both)
+    assert inverted.ranking == plain.ranking
+    assert inverted.timeline == plain.timeline
+
+
 @pytest.mark.parametrize(
     ("samples", "words"),
     [

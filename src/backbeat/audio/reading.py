@@ -13,7 +13,15 @@ import numpy as np
 
 from backbeat.audio.ffmpeg import open_ffmpeg
 from backbeat.audio.sndfile import open_sndfile
-from backbeat.audio.source import NO_SOUND, AudioError, AudioInfo, Source, is_sound, mix
+from backbeat.audio.source import (
+    NO_SOUND,
+    AudioError,
+    AudioInfo,
+    Source,
+    block_frames,
+    is_sound,
+    mix,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,18 +107,21 @@ def mono_blocks(
     ------
     ndarray of float32, shape (samples,)
         The mean over the channels. All blocks together are as long, and within float32 rounding the
-        same, as ``librosa.load(path, sr=sample_rate)`` gives.
+        same, as ``librosa.load(path, sr=sample_rate)`` gives; but in each second whose channels
+        cancel each other they are the loudest channel's, see `source.mix`. Seconds count from the
+        first block's beginning, however long the blocks are.
     """
+    mixed = _mixed(blocks, info)
     if sample_rate == info.sample_rate:
-        yield from map(mix, blocks)
+        yield from mixed
         return
     import soxr
 
     stream = soxr.ResampleStream(info.sample_rate, sample_rate, 1, dtype="float32", quality="HQ")
     taken = given = 0
-    for block in blocks:
+    for block in mixed:
         taken += len(block)
-        part = stream.resample_chunk(mix(block))
+        part = stream.resample_chunk(block)
         if len(part):
             given += len(part)
             yield part
@@ -120,6 +131,23 @@ def mono_blocks(
     tail = np.pad(rest, (0, missing)) if missing > 0 else rest[: len(rest) + missing]
     if len(tail):
         yield tail
+
+
+def _mixed(blocks: Iterable[Samples], info: AudioInfo) -> Iterator[NDArray[np.float32]]:
+    """Mix down second by second; what is left at the end goes with the last second."""
+    if info.channels == 1:
+        yield from map(mix, blocks)
+        return
+    second = block_frames(1.0, info.sample_rate, info.channels)
+    held = np.zeros((0, info.channels), np.float32)
+    for block in blocks:
+        held = np.concatenate([held, block]) if len(held) else block
+        whole = (len(held) // second - 1) * second
+        if whole > 0:
+            yield np.concatenate([mix(held[i : i + second]) for i in range(0, whole, second)])
+            held = held[whole:].copy()  # the rest of the block need not stay in memory
+    if len(held):
+        yield mix(held)
 
 
 def read(path: Path, *, sample_rate: int, seconds: float | None = None) -> NDArray[np.float32]:

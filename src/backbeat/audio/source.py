@@ -35,6 +35,8 @@ LOUDEST = 2.0**32
 NO_SOUND = "holds samples that are not numbers, or far too large for any sound"
 """What is wrong with a file for which `is_sound` is not true."""
 
+_CANCELLED = 0.1  # of the power of unrelated channels; see `mix`
+
 Kind = Literal["unreadable", "not-audio"]
 
 
@@ -168,7 +170,11 @@ def block_frames(seconds: float, sample_rate: int, channels: int) -> int:
 
 
 def mix(block: Samples) -> NDArray[np.float32]:
-    """Average the channels.
+    """Average the channels; where they cancel each other, take the loudest alone.
+
+    They cancel if their mean has less than a tenth of the power that channels with nothing in
+    common would leave: of stereo of even loudness, if the correlation is below -0.9. A cable with
+    its poles exchanged does that; lossy coding, Vorbis most, leaves a residue of up to -13 dB.
 
     Parameters
     ----------
@@ -178,13 +184,20 @@ def mix(block: Samples) -> NDArray[np.float32]:
     -------
     ndarray of float32, shape (frames,)
     """
-    if block.shape[1] == 1:
+    n = block.shape[1]
+    if n == 1:
         return block[:, 0]
     with np.errstate(over="ignore", invalid="ignore"):  # see `is_sound`
-        if block.shape[1] == 2:  # numpy's mean over so short an axis takes five times as long
-            return (block[:, 0] + block[:, 1]) * np.float32(0.5)
-        mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
-        return mono
+        mono: NDArray[np.float32]
+        if n == 2:  # numpy's mean over so short an axis takes five times as long
+            mono = (block[:, 0] + block[:, 1]) * np.float32(0.5)
+        else:
+            mono = block.mean(axis=1, dtype=np.float32)
+        powers = np.array([np.dot(channel, channel) for channel in block.T])
+        if np.dot(mono, mono) < _CANCELLED * powers.sum() / n**2:
+            # The first of those within 3 dB: the next block must not take another for a trifle.
+            return block[:, int(np.argmax(powers > powers.max() / 2))]
+    return mono
 
 
 def is_sound(samples: NDArray[np.float32]) -> bool:
