@@ -290,6 +290,6 @@ def test_a_run_whose_environment_is_no_text(tmp_path):
 
 def test_words_of_errors():
     assert one_line(KeyError("seed")) == "it lacks 'seed'"
-    assert one_line(ValueError("a\n b\x1b[31m\ud800")) == "a b\\x1b[31m\\ud800"
+    assert one_line(ValueError("a\n b\x1b[31m\ud800")) == "a b\\x1b[31m\\xed\\xa0\\x80"
     assert len(one_line(ValueError("x" * 10**6))) == 200
     assert printable("ok é") == "ok é"

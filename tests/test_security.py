@@ -13,17 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 import backbeat
 from backbeat import importing
 from backbeat.calibration import Calibration
-from backbeat.cells import exactly
+from backbeat.cells import exactly, unescaped
 from backbeat.classify import Answer, Failure, Moment
 from backbeat.errors import BackbeatError
 from backbeat.features import open_features
 from backbeat.library.playlists import file_name, write_playlist
 from backbeat.web import Limits, connections, forms, intake, uploads, view
-from backbeat.web.service import shown_name
+from backbeat.web.service import own_name, shown_name
 from backbeat.zoo.spec import read_spec
 from bundles import make_bundle, make_description
 from sounds import music, write
@@ -104,7 +105,7 @@ def test_brackets_are_no_styles(cli, here, bundle):
 def test_no_cell_of_a_csv_is_a_formula_and_all_names_are_there(cli, here, bundle, tmp_path):
     table = tmp_path / "genres.csv"
     cli("classify", here, "--model", bundle, "--format", "csv", "-o", table)
-    text = table.read_bytes().decode("utf-8", "surrogateescape")
+    text = table.read_text("utf-8")
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r\n")] == []
     assert {exactly(row[0]) for row in rows[1:]} == {*NAMES, "=broken().mp3"}
@@ -114,7 +115,7 @@ def test_nor_of_a_plan_for_tags(cli, here, bundle, tmp_path):
     pytest.importorskip("mutagen")
     table = tmp_path / "plan.csv"
     cli("tag", here, "--model", bundle, "--min-confidence", 0, "--dry-run", "-o", table)
-    text = table.read_bytes().decode("utf-8", "surrogateescape")
+    text = table.read_text("utf-8")
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r\n")] == []
     assert {exactly(row[0]) for row in rows[1:]} == {*NAMES, "=broken().mp3"}
@@ -125,13 +126,15 @@ def test_json_lines_hold_every_name_exactly(cli, here, bundle, tmp_path):
     cli("classify", here, "--model", bundle, "--format", "jsonl", "-o", lines)
     text = lines.read_text("ascii")
     assert printable(text)
-    told = {json.loads(line)["path"] for line in text.splitlines()}
+    told = {unescaped(json.loads(line)["path"]) for line in text.splitlines()}
     assert told == {*NAMES, "=broken().mp3"}
 
 
 def test_a_line_of_a_playlist_is_a_song_or_a_comment(cli, here, bundle, tmp_path):
     _, out, err = cli("playlists", here, "--model", bundle, "-o", tmp_path / "lists")
     assert printable(out + err)
+    assert "Path(" not in err
+    assert r"left out: two\x0alines, #EXTINF:1,x.wav: its name cannot" in err
     named = set()
     for playlist in (tmp_path / "lists").iterdir():
         for line in playlist.read_bytes().decode("utf-8").split("\n"):
@@ -185,7 +188,7 @@ def test_the_page_shows_names_as_text(name):
     assert printable(shown)
     genre = "<b>rock</b>"
     moments = (Moment(0.0, 3.0, genre, 1.0),)
-    answer = Answer(Path(shown), 6.0, ((genre, 1.0),), "sure", None, 1.0, moments)
+    answer = Answer(Path(own_name(name)), 6.0, ((genre, 1.0),), "sure", None, 1.0, moments)
     for html in (
         view.answer_html(answer),
         view.refusal_html(f"{shown}: no audio"),
@@ -194,6 +197,8 @@ def test_the_page_shows_names_as_text(name):
         assert "<script>alert" not in html
         assert "<img src=x" not in html
         assert "<b>" not in html
+        assert printable(html.replace("\N{NO-BREAK SPACE}", ""))
+        assert escape(shown) in html
         assert "49" not in html or "{{7*7}}" not in shown
 
 

@@ -18,11 +18,12 @@ import typer
 from starlette.testclient import TestClient
 
 from backbeat import audio
+from backbeat.cells import escaped
 from backbeat.classify import Answer
 from backbeat.cli import app
 from backbeat.engine import InlineExecutor
 from backbeat.errors import BackbeatError
-from backbeat.web import Limits
+from backbeat.web import Limits, view
 from backbeat.web.api import make_api
 from backbeat.web.guard import Guard
 from backbeat.web.intake import Intake
@@ -190,8 +191,21 @@ def test_names_are_cut_to_their_end():
     assert shown_name("C:\\music\\a.wav") == "a.wav"
     assert shown_name("../../etc/a.wav") == "a.wav"
     assert shown_name("") == "file"
-    assert shown_name("a\nb.wav") == r"a\nb.wav"
+    assert shown_name("a\nb.wav") == r"a\x0ab.wav"
     assert len(shown_name("a" * 500)) == 120
+
+
+def test_a_name_with_direction_marks_is_shown_whole_and_once(service, songs, tmp_path):
+    from backbeat.web.page import _answered
+
+    name, shown = "left\u200f\u202eright.wav", r"left\xe2\x80\x8f\xe2\x80\xaeright.wav"
+    good, bad = (_answered(service, path, name) for path in (songs / "a.wav", tmp_path / "no"))
+    assert (good.path, bad.path) == (Path(name), Path(name))
+    table = view.table_html([good, bad], of=2)
+    assert table.count(f">{shown}<") == 2
+    assert "u202e" not in table
+    assert shown in view.answer_html(good)
+    assert view.results_csv([good, bad]).count(escaped(name)) == 2
 
 
 # --- Uploads

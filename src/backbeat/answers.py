@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from backbeat import atomic
-from backbeat.audio import display_name
-from backbeat.cells import harmless
+from backbeat.cells import escaped_in, harmless
 from backbeat.classify import Answer, Failure
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 
 _DIGITS = 6  # of probabilities, in JSON
 _TAGS = 5  # how many tags are told of the fifty, but in JSON lines
@@ -83,12 +82,12 @@ class TableWriter:
         # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
         told = answer.label == answer.genre
         guesses = answer.ranking[1 : self.top] if told else answer.ranking[: self.top]
-        others = ", ".join(f"{display_name(genre)} {p:.0%}" for genre, p in guesses)
-        named = f"{display_name(answer.label):<12} " + (
+        others = ", ".join(f"{printable(genre)} {p:.0%}" for genre, p in guesses)
+        named = f"{printable(answer.label):<12} " + (
             f"{answer.probability:>4.0%}" if told else "    "
         )
         agree = f"{answer.agreement:>4.0%} of it agrees"
-        columns = [named, f"{others:<36}" if others else "", agree, display_name(answer.path)]
+        columns = [named, f"{others:<36}" if others else "", agree, printable(answer.path)]
         print("  ".join(column for column in columns if column), file=self.file, flush=True)
         if answer.tags:
             best = ", ".join(f"{tag} {fit:.0%}" for tag, fit in answer.tags[:_TAGS])
@@ -96,7 +95,7 @@ class TableWriter:
         if self.timeline:
             for moment in answer.timeline:
                 span = f"{_clock(moment.start)} - {_clock(moment.end)}"
-                genre = display_name(moment.genre)
+                genre = printable(moment.genre)
                 print(f"    {span}  {genre:<12} {moment.probability:>4.0%}", file=self.file)
 
     def failure(self, failure: Failure) -> None:
@@ -108,7 +107,7 @@ class CsvWriter:
 
     def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
         self.file = file
-        self.writer = csv.writer(_Lines(file))
+        self.writer = csv.writer(file, lineterminator="\n")
         self.top = min(top, genres)
         self.timeline = timeline
         if timeline:
@@ -135,7 +134,7 @@ class CsvWriter:
 
     def answer(self, answer: Answer) -> None:
         """Write what a song was taken for."""
-        path = harmless(str(answer.path))
+        path = harmless(answer.path)
         if self.timeline:
             for moment in answer.timeline:
                 span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
@@ -161,23 +160,8 @@ class CsvWriter:
     def failure(self, failure: Failure) -> None:
         """Write a row with nothing but the path and the reason."""
         blank = [""] * (len(self.columns) - 2)
-        self.writer.writerow([harmless(str(failure.path)), *blank, harmless(failure.reason)])
+        self.writer.writerow([harmless(failure.path), *blank, harmless(failure.reason)])
         self.file.flush()
-
-
-class _Lines:
-    """Ends a CSV's rows as this system's other tools do.
-
-    Python's writer puts quotes only around those ends of lines that are in its own, so one that
-    writes a mere newline leaves a carriage return in a file's name bare, and no reader takes that.
-    """
-
-    def __init__(self, file: IO[str]) -> None:
-        self.file = file
-
-    def write(self, row: str) -> None:
-        """Write one row."""
-        self.file.write(row.removesuffix("\r\n") + "\n")
 
 
 class JsonlWriter:
@@ -202,8 +186,7 @@ class JsonlWriter:
         self._line({"path": str(failure.path), "error": failure.reason})
 
     def _line(self, content: dict[str, Any]) -> None:
-        # Escapes keep a name of undecodable bytes, and each object on one line.
-        print(json.dumps(content), file=self.file, flush=True)
+        print(json.dumps(escaped_in(content)), file=self.file, flush=True)
 
 
 WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jsonl": JsonlWriter}
@@ -229,15 +212,14 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
     """
     if path is None:
         if hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
-            # As in a file. Names need not be UTF-8: they are written back as the bytes they are.
-            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+            sys.stdout.reconfigure(encoding="utf-8")  # as in a file
         yield sys.stdout
         return
     if path.is_dir():
         raise BackbeatError(f"{path}: is a folder; name a file to write to")
     with (
         atomic.replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         yield file
 

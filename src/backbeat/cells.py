@@ -1,30 +1,77 @@
-"""Text in the cells of CSV tables, such that no spreadsheet takes a file's name for a formula.
+r"""Paths and other text as tables (CSV) and JSON hold them, and back again.
 
-A cell that begins as a formula does gets an apostrophe before it, as OWASP advises ("CSV
-Injection"), and so does one that begins with apostrophes and then so: what is read is, with
+`escaped` gives valid UTF-8 of any path: a byte that is not UTF-8, a control character, the end of
+a line or a sign that turns the direction of writing stands as its bytes, such as ``\xff``, and so
+does a backslash that would begin such an escape. `unescaped` gives the text that was.
+
+A cell of a table that begins as a formula does also gets an apostrophe before it, as OWASP advises
+("CSV Injection"), and so does one that begins with apostrophes and then so: what is read is, with
 `exactly`, what was written.
 """
 
 import re
+from pathlib import Path
+from typing import Any
+
+from backbeat.errors import escape
+
+_UNSAFE = re.compile(
+    r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\\(?=x[0-9a-f]{2})"
+)
+_ESCAPES = re.compile(r"(?:\\x[0-9a-f]{2})+")
 
 # The last four are the wide forms of East Asia's keyboards.
-_FORMULA = "=+\\-@\t\r\n＝＋－＠"
+_FORMULA = "=+\\-@＝＋－＠"
 _BEGINS_SO = re.compile(f"'*[{_FORMULA}]")
 
 
-def harmless(text: str) -> str:
-    """Give a text as it is written in a cell.
+def escaped(text: str | Path) -> str:
+    r"""Give a text as it is written for other programs.
 
     Parameters
     ----------
-    text : str
+    text : str or Path
 
     Returns
     -------
     str
-        With an apostrophe before it if a spreadsheet would take it for a formula.
+        Of one line, encodable as UTF-8.
     """
-    return f"'{text}" if _BEGINS_SO.match(text) else text
+    return _UNSAFE.sub(lambda found: escape(found[0]), str(text))
+
+
+def unescaped(text: str) -> str:
+    """Give the text that `escaped` was given; `os.fsencode` makes a path's bytes of it."""
+
+    def plain(found: re.Match[str]) -> str:
+        return bytes.fromhex(found[0].replace("\\x", "")).decode("utf-8", "surrogateescape")
+
+    return _ESCAPES.sub(plain, text)
+
+
+def escaped_in(content: Any) -> Any:
+    """Give a value for JSON with all texts in its lists and objects `escaped`."""
+    if isinstance(content, dict):
+        return {escaped_in(key): escaped_in(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [escaped_in(value) for value in content]
+    return escaped(content) if isinstance(content, str) else content
+
+
+def harmless(text: str | Path) -> str:
+    """Give a text as it is written in a cell.
+
+    Parameters
+    ----------
+    text : str or Path
+
+    Returns
+    -------
+    str
+        `escaped`, with an apostrophe before it if a spreadsheet would take it for a formula.
+    """
+    cell = escaped(text)
+    return f"'{cell}" if _BEGINS_SO.match(cell) else cell
 
 
 def exactly(cell: str) -> str:
@@ -38,4 +85,4 @@ def exactly(cell: str) -> str:
     -------
     str
     """
-    return cell[1:] if cell[:1] == "'" and _BEGINS_SO.match(cell) else cell
+    return unescaped(cell[1:] if cell[:1] == "'" and _BEGINS_SO.match(cell) else cell)

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from backbeat import gtzan
-from backbeat.audio import display_name
+from backbeat.cells import escaped_in
 from backbeat.collection import Collection, Tags, Track, read_tags
 from backbeat.engine import map_unordered
-from backbeat.errors import WorkerLostError
+from backbeat.errors import WorkerLostError, printable
 from backbeat.integrity import Finding, Inspection, find_duplicates, inspect
 from backbeat.isolation import guarded
 
@@ -93,12 +93,12 @@ class CheckReport:
             ``unusable``, ``suspicious`` and ``ignored`` (counts of files), ``seconds`` (of usable
             ones); ``artists``: ``known`` and ``unknown`` (counts of tracks) and ``different`` (the
             number of artists); ``genres``: a list of objects with the fields of `GenreCount`;
-            ``findings``: a list of objects with the fields of `FileFinding`. Names may hold lone
-            surrogates, which `json.dumps` writes as escapes.
+            ``findings``: a list of objects with the fields of `FileFinding`. All text as
+            `backbeat.cells.escaped` gives it.
         """
         artists = [track.artist for track in self.collection.tracks if track.artist]
         total = len(self.collection.tracks)
-        return {
+        content = {
             "root": str(self.collection.root),
             "kind": self.collection.kind,
             "tracks": total,
@@ -115,6 +115,7 @@ class CheckReport:
             "genres": [asdict(genre) for genre in self.genres],
             "findings": [asdict(finding) for finding in self.findings],
         }
+        return dict(escaped_in(content))
 
 
 def check_collection(
@@ -226,7 +227,7 @@ def excluded(collection: Collection, track: Track) -> Finding | None:
 
 def duplicate(track: Track, original: str, labels: Mapping[str, str]) -> Finding:
     """Make the finding that a track is a copy of another, with the other's label if it differs."""
-    what = f"same samples as {display_name(original)}"
+    what = f"same samples as {printable(original)}"
     if labels[original] != track.genre:
         what += f", which is labelled {labels[original]}"
     return Finding("suspicious", "duplicate", what)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from backbeat import gtzan
-from backbeat.audio import AUDIO_SUFFIXES, display_name
+from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.cells import exactly
 from backbeat.documents import read_bytes
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 from backbeat.folders import identity, is_folder
 from backbeat.genres import normalise_genre
 
@@ -107,7 +107,7 @@ def read_collection(path: Path) -> Collection:
         return _read_folder(gtzan.find_genres(path) or path)
     if path.is_file():
         return _read_table(path)
-    raise BackbeatError(f"{display_name(path)}: no such folder or table")
+    raise BackbeatError(f"{printable(path)}: no such folder or table")
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,11 @@ def _read_folder(root: Path) -> Collection:
     top = [entry for entry in _entries(root) if not entry.name.startswith(".")]
     folders = sorted((entry for entry in top if is_folder(entry)), key=lambda entry: entry.name)
     loose = sorted(entry.name for entry in top if not is_folder(entry) and _is_audio(entry.name))
-    shown = display_name(root)
+    shown = printable(root)
     if loose:
         raise BackbeatError(
             f"{shown}: {len(loose)} audio files lie outside genre folders (the first is "
-            f"{display_name(loose[0])}); put each genre's songs in a folder of its own, or give a"
+            f"{printable(loose[0])}); put each genre's songs in a folder of its own, or give a"
             " CSV"
         )
     if not folders:
@@ -179,7 +179,7 @@ def _read_folder(root: Path) -> Collection:
         names, others = _scan(Path(folder.path), folder.name)
         if not names:
             raise BackbeatError(
-                f"{display_name(folder.path)}: no audio in this genre's folder; put songs in it, or"
+                f"{printable(folder.path)}: no audio in this genre's folder; put songs in it, or"
                 " move it away"
             )
         genre = normalise_genre(folder.name)
@@ -202,7 +202,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _unreadable(error: OSError) -> BackbeatError:
     """Tell that a folder cannot be listed."""
-    return BackbeatError(f"{display_name(error.filename)}: cannot be read ({error.strerror})")
+    return BackbeatError(f"{printable(error.filename)}: cannot be read ({error.strerror})")
 
 
 def _scan(folder: Path, name: str) -> tuple[list[str], int]:
@@ -256,7 +256,7 @@ def _with_index(track: Track) -> Track:
 
 def _read_table(path: Path) -> Collection:
     """Read a CSV of paths and genres."""
-    shown = display_name(path)
+    shown = printable(path)
     try:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -326,7 +326,7 @@ def _table_track(row: list[str], columns: dict[str, int], folder: Path, where: s
 
 def _short(name: str) -> str:
     """Show a name, or the beginning of what is none."""
-    return display_name(name[:200])
+    return printable(name[:200])
 
 
 def _require_files(tracks: dict[str, Track], lines: dict[str, int], shown: str) -> None:

@@ -60,22 +60,29 @@ def one_line(error: BaseException, most: int = 200) -> str:
     return printable(" ".join(words[: 10 * most].split()))[:most]
 
 
-def printable(text: str) -> str:
-    r"""Write what cannot be printed as ``\n``, and what is no text (lone surrogates) too.
+def printable(text: str | Path) -> str:
+    r"""Turn a path or any other text into what is shown of it, on one line.
 
     Parameters
     ----------
-    text : str
+    text : str or Path
 
     Returns
     -------
     str
-        Of one line, and encodable as UTF-8.
+        With `escape` of each character that cannot be printed; encodable as UTF-8. Doing it again
+        changes nothing.
     """
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in text
-    )
+    return "".join(sign if sign.isprintable() else escape(sign) for sign in str(text))
+
+
+def escape(sign: str) -> str:
+    r"""Write a character as the bytes of its UTF-8, such as ``\x1b``.
+
+    A lone surrogate, as which Python gives a byte of a path that is not UTF-8, becomes that byte.
+    """
+    errors = "surrogateescape" if "\udc80" <= sign <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", errors))
 
 
 def told(error: OSError) -> str:

@@ -15,6 +15,7 @@ A store is a Zarr group that describes itself:
 Nothing in a store depends on when or by how many workers it was made.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import frontend as frontends
-from backbeat.errors import BackbeatError, one_line, printable
+from backbeat.errors import BackbeatError, escape, one_line, printable
 from backbeat.sums import first_changed, write_sums
 
 if TYPE_CHECKING:
@@ -432,5 +433,5 @@ def _check(
 
 
 def storable(text: str) -> str:
-    """Give a text as a store holds it: what is not UTF-8 in a name as escapes."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Give a text as a store holds it: bytes of a name that are not UTF-8 as escapes."""
+    return re.sub("[\ud800-\udfff]", lambda found: escape(found[0]), text)

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.signal
 
 from backbeat import audio
-from backbeat.errors import BackbeatError, needing
+from backbeat.errors import BackbeatError, needing, printable
 from backbeat.frontend import Mfcc, mfcc
 from backbeat.spectrum import mel_filters
 
@@ -40,7 +40,7 @@ def show(song: Path, out: Path, *, seconds: float = 30.0) -> tuple[Path, ...]:
     samples, decibels, coefficients = analyse(song, seconds)
     front = Mfcc()
     length = len(samples) / front.sample_rate
-    title = audio.display_name(song.name)
+    title = printable(song.name)
     filters = mel_filters(front.sample_rate, front.n_fft, front.n_mels)
     drawn = {
         "song": figures.song(
@@ -85,7 +85,7 @@ def analyse(song: Path, seconds: float) -> tuple[np.ndarray, np.ndarray, np.ndar
     front = Mfcc()
     samples = audio.read(song, sample_rate=front.sample_rate, seconds=seconds)
     if len(samples) < front.sample_rate // 10:
-        raise BackbeatError(f"{audio.display_name(song)}: too short to draw")
+        raise BackbeatError(f"{printable(song)}: too short to draw")
     samples = np.nan_to_num(samples)
     whole = front.model_copy(update={"seconds": len(samples) / front.sample_rate, "slices": 1})
     return samples, spectrogram_db(samples, front), mfcc(samples, whole)[0].T

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from backbeat.audio import AudioError, display_name
-from backbeat.errors import BackbeatError
+from backbeat.audio import AudioError
+from backbeat.errors import BackbeatError, printable
 from fuzzing.targets import Target
 
 FINE = ("read", "refused")
@@ -141,7 +141,7 @@ class Bench:
         """Say whether an error is one line that names the file."""
         told = str(error)
         named = self.path if isinstance(error, AudioError) else self.folder
-        if not told.isprintable() or display_name(named) not in told or len(told) > 1_000:
+        if not told.isprintable() or printable(named) not in told or len(told) > 1_000:
             return "message", repr(told)[:2_000]
         return "refused", told
 

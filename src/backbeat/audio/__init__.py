@@ -23,7 +23,6 @@ from backbeat.audio.source import (
     AudioError,
     AudioInfo,
     Source,
-    display_name,
     is_sound,
 )
 
@@ -35,7 +34,6 @@ __all__ = [
     "AudioError",
     "AudioInfo",
     "Source",
-    "display_name",
     "duration",
     "is_sound",
     "mono_blocks",

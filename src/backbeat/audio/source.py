@@ -60,7 +60,7 @@ class AudioError(BackbeatError):
         self.kind: Kind = kind
 
     def __str__(self) -> str:
-        return f"{display_name(self.path)}: {self.what}"
+        return f"{printable(self.path)}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -138,21 +138,6 @@ class Source:
             If the file cannot be entered there; also while iterating.
         """
         return self._blocks_from(seconds)
-
-
-def display_name(path: Path | str) -> str:
-    r"""Write a file's name on one line: what cannot be printed as ``\n``, undecodable bytes too.
-
-    Parameters
-    ----------
-    path : Path or str
-
-    Returns
-    -------
-    str
-        Printable, and encodable as UTF-8.
-    """
-    return printable(str(path))
 
 
 def check_limits(path: Path, sample_rate: int, channels: int) -> None:

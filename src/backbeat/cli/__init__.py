@@ -24,7 +24,7 @@ from backbeat.cli import (
     web,
 )
 from backbeat.cli.stopping import stopped_by_signals
-from backbeat.errors import BackbeatError, told
+from backbeat.errors import BackbeatError, printable, told
 
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # the exit status of what they end
 
@@ -122,7 +122,5 @@ def _refuse_urls(arguments: Sequence[str]) -> None:
 
 def _end(what: str, status: int = 1) -> NoReturn:
     """Say in one line what went wrong, whatever stands in a file's name, and end."""
-    from backbeat.audio import display_name
-
-    print(f"backbeat: {display_name(what)}", file=sys.stderr)
+    print(f"backbeat: {printable(what)}", file=sys.stderr)
     sys.exit(status)

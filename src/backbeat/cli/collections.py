@@ -8,6 +8,7 @@ import typer
 
 from backbeat.cli.console import progress, say, table, warn
 from backbeat.cli.options import Cluster, Workers
+from backbeat.errors import printable
 
 
 class FrontEndName(StrEnum):
@@ -38,7 +39,6 @@ def check(
 
     from backbeat import atomic
     from backbeat import frontend as frontends
-    from backbeat.audio import display_name
     from backbeat.check import check_collection
     from backbeat.collection import read_collection
     from backbeat.engine import open_executor
@@ -57,7 +57,7 @@ def check(
         for g in report.genres
     ]
     columns = ("genre", "tracks", "usable", "unusable", "suspicious", "minutes")
-    table(f"{display_name(read.root)} ({read.kind})", columns, counted)
+    table(f"{printable(read.root)} ({read.kind})", columns, counted)
     described = report.to_json()
     artists = described["artists"]
     say(
@@ -66,7 +66,7 @@ def check(
         f"unknown of {artists['unknown']:,}; {described['ignored']:,} other files passed over"
     )
     if report.findings:
-        rows = [(f.level, display_name(f.track), f.reason) for f in report.findings]
+        rows = [(f.level, printable(f.track), f.reason) for f in report.findings]
         say("")
         table("Findings", ("level", "file", "reason"), rows)
     if json_file:
@@ -100,7 +100,6 @@ def prepare(
 ) -> None:
     """Turn a collection into features ready for training; resumes where it was stopped."""
     from backbeat import frontend as frontends
-    from backbeat.audio import display_name
     from backbeat.collection import read_collection
     from backbeat.engine import open_executor
     from backbeat.prepare import prepare as fill
@@ -124,7 +123,7 @@ def prepare(
     left_out = set(summary.left_out)
     for name, finding in summary.findings:
         note = "left out" if name in left_out else "kept"
-        warn(f"{note}: {display_name(name)}: {finding}")
+        warn(f"{note}: {printable(name)}: {finding}")
 
 
 def import_features(

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import progress, say, table, warn
+from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.cli.options import Folds, SplitName, Workers
+from backbeat.errors import printable
 
 if TYPE_CHECKING:
     from backbeat.audit import Audit
@@ -44,8 +45,6 @@ def audit(
     whatever its level, start and coding). --split file:theirs.csv audits a split made elsewhere.
     With --model it also says what the leak is worth: the same model on both splits, side by side.
     """
-    import json
-
     from backbeat import splits
     from backbeat.audit import audit_splits
     from backbeat.errors import BackbeatError
@@ -72,7 +71,7 @@ def audit(
         worth = _worth(opened, model, split, out, epochs, workers, test_share=test_share, **options)
     if as_json:
         told = {"audit": found.to_json(), "worth": worth and _worth_json(worth)}
-        say(json.dumps(told, indent=1, ensure_ascii=False))
+        say_json(told)
         return
     _print_audit(found, near)
     if worth:
@@ -123,7 +122,6 @@ def _worth_json(worth: "Worth") -> dict[str, Any]:
 
 
 def _print_audit(found: "Audit", near: bool) -> None:
-    from backbeat.audio import display_name
 
     rows = [
         (
@@ -140,7 +138,7 @@ def _print_audit(found: "Audit", near: bool) -> None:
     table(title, ("the same", "in training", "in validation", "known of"), rows)
     say(f"\n{found.tracks:,} tracks in the split, {found.left_out:,} left out")
     for pair in found.crossings:
-        names = f"{display_name(pair.tested)} (test) and {display_name(pair.trained)} (heard)"
+        names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (heard)"
         where = f", {pair.offset:+.1f} s" if pair.offset else ""
         say(f"{pair.kind}: {names}, correlation {pair.correlation:.2f}{where}")
     if found.leaking:
@@ -187,7 +185,6 @@ def compare(
     seeds, the corrected resampled t; Holm's correction over all pairs. Runs of one model on several
     folds or with several seeds are its trials.
     """
-    import json
     from dataclasses import asdict
 
     from backbeat.contenders import compare_runs
@@ -198,7 +195,7 @@ def compare(
 
         figures.save(figures.comparison(compared, leak="; ".join(leaks)), figure)
     if as_json:
-        say(json.dumps({"leaks": leaks, **asdict(compared)}, indent=1))
+        say_json({"leaks": leaks, **asdict(compared)})
         return
     rows = [
         (

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from backbeat.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -152,6 +154,15 @@ def say(text: str) -> None:
     print(_printable(text))
 
 
+def say_json(content: Any) -> None:
+    """Print a value as JSON on standard output, its text as `cells.escaped` gives it."""
+    import json
+
+    from backbeat.cells import escaped_in
+
+    print(json.dumps(escaped_in(content), indent=1))
+
+
 def warn(text: str) -> None:
     """Print a line on standard error."""
     print(_printable(text), file=sys.stderr)
@@ -159,17 +170,13 @@ def warn(text: str) -> None:
 
 def _printable(text: str) -> str:
     """Escape what would steer the terminal, whatever it came with: a name, a tag, a bundle."""
-    from backbeat.audio import display_name
-
-    return "\n".join(map(display_name, text.split("\n")))
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def tell_failures(failures: "Iterable[Failure]") -> None:
     """List the files that something could not be done with, and why, on standard error."""
-    from backbeat.audio import display_name
-
     for failure in failures:
-        warn(f"failed: {display_name(failure.path)}: {failure.reason}")
+        warn(f"failed: {printable(failure.path)}: {failure.reason}")
 
 
 class EpochBar:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from backbeat.cli.console import progress, say, table, warn
+from backbeat.cli.console import progress, say, say_json, table, warn
+from backbeat.errors import printable
 
 _ROWS = 30
 _MANY = 0.2
@@ -42,10 +43,8 @@ def suspects(
     Each song is judged by classifiers that have not heard it; exact copies with different labels
     are always named.
     """
-    import json
     from dataclasses import asdict
 
-    from backbeat.audio import display_name
     from backbeat.features import open_features
     from backbeat.suspects import find_suspects, write_suspects
 
@@ -59,7 +58,7 @@ def suspects(
     if found.unjudged:
         what = "songs" if by is Grouping.tracks else "artists"
         small = ", ".join(f"{genre} ({songs:,})" for genre, songs in found.unjudged.items())
-        warn(f"not judged, with fewer than {folds} different {what}: {display_name(small)} songs")
+        warn(f"not judged, with fewer than {folds} different {what}: {printable(small)} songs")
     if as_json:
         content = {
             "tracks": found.tracks,
@@ -68,13 +67,12 @@ def suspects(
             "unjudged": found.unjudged,
             "listed": [asdict(suspect) for suspect in listed],
         }
-        # Escapes keep a name of undecodable bytes.
-        say(json.dumps(content, indent=1))
+        say_json(content)
         return
     # Of a long list the beginning, unless a number was asked for.
     shown = listed if top else listed[:_ROWS]
     if shown:
-        rows = [(display_name(s.name), s.genre, display_name(s.reason)) for s in shown]
+        rows = [(printable(s.name), s.genre, printable(s.reason)) for s in shown]
         table("Suspicious labels, the worst first", ("track", "label", "why"), rows)
         say("")
     if len(shown) < len(found.suspects):

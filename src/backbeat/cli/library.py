@@ -15,7 +15,7 @@ from backbeat.cli.answering import (
     known_answers,
 )
 from backbeat.cli.console import progress, say, table, tell_failures, warn
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def playlists(
         say(f"{file}: {listed:,} song{'' if listed == 1 else 's'}")
     tell_failures(failures)
     for path in unnamed:
-        warn(f"left out: {path!a}: its name cannot be written in a playlist; rename it")
+        warn(_unnamed(path))
     raise typer.Exit(int(bool(failures or unnamed)))
 
 
@@ -77,7 +77,6 @@ def similar(
     again: Again = False,
 ) -> None:
     """Name the songs of a library that sound most like a song."""
-    from backbeat.audio import display_name
     from backbeat.classify import Failure
     from backbeat.collection import read_tags
     from backbeat.library.neighbours import nearest
@@ -87,20 +86,20 @@ def similar(
     with known_answers(index) as known, answering([song], wanted, known) as opened:
         told = next(opened.answers)
     if isinstance(told, Failure):
-        raise BackbeatError(f"{display_name(song)}: {told.reason}")
+        raise BackbeatError(f"{printable(song)}: {told.reason}")
     answers, failures = _heard(library, wanted, index)
     found = nearest(told, answers, top=len(answers) if other_artists else top)
     if other_artists:
         artist = read_tags(song).artist.casefold()
         if not artist:
             raise BackbeatError(
-                f"{display_name(song)}: no artist in its tags; leave --other-artists out"
+                f"{printable(song)}: no artist in its tags; leave --other-artists out"
             )
         others = (n for n in found if read_tags(n.answer.path).artist.casefold() != artist)
         found = tuple(others)[:top]
-    rows = [(f"{n.similarity:.2f}", n.answer.label, display_name(n.answer.path)) for n in found]
+    rows = [(f"{n.similarity:.2f}", n.answer.label, printable(n.answer.path)) for n in found]
     if rows:
-        table(f"Like {display_name(song)} ({told.label})", ("similarity", "answer", "song"), rows)
+        table(f"Like {printable(song)} ({told.label})", ("similarity", "answer", "song"), rows)
     else:
         warn("no other songs there")
     unnamed: tuple[Path, ...] = ()
@@ -108,9 +107,13 @@ def similar(
         entries = [entry_of(n.answer) for n in found]
         unnamed = write_playlist(out, f"Like {song.stem}", entries)
     for path in unnamed:
-        warn(f"left out of {out}: {path!a}: its name cannot be written in a playlist; rename it")
+        warn(_unnamed(path))
     tell_failures(failures)
     raise typer.Exit(int(bool(failures or unnamed) or not rows))
+
+
+def _unnamed(path: Path) -> str:
+    return f"left out: {printable(path)}: its name cannot be written in a playlist; rename it"
 
 
 def _heard(

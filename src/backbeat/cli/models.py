@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import EpochBar, progress, say, table, warn
+from backbeat.cli.console import EpochBar, progress, say, say_json, table, warn
 from backbeat.cli.options import Folds, SplitName, Workers
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ def models(
     frames: Annotated[int, typer.Option(min=1, help="Of a slice, for counting weights.")] = 125,
 ) -> None:
     """List the models of the zoo, or show one's spec as YAML to start your own from."""
-    import json
-
     from backbeat import zoo
 
     if name is not None:
@@ -37,7 +35,7 @@ def models(
             {**spec.model_dump(mode="json"), "weights": zoo.count_weights(spec, (frames, 13), 10)}
             for spec in zoo.specs().values()
         ]
-        say(json.dumps(described, indent=1))
+        say_json(described)
         return
     rows = [
         (
@@ -187,8 +185,6 @@ def evaluate(
 
     Writes figures and a report page into it (not with --on).
     """
-    import json
-
     from backbeat import scoring
     from backbeat.errors import BackbeatError
     from backbeat.models import find_bundle
@@ -204,7 +200,7 @@ def evaluate(
             raise BackbeatError("--model: name the features to evaluate it on with --on")
     report = None if on or run is None else scoring.write_evaluation(run, evaluated)
     if as_json:
-        say(json.dumps(scoring.evaluation_json(evaluated), indent=1, ensure_ascii=False))
+        say_json(scoring.evaluation_json(evaluated))
         return
     _print_scores(evaluated)
     if report and run is not None:

@@ -21,7 +21,7 @@ from backbeat.cli.answering import (
     known_answers,
 )
 from backbeat.cli.console import progress, say, tell_failures, warn
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
     from backbeat.classify import Failure
@@ -126,7 +126,6 @@ class _Tally:
 
     def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
         """Show the changes among decisions and give them on; count the others."""
-        from backbeat.audio import display_name
         from backbeat.classify import Failure
         from backbeat.tags.plan import LeftAlone
 
@@ -138,8 +137,8 @@ class _Tally:
             else:
                 old = ", ".join(decision.present.genres) or "(none)"
                 new = ", ".join(decision.genres)
-                name = display_name(decision.path)
-                say(f"{display_name(old)} -> {new}  {decision.confidence:.0%}  {name}")
+                name = printable(decision.path)
+                say(f"{printable(old)} -> {new}  {decision.confidence:.0%}  {name}")
                 yield decision
 
     def tell(self, tagged: str) -> None:
@@ -232,8 +231,7 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
 
     everything = list(decisions)
     with open_output(out) as file:
-        # Quotes around all: else a bare carriage return in a file's name would end its row.
-        table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        table = csv.writer(file, lineterminator="\n")
         table.writerows(rows(everything))
     tally.tagged = sum(1 for _ in tally.changes(everything))
 

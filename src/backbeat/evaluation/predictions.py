@@ -171,12 +171,11 @@ def track_rows(
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write predictions as CSV, atomically: track, slice, truth, then a column a genre.
 
-    The truth is written by name, a probability with six significant digits. Names may hold commas,
-    quotes, line breaks and any script; bytes of a file name that are no UTF-8 come back as read.
+    The truth is written by name, a probability with six significant digits. Names may hold
+    anything, see `backbeat.cells`.
     """
     text = io.StringIO(newline="")
-    # Names are quoted, numbers bare: before Python 3.13 the minimal style leaves a lone carriage
-    # return unquoted, which ends the row when it is read.
+    # Names are quoted, numbers bare.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     genres = [harmless(genre) for genre in predictions.genres]
     writer.writerow([*_FIXED_COLUMNS, *genres])
@@ -184,8 +183,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         track, truth = harmless(str(predictions.tracks[row])), genres[predictions.truth[row]]
         rounded = [float(f"{value:.6g}") for value in predictions.probabilities[row]]
         writer.writerow([track, int(predictions.slices[row]), truth, *rounded])
-    # Python gives the bytes of an undecodable file name as lone surrogates.
-    atomic.write_bytes(path, text.getvalue().encode("utf-8", errors="surrogateescape"))
+    atomic.write_text(path, text.getvalue())
 
 
 def read_predictions(path: Path) -> Predictions:

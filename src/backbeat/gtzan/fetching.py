@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from backbeat.audio import AUDIO_SUFFIXES, display_name
+from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.errors import BackbeatError, printable, told
 from backbeat.gtzan import MD5, SOURCES, find_genres, track_id
 from backbeat.locks import locked
@@ -90,7 +90,7 @@ def fetch(
             _fetch(out, source, urls, md5, tell)
     except OSError as error:
         error.filename = error.filename or out
-        raise BackbeatError(display_name(told(error))) from None
+        raise BackbeatError(printable(told(error))) from None
     return genres
 
 
@@ -132,7 +132,7 @@ def _download(part: Path, urls: Sequence[str], md5: str, tell: Progress) -> None
     raise BackbeatError(
         f"GTZAN cannot be downloaded ({'; '.join(troubles) or 'no address'}): get genres.tar.gz or"
         " Kaggle's archive (andradaolteanu/gtzan-dataset-music-genre-classification) by hand, then"
-        f" run: backbeat data gtzan -o {display_name(part.parent)} --from FILE"
+        f" run: backbeat data gtzan -o {printable(part.parent)} --from FILE"
     )
 
 
@@ -213,7 +213,7 @@ _BROKEN_ARCHIVE = (
 
 def _unpack(archive: Path, out: Path, tell: Progress) -> None:
     """Unpack an archive's tracks beside ``out/genres``, and name them so when all are there."""
-    shown = display_name(archive)
+    shown = printable(archive)
     staging = out / ".genres-unpacking"
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
     try:
@@ -297,12 +297,12 @@ class _Tar(tarfile.TarFile):
 
 def _require_harmless(archive: Path, name: str, count: int, plain: bool) -> None:
     """Refuse an archive that no honest packer makes."""
-    shown = display_name(archive)
+    shown = printable(archive)
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[:1]:
-        raise BackbeatError(f"{shown}: unsafe: a member leads outside ({display_name(name)})")
+        raise BackbeatError(f"{shown}: unsafe: a member leads outside ({printable(name)})")
     if not plain:
-        raise BackbeatError(f"{shown}: unsafe: a link or device in it ({display_name(name)})")
+        raise BackbeatError(f"{shown}: unsafe: a link or device in it ({printable(name)})")
     if count > MOST_MEMBERS:
         raise BackbeatError(f"{shown}: more than {MOST_MEMBERS:,} members, so it is not GTZAN")
 
@@ -315,7 +315,7 @@ def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             _require_harmless(archive, member.name, count, member.isfile() or member.isdir())
             size += member.size  # what is passed over is unpacked, too
             if size > MOST_BYTES:
-                raise _too_much(display_name(archive))
+                raise _too_much(printable(archive))
             content = tar.extractfile(member)
             if content is not None:
                 with content:
@@ -330,7 +330,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
             _require_harmless(archive, member.filename, count, plain)
             if member.flag_bits & 1:
-                raise BackbeatError(f"{display_name(archive)}: encrypted; unpack it by hand first")
+                raise BackbeatError(f"{printable(archive)}: encrypted; unpack it by hand first")
             if not member.is_dir():
                 with zipped.open(member) as content:
                     yield member.filename, content
@@ -344,7 +344,7 @@ def _copy_folder(source: Path, out: Path, tell: Progress) -> None:
     inner = find_genres(source)
     if inner is None:
         raise BackbeatError(
-            f"{display_name(source)}: no folders of GTZAN's genres in it (blues, classical, ...)"
+            f"{printable(source)}: no folders of GTZAN's genres in it (blues, classical, ...)"
         )
     genres = out / "genres"
     if genres.is_dir() and inner.samefile(genres):
@@ -361,6 +361,6 @@ def _copy_folder(source: Path, out: Path, tell: Progress) -> None:
             beside.replace(target)
         tell("copy", done, len(pairs))
     if not pairs:
-        raise BackbeatError(f"{display_name(inner)}: no tracks of GTZAN in it")
+        raise BackbeatError(f"{printable(inner)}: no tracks of GTZAN in it")
     if folder != genres:
         folder.rename(genres)

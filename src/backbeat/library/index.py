@@ -22,10 +22,9 @@ from typing import Any, TypeVar
 import numpy as np
 import xxhash
 
-from backbeat.audio import display_name
 from backbeat.classify import Answer, Classifier, Moment
 from backbeat.documents import parse_json
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.locks import locked
 
 _VERSION = 2
@@ -199,7 +198,7 @@ class Index:
             gone = [path for path in known if _is_gone(path)]
             if known and len(gone) == len(known):
                 raise BackbeatError(
-                    f"{display_name(folder)}: none of the files known there is left, so none was "
+                    f"{printable(folder)}: none of the files known there is left, so none was "
                     "forgotten; mount its drive, or name the folder above it"
                 )
             connection.executemany("delete from answers where path = ?", [(path,) for path in gone])
@@ -268,10 +267,10 @@ def _version(path: Path, connection: sqlite3.Connection) -> int:
         "(select count(*) from sqlite_master where name <> 'answers') from pragma_user_version"
     ).fetchone()
     if version < 0 or others or (tables and not version):
-        raise BackbeatError(f"{display_name(path)}: no index; name another with --index")
+        raise BackbeatError(f"{printable(path)}: no index; name another with --index")
     if version > _VERSION:
         raise BackbeatError(
-            f"{display_name(path)}: an index in format version {version}, this backbeat reads "
+            f"{printable(path)}: an index in format version {version}, this backbeat reads "
             f"{_VERSION}; update backbeat, or name another with --index"
         )
     return int(version)
@@ -327,9 +326,9 @@ def _put_aside(path: Path, error: sqlite3.Error) -> None:
     _log.warning(
         "%s: damaged (%s), so it was put aside as %s and a new one begun; what it knew is heard "
         "again",
-        display_name(path),
+        printable(path),
         one_line(error),
-        display_name(aside),
+        printable(aside),
     )
 
 
@@ -350,11 +349,11 @@ def _telling_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise BackbeatError(
-            f"{display_name(path)}: the index cannot be used ({error}); name another with --index"
+            f"{printable(path)}: the index cannot be used ({error}); name another with --index"
         ) from error
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(
-            f"{display_name(path)}: no index, or damaged ({error}); remove it, or name another "
+            f"{printable(path)}: no index, or damaged ({error}); remove it, or name another "
             "with --index"
         ) from error
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from unicodedata import category
 
 from backbeat import atomic
-from backbeat.audio import display_name
 from backbeat.classify import Answer
 from backbeat.collection import read_tags
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 
 _NAME = 60  # signs of a label in a file's name, whose bytes systems limit to 255
 
@@ -81,7 +80,7 @@ def write_playlist(path: Path, name: str, entries: Sequence[Entry]) -> tuple[Pat
         If `path` is a folder.
     """
     if path.is_dir():
-        raise BackbeatError(f"{display_name(path)}: is a folder; name a file to write to")
+        raise BackbeatError(f"{printable(path)}: is a folder; name a file to write to")
     lines = ["#EXTM3U", "#EXTENC:UTF-8", f"#PLAYLIST:{_on_one_line(name)}"]
     left_out = []
     for entry in entries:
@@ -115,8 +114,8 @@ def _relative(song: Path, folder: Path) -> str:
     try:
         where.encode("utf-8")
     except UnicodeEncodeError:
-        raise BackbeatError(f"{display_name(song)}: its name is no text") from None
+        raise BackbeatError(f"{printable(song)}: its name is no text") from None
     if len(where.splitlines()) != 1:
-        raise BackbeatError(f"{display_name(song)}: its name has more than one line")
+        raise BackbeatError(f"{printable(song)}: its name has more than one line")
     # What begins as a comment or an address does is still found from the folder.
     return f"./{where}" if where.startswith("#") or ":" in where.partition("/")[0] else where

@@ -165,12 +165,10 @@ def _percent(probability: float) -> str:
 def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
     """Write suspects as CSV, atomically: track, label, likely, p_label, p_likely, score, reason.
 
-    Names may hold commas, quotes, line breaks and any script; bytes of a file name that are no
-    UTF-8 come back as read.
+    Names may hold anything, see `backbeat.cells`.
     """
     text = io.StringIO(newline="")
-    # Names are quoted, numbers bare: before Python 3.13 the minimal style leaves a lone carriage
-    # return unquoted, which ends the row when it is read.
+    # Names are quoted, numbers bare.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(_COLUMNS)
     for suspect in suspects:
@@ -179,8 +177,7 @@ def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
         words = (suspect.name, suspect.genre, suspect.likely, suspect.reason)
         *named, reason = map(harmless, words)
         writer.writerow([*named, *rounded, reason])
-    # Python gives the bytes of an undecodable file name as lone surrogates.
-    atomic.write_bytes(path, text.getvalue().encode("utf-8", errors="surrogateescape"))
+    atomic.write_text(path, text.getvalue())
 
 
 def _contradicted(

@@ -23,9 +23,9 @@ def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
     """
     yield COLUMNS
     for decision in decisions:
-        path = harmless(str(decision.path))
+        path = harmless(decision.path)
         if isinstance(decision, Failure):
-            yield path, "", "", "", "", f"failed: {decision.reason}"
+            yield path, "", "", "", "", harmless(f"failed: {decision.reason}")
             continue
         present = decision.present
         known = (path, present.format, harmless("; ".join(present.genres)))

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backbeat import __version__
 from backbeat.answers import described
+from backbeat.cells import escaped, escaped_in
 from backbeat.classify import Answer, Verdict
 from backbeat.web.service import Service
 
@@ -59,7 +60,7 @@ class Answered(_Said):
     @classmethod
     def of(cls, answer: Answer) -> Self:
         """Say an answer."""
-        return cls(file=str(answer.path), **described(answer))
+        return cls(file=escaped(answer.path), **escaped_in(described(answer)))
 
 
 class Refused(_Said):

@@ -58,9 +58,9 @@ def make_api(service: Service, uploads: Uploads) -> FastAPI:
         tags: Annotated[bool, Query(description="MusiCNN's tags too; takes longer.")] = False,
     ) -> Answered:
         """Answer one file; it is removed as soon as it is answered."""
-        name = shown_name(file.filename or "")
+        name = file.filename or ""
         if file.size is not None and file.size > service.limits.bytes:
-            raise too_large(name, service.limits)
+            raise too_large(shown_name(name), service.limits)
         with uploads.kept(file.file) as path:
             return Answered.of(service.answer(path, name, tags=tags))
 

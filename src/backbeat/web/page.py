@@ -14,7 +14,7 @@ from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
 from backbeat.web import pictures, view
-from backbeat.web.service import RefusedError, Service, shown_name
+from backbeat.web.service import RefusedError, Service, own_name, shown_name
 from backbeat.web.uploads import Arrivals, Uploads
 
 # Keeps the song in the browser before it is sent to be answered, and gives the player it after.
@@ -105,7 +105,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
             results: list[Answer | Failure] = []
             for path, song in zip(own, songs, strict=True):
                 yield view.table_html(results, of=len(songs)), None
-                results.append(_answered(service, path, shown_name(song.name)))
+                results.append(_answered(service, path, song.name))
             yield view.table_html(results, of=len(songs)), None
 
     with gr.Blocks(title="backbeat", analytics_enabled=False) as page:
@@ -195,7 +195,7 @@ def _answered(service: Service, song: Path, name: str) -> Answer | Failure:
     try:
         return service.answer(song, name)
     except RefusedError as error:
-        return Failure(Path(name), str(error).removeprefix(f"{name}: "))
+        return Failure(Path(own_name(name)), str(error).removeprefix(f"{shown_name(name)}: "))
 
 
 def _static(name: str) -> str:

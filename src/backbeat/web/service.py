@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 from backbeat import audio
 from backbeat.batches import Model, load_model
 from backbeat.classify import Answer, Classifier, load
-from backbeat.errors import BackbeatError, WorkerLostError, one_line
+from backbeat.errors import BackbeatError, WorkerLostError, one_line, printable
 from backbeat.isolation import guarded
 from backbeat.web.limits import Limits
 from backbeat.workers import ProcessExecutor
@@ -116,7 +116,7 @@ class Service:
         Returns
         -------
         Answer
-            Of path `name`.
+            Of path `own_name` of `name`.
 
         Raises
         ------
@@ -124,13 +124,13 @@ class Service:
             With the status 413 if it is too large or too long, 415 if it is not audio, 422 if it
             cannot be answered, 503 if too many are waiting, 504 if the answer takes too long.
         """
-        name = shown_name(name)
+        own, name = own_name(name), shown_name(name)
         model = Model.of(self.classifier, tags=tags)
         with self._refusals(path, name), self._turn(name):
             if path.stat().st_size > self.limits.bytes:
                 raise too_large(name, self.limits)
             answer = self.workers.submit(_answer, model, path, name, self.limits).result()
-        return replace(answer, path=Path(name))
+        return replace(answer, path=Path(own))
 
     def work(self, function: Callable[[Path], Result], path: Path, name: str) -> Result:
         """Have a worker call a function of a file, such as one that draws it, within the limits.
@@ -241,11 +241,15 @@ def _refuse_long(name: str, seconds: float | None, limits: Limits) -> None:
         )
 
 
-def shown_name(name: str) -> str:
-    """Give a file's own name on one line, without folders, cut where it is no name any more."""
+def own_name(name: str) -> str:
+    """Give a file's own name, without folders, cut where it is no name any more."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "file"
-    shown = audio.display_name(last)
-    return shown if len(shown) <= _NAME else f"{shown[: _NAME - 1]}…"
+    return last if len(last) <= _NAME else f"{last[: _NAME - 1]}…"
+
+
+def shown_name(name: str) -> str:
+    """Give a file's own name as it is shown; once, as escapes look like folders the second time."""
+    return printable(own_name(name))
 
 
 def too_large(name: str, limits: Limits) -> RefusedError:

@@ -12,6 +12,7 @@ import jinja2
 
 from backbeat import answers
 from backbeat.classify import Answer, Failure
+from backbeat.errors import printable
 from backbeat.web.pictures import Picture
 
 _TOP = 5  # genres shown at first; the others open on demand
@@ -108,7 +109,7 @@ def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
         How many there will be.
     """
     whole = len(results) == of
-    content = results_csv(results).encode("utf-8", "surrogateescape") if whole else b""
+    content = results_csv(results).encode("utf-8") if whole else b""
     return _template("table.html").render(
         results=[(isinstance(result, Answer), result) for result in results],
         of=of,
@@ -150,7 +151,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, clock=clock)
+    environment.filters.update(percent=percent, clock=clock, printable=printable)
     return environment
 
 
