@@ -35,6 +35,60 @@ def test_a_folder_that_is_not_there_is_one_failure(cli, tmp_path, bundle, songs)
     assert err.splitlines() == ["2 answered, 1 failed", f"failed: {tmp_path}/gone: no such file"]
 
 
+@pytest.fixture
+def mixed(songs, tmp_path):
+    """A folder of a song, a link to it, one too short, one silent, MIDI, and other kinds."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    shutil.copy(songs / "a.wav", folder / "song.wav")
+    (folder / "link.wav").symlink_to("song.wav")
+    write(folder / "short.wav", music(0.5))
+    write(folder / "silent.wav", np.zeros(6 * 22050, np.float32))
+    for name in ("cover.jpg", "notes.mid", "film.mkv"):
+        (folder / name).write_bytes(b"MThd\0\0\0\6")
+    return folder
+
+
+def test_whole_files_are_skipped_and_links_listed_with_exit_status_0(cli, mixed, bundle):
+    status, out, err = cli("classify", mixed, "--model", bundle, "--format", "csv")
+    assert status == 0
+    assert [(Path(row["path"]).name, row["status"]) for row in rows(out)] == [
+        ("short.wav", "skipped"),
+        ("silent.wav", "skipped"),
+        ("song.wav", "answered"),
+        ("link.wav", "link"),
+    ]
+    assert err.splitlines() == [
+        "1 answered, 1 link, 2 skipped, 0 failed",
+        f"skipped: {mixed}/short.wav: too short: this model needs 2.9 s",
+        f"skipped: {mixed}/silent.wav: silent: there is nothing to hear",
+        f"link: {mixed}/link.wav: leads to {mixed}/song.wav",
+        "3 files of other kinds (1 .jpg, 1 .mid, 1 .mkv)",
+    ]
+    out = cli("classify", mixed, "--model", bundle, "--format", "jsonl")[1]
+    told = {Path(one["path"]).name: one for one in map(json.loads, out.splitlines())}
+    assert told["short.wav"]["status"] == "skipped"
+    assert "error" not in told["song.wav"]
+
+
+def test_skipped_files_and_links_do_not_end_playlists_and_similar_with_1(
+    cli, mixed, bundle, tmp_path
+):
+    status, _, err = cli("playlists", mixed, "--model", bundle, "-o", tmp_path / "lists")
+    assert (status, err.count("skipped: "), err.count("link: ")) == (0, 2, 1)
+    assert err.endswith("3 files of other kinds (1 .jpg, 1 .mid, 1 .mkv)\n")
+    other = write(tmp_path / "other.wav", music(6.0, seed=3))
+    status, out, err = cli("similar", other, "--in", mixed, "--model", bundle)
+    assert (status, err.count("skipped: ")) == (0, 2)
+    assert "link.wav" not in out
+
+
+def test_midi_is_named(cli, mixed, bundle):
+    status, _, err = cli("classify", mixed / "notes.mid", "--model", bundle)
+    assert status == 1
+    assert f"failed: {mixed}/notes.mid: MIDI: holds notes, not sound\n" in err
+
+
 def test_stopping(cli, bundle, songs, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -96,7 +150,7 @@ def test_csv(cli, bundle, songs):
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "csv")
     answers = rows(out)
     columns = "path,answer,genre,probability,agreement,seconds,strangeness,genre_2,probability_2"
-    assert out.splitlines()[0] == columns + ",genre_3,probability_3,tags,error"
+    assert out.splitlines()[0] == columns + ",genre_3,probability_3,tags,status,error"
     for answer, path in zip(answers, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
         assert answer["path"] == str(path)
         assert (answer["answer"], answer["strangeness"]) == (answer["genre"], "")
@@ -104,7 +158,7 @@ def test_csv(cli, bundle, songs):
         shares = [float(answer[f"probability{end}"]) for end in ("", "_2", "_3")]
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) == pytest.approx(1, abs=2e-4)
-        assert (float(answer["seconds"]), answer["error"]) == (6.0, "")
+        assert (answer["seconds"], answer["status"], answer["error"]) == ("6.000", "answered", "")
 
 
 def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
@@ -115,6 +169,7 @@ def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
         answer = classifier.classify(path)
         assert told == {
             "path": str(path),
+            "status": "answered",
             "answer": answer.genre,
             "verdict": "not calibrated",
             "genre": answer.genre,
@@ -155,7 +210,7 @@ def test_timeline(cli, bundle, songs):
     assert len(lines) == 2 + 4
     assert lines[1].startswith("      0:00.0 -   0:02.9  ")
     moments = rows(cli(*arguments, "--format", "csv")[1])
-    assert list(moments[0]) == ["path", "start", "end", "genre", "probability", "error"]
+    assert list(moments[0]) == ["path", "start", "end", "genre", "probability", "status", "error"]
     assert [(one["start"], one["end"]) for one in moments] == [
         ("0.000", "2.900"),
         ("2.900", "5.800"),
@@ -171,7 +226,11 @@ def test_csv_without_answers_has_its_header(cli, tmp_path, bundle, timeline):
     assert status == 1
     assert out.count("\n") == 1
     assert out.startswith("path,")
-    assert err.splitlines() == ["0 answered, 0 failed", "no audio files there"]
+    assert err.splitlines() == [
+        "0 answered, 0 failed",
+        "1 file of other kinds (1 .txt)",
+        "no audio files there",
+    ]
     cli(*arguments, "-o", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == out
 

@@ -212,9 +212,12 @@ def test_prepare_by_command(printed, folder, tmp_path):
 
 def lines_of_failures(folder):
     """What classify writes on standard error."""
-    lines = [f"{len(FATES) - len(FAILING)} answered, {len(FAILING)} failed"]
+    skipped = {name for name in FAILING if FATES[name].kind in ("too-short", "silent")}
+    failed = len(FAILING) - len(skipped)
+    lines = [f"{len(FATES) - len(FAILING)} answered, {len(skipped)} skipped, {failed} failed"]
     for name in sorted(FAILING):
-        lines.append(f"failed: {folder}/rock/{printable(name)}: {FATES[name].failure}")
+        status = "skipped" if name in skipped else "failed"
+        lines.append(f"{status}: {folder}/rock/{printable(name)}: {FATES[name].failure}")
     return lines
 
 

@@ -18,7 +18,7 @@ from backbeat.calibration import (
     Unsure,
     with_temperature,
 )
-from backbeat.classify import Answer, Failure, classify_all, find_songs, load
+from backbeat.classify import Answer, Failure, classify_all, find_songs, load, search
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.frontend import LogMel, Mfcc
@@ -242,11 +242,12 @@ def test_songs_are_found_in_order_below_folders(tmp_path):
     root = tmp_path / "music"
     wanted = [
         touch(root / name)
-        for name in ("10.wav", "2.mp3", "B/a.OGG", "B/c/d.flac", "a.Mp3", "c.m4a")
+        for name in ("2.mp3", "10.wav", "B/a.OGG", "B/c/d.flac", "a.Mp3", "c.spx")
     ]
     for name in (".hidden.wav", ".git/x.wav", "B/.x/y.mp3", "cover.jpg", "notes.txt", "wav", "B/x"):
         touch(root / name)
     assert list(find_songs([root])) == wanted
+    assert search([root]).others == {".jpg": 1, ".txt": 1, "": 2}
     # A file is taken as it is named: hidden, without suffix, missing, twice.
     named = [root / ".hidden.wav", root / "notes.txt", tmp_path / "missing", wanted[0], wanted[0]]
     assert list(find_songs(iter(named))) == named
@@ -276,6 +277,32 @@ def test_folders_that_all_link_to_each_other_are_looked_through_once(tmp_path):
     found = list(find_songs([tmp_path / "music"]))
     assert len(found) == len(folders)
     assert {path.name for path in found} == songs
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are made by everyone on POSIX only")
+def test_links_to_one_song_are_found_once(tmp_path):
+    root = tmp_path / "music"
+    one, far = touch(root / "z" / "one.wav"), touch(tmp_path / "far.wav")
+    (root / "a").mkdir()
+    for name, target in (
+        ("a/link.wav", one),
+        ("b.wav", far),
+        ("c.wav", far),
+        ("d.wav", root / "b.wav"),
+    ):
+        (root / name).symlink_to(target)
+    os.link(one, root / "hard.wav")  # a file as good as the other
+    found = search([root])
+    assert found.songs == (root / "b.wav", root / "hard.wav", one)
+    assert [(link.path.name, link.reason, link.status) for link in found.links] == [
+        ("link.wav", f"leads to {root}/hard.wav", "link"),
+        ("c.wav", f"leads to {root}/b.wav", "link"),
+        ("d.wav", f"leads to {root}/b.wav", "link"),
+    ]
+    # A link that is named alone is a song; beside its song it is none.
+    assert search([root / "a/link.wav"]).songs == (root / "a/link.wav",)
+    assert search([root / "a/link.wav", one]).songs == (one,)
+    assert search([root / "b.wav"] * 2).songs == (root / "b.wav",) * 2
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read all folders")

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import textwrap
 
+from backbeat.cli import console
+from backbeat.training import Progress
+
 SCRIPT = textwrap.dedent(
     """
     import sys
@@ -79,3 +82,46 @@ def test_without_a_terminal_there_is_no_bar():
     )
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 301
+
+
+def test_without_a_terminal_there_is_a_line_a_minute(capsys):
+    now = 1000.0
+    lines = console.Lines(60, lambda: now)
+    for second in range(200):
+        now = 1000.0 + second
+        lines.show(f"at {second}")
+    assert capsys.readouterr().err.splitlines() == ["at 60", "at 120", "at 180"]
+
+
+def test_the_line_says_what_is_done_of_how_much(capsys, monkeypatch):
+    monkeypatch.setattr(console, "_SECONDS_A_LINE", 0.0)
+    with console.progress("classifying", "songs") as told:
+        told(1_000, 2_000)
+        told(1_001, None, "looking\x1b")
+    with console.progress("one", shown=False) as told:
+        told(1, 2)
+    with console.EpochBar("validation") as told:
+        told(Progress(epoch=2, epochs=9, batch=3, batches=40, loss=0.5, accuracy=0.25, history=()))
+    assert capsys.readouterr().err.splitlines() == [
+        "classifying: 1,000 of 2,000 songs",
+        r"looking\x1b: 1,001 songs",
+        "epoch 2/9  batch 3/40  loss 0.500  accuracy 25.0%",
+    ]
+
+
+def test_only_what_failed_sets_the_status_and_other_kinds_are_counted(capsys):
+    from pathlib import Path
+
+    from backbeat.classify import Failure
+
+    skipped = Failure(Path("a\n.wav"), "too short", "skipped")
+    link = Failure(Path("b.wav"), "leads to a.wav", "link")
+    assert not console.tell_failures([skipped, link], {".jpg": 3, "": 1})
+    assert console.tell_failures([Failure(Path("c.wav"), "empty")])
+    assert capsys.readouterr().err.splitlines() == [
+        r"skipped: a\x0a.wav: too short",
+        "link: b.wav: leads to a.wav",
+        "4 files of other kinds (3 .jpg, 1 without suffix)",
+        "failed: c.wav: empty",
+    ]
+    assert console.count_failures([skipped, link]) == "1 link, 1 skipped, 0 failed"

@@ -418,7 +418,7 @@ def test_what_is_written_can_be_read(tmp_path):
     assert [exactly(row[0]) for row in rows] == [*names, "x"]
     assert rows[0][1:] == ["rock", "pop", "0.0123457", "0.9", "0.0123457", "like a, b.wav"]
     assert rows[-1][3:] == ["", "", "", "a copy"]
-    assert b"\xff.wav" in path.read_bytes()
+    assert rb"\xff.wav" in path.read_bytes()
 
 
 @pytest.fixture(scope="module")

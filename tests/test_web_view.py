@@ -99,6 +99,8 @@ def test_csv_is_offered_only_when_all_are_there():
     whole = view.table_html([told(), Failure(Path("b"), "bad")], of=2)
     assert 'download="genres.csv"' in whole
     assert "1 answered, 1 failed" in whole
+    skipped = Failure(Path("c"), "too short", "skipped")
+    assert "1 answered, 1 skipped, 0 failed" in view.table_html([told(), skipped], of=2)
 
 
 # --- Pictures

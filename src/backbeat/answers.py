@@ -13,6 +13,7 @@ from backbeat.cells import escaped_in, harmless
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError, printable
 
+_ANSWERED = "answered"  # the status of those that are no `Failure`
 _DIGITS = 6  # of probabilities, in JSON
 _TAGS = 5  # how many tags are told of the fifty, but in JSON lines
 
@@ -111,7 +112,7 @@ class CsvWriter:
         self.top = min(top, genres)
         self.timeline = timeline
         if timeline:
-            self.columns = ["path", "start", "end", "genre", "probability", "error"]
+            self.columns = ["path", "start", "end", "genre", "probability", "status", "error"]
         else:
             others = [
                 f"{name}_{place}"
@@ -128,6 +129,7 @@ class CsvWriter:
                 "strangeness",
                 *others,
                 "tags",
+                "status",
                 "error",
             ]
         self.writer.writerow(self.columns)
@@ -140,7 +142,7 @@ class CsvWriter:
                 span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
                 probability = f"{moment.probability:.4f}"
                 genre = harmless(moment.genre)
-                self.writer.writerow([path, *span, genre, probability, ""])
+                self.writer.writerow([path, *span, genre, probability, _ANSWERED, ""])
         else:
             others = [
                 cell
@@ -154,13 +156,15 @@ class CsvWriter:
                 "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
             ]
             named = [path, harmless(answer.label), harmless(answer.genre)]
-            self.writer.writerow([*named, *facts, *others, harmless(_joined(answer.tags)), ""])
+            tags = harmless(_joined(answer.tags))
+            self.writer.writerow([*named, *facts, *others, tags, _ANSWERED, ""])
         self.file.flush()
 
     def failure(self, failure: Failure) -> None:
-        """Write a row with nothing but the path and the reason."""
-        blank = [""] * (len(self.columns) - 2)
-        self.writer.writerow([harmless(failure.path), *blank, harmless(failure.reason)])
+        """Write a row with nothing but the path, the status and the reason."""
+        blank = [""] * (len(self.columns) - 3)
+        reason = harmless(failure.reason)
+        self.writer.writerow([harmless(failure.path), *blank, failure.status, reason])
         self.file.flush()
 
 
@@ -179,11 +183,11 @@ class JsonlWriter:
             del content["tags"]
         if not self.timeline:
             del content["timeline"]
-        self._line({"path": str(answer.path), **content})
+        self._line({"path": str(answer.path), "status": _ANSWERED, **content})
 
     def failure(self, failure: Failure) -> None:
-        """Write the path and the reason."""
-        self._line({"path": str(failure.path), "error": failure.reason})
+        """Write the path, the status and the reason."""
+        self._line({"path": str(failure.path), "status": failure.status, "error": failure.reason})
 
     def _line(self, content: dict[str, Any]) -> None:
         print(json.dumps(escaped_in(content)), file=self.file, flush=True)

@@ -12,7 +12,8 @@ from backbeat.cells import escaped_in
 from backbeat.collection import Collection, Tags, Track, read_tags
 from backbeat.engine import map_unordered
 from backbeat.errors import WorkerLostError, printable
-from backbeat.integrity import Finding, Inspection, find_duplicates, inspect
+from backbeat.folders import natural
+from backbeat.integrity import WHOLE, Finding, Inspection, find_duplicates, inspect
 from backbeat.isolation import guarded
 
 __all__ = [
@@ -80,8 +81,8 @@ class CheckReport:
 
     @property
     def exit_status(self) -> int:
-        """1 if any file is unusable, else 0."""
-        return int(any(finding.level == "unusable" for finding in self.findings))
+        """1 if any file cannot be read; 0 if all are whole, even where some cannot be used."""
+        return int(any(f.level == "unusable" and f.kind not in WHOLE for f in self.findings))
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as values that JSON knows.
@@ -177,7 +178,7 @@ def _unexamined(job: _Job, error: WorkerLostError) -> _Job:
 
 def _by_name(tracks: dict[str, Track]) -> tuple[Track, ...]:
     """Sort tracks by name."""
-    return tuple(tracks[name] for name in sorted(tracks))
+    return tuple(tracks[name] for name in sorted(tracks, key=natural))
 
 
 def _report(collection: Collection, inspections: dict[str, Inspection]) -> CheckReport:

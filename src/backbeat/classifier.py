@@ -100,10 +100,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be answered, and why."""
+    """A file that was not answered, and why.
+
+    Attributes
+    ----------
+    path : Path
+    reason : str
+        In one line.
+    status : {"failed", "skipped", "link"}
+        "failed" if it could not be read, "skipped" if it is whole but holds too little sound, and
+        "link" if it leads to a song that is answered by another name.
+    """
 
     path: Path
     reason: str
+    status: Literal["failed", "skipped", "link"] = "failed"
 
 
 @dataclass(frozen=True)
@@ -167,9 +178,10 @@ class Classifier:
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
         least = front.least_answer_samples / front.sample_rate
         if listening.seconds < least:
-            raise audio.AudioError(path, f"too short: this model needs {least:.1f} s")
+            what = f"too short: this model needs {least:.1f} s"
+            raise audio.AudioError(path, what, "too-short")
         if not rows:
-            raise audio.AudioError(path, "silent: there is nothing to hear")
+            raise audio.AudioError(path, "silent: there is nothing to hear", "silent")
         answer = self._answer(path, listening.seconds, joined_outputs(rows), spans)
         return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
 
@@ -179,8 +191,9 @@ class Classifier:
             with guarded(path):
                 return self.classify(path)
         except BackbeatError as error:
-            reason = error.what if isinstance(error, audio.AudioError) else str(error)
-            return Failure(path, reason)
+            if not isinstance(error, audio.AudioError):
+                return Failure(path, str(error))
+            return Failure(path, error.what, "skipped" if error.whole else "failed")
         except Exception as error:  # noqa: BLE001 - a decoder's surprise must not stop the others
             words = " ".join(str(error).split())
             return Failure(path, f"could not be decoded ({type(error).__name__}: {words})")

@@ -4,8 +4,11 @@ Decoders are native code, and read what anyone may have written. So every song i
 another process than the caller's, and one that crashes or hangs there is a `Failure`.
 """
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
@@ -13,17 +16,20 @@ from backbeat import audio
 from backbeat.batches import classify_batches, keep
 from backbeat.classifier import Answer, Classifier, Failure, Moment, Verdict, load
 from backbeat.engine import cpu_count, open_executor
-from backbeat.folders import identity, is_folder
+from backbeat.errors import printable
+from backbeat.folders import identity, is_folder, natural
 
 __all__ = [
     "Answer",
     "Classifier",
     "Failure",
+    "Found",
     "Moment",
     "Verdict",
     "classify_all",
     "find_songs",
     "load",
+    "search",
 ]
 
 _SONGS_AHEAD = 2  # a worker: enough to keep all busy, few enough to be stopped at once
@@ -61,8 +67,32 @@ def classify_all(
         )
 
 
+@dataclass(frozen=True)
+class Found:
+    """What is among files and below folders.
+
+    Attributes
+    ----------
+    songs : tuple of Path
+        In order of names as people count, "2" before "10".
+    links : tuple of Failure
+        Symbolic links to one of `songs`, or to what an earlier link of `songs` leads to.
+    others : mapping of str to int
+        How many files below the folders are of other kinds, by suffix.
+    """
+
+    songs: tuple[Path, ...]
+    links: tuple[Failure, ...]
+    others: Mapping[str, int]
+
+
 def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
-    """Find the audio files among files and below folders, in order of names.
+    """Give the songs that `search` finds."""
+    yield from search(paths).songs
+
+
+def search(paths: Iterable[Path]) -> Found:
+    """Find the audio files among files and below folders.
 
     Parameters
     ----------
@@ -70,25 +100,48 @@ def find_songs(paths: Iterable[Path]) -> Iterator[Path]:
         A file is taken whatever its suffix; of a folder, all audio files below it that are not
         hidden. A folder that several links lead to is looked through by the first of them.
 
-    Yields
-    ------
-    Path
-        Each file once for each of `paths` that leads to it; a missing path too, for its error.
+    Returns
+    -------
+    Found
+        Each file once for each of `paths` that leads to it, but for links to a song that is found
+        anyway; a missing path too, for its error.
     """
+    found: list[tuple[Path, bool]] = []  # with whether it is a link
+    others: Counter[str] = Counter()
     for path in paths:
         if path.is_dir():
-            yield from _below(path, set())
+            found += _below(path, set(), others)
         else:
-            yield path
+            found.append((path, os.path.islink(path)))  # noqa: PTH114 - a name may hold a NUL
+    if not any(is_link for _, is_link in found):
+        return Found(tuple(path for path, _ in found), (), others)
+    known: dict[tuple[int, int], Path] = {}
+    for path, _ in sorted(found, key=lambda one: one[1]):  # a song of its own name before links
+        with contextlib.suppress(OSError, ValueError):
+            known.setdefault(identity(path), path)
+    songs: list[Path] = []
+    links: list[Failure] = []
+    for path, is_link in found:
+        song = path
+        if is_link:
+            with contextlib.suppress(OSError, ValueError):  # it leads nowhere: told as it is read
+                song = known[identity(path)]
+        if song == path:
+            songs.append(path)
+        else:
+            links.append(Failure(path, f"leads to {printable(song)}", "link"))
+    return Found(tuple(songs), tuple(links), others)
 
 
-def _below(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
+def _below(
+    folder: Path, visited: set[tuple[int, int]], others: Counter[str]
+) -> Iterator[tuple[Path, bool]]:
     try:
         own = identity(folder)
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
     except OSError:
         # A folder that may not be listed is told of as the path it is.
-        yield folder
+        yield folder, False
         return
     if own in visited:
         return
@@ -96,7 +149,10 @@ def _below(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
+        suffix = Path(entry.name).suffix.lower()
         if is_folder(entry):
-            yield from _below(Path(entry.path), visited)
-        elif Path(entry.name).suffix.lower() in audio.AUDIO_SUFFIXES:
-            yield Path(entry.path)
+            yield from _below(Path(entry.path), visited, others)
+        elif suffix in audio.AUDIO_SUFFIXES:
+            yield Path(entry.path), entry.is_symlink()
+        else:
+            others[suffix] += 1

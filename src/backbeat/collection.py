@@ -20,7 +20,7 @@ from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.cells import exactly
 from backbeat.documents import read_bytes
 from backbeat.errors import BackbeatError, printable
-from backbeat.folders import identity, is_folder
+from backbeat.folders import identity, is_folder, natural
 from backbeat.genres import normalise_genre
 
 __all__ = ["Collection", "Tags", "Track", "read_collection", "read_tags"]
@@ -67,7 +67,7 @@ class Collection:
     kind : {"folder", "csv", "gtzan"}
         GTZAN is recognised by its files' names.
     tracks : tuple of Track
-        Sorted by name.
+        Sorted by name as people count, "2" before "10".
     ignored : int
         The number of files passed over since they are not audio by their suffix.
     """
@@ -160,7 +160,9 @@ def _clean(text: str | None) -> str:
 def _read_folder(root: Path) -> Collection:
     """Read a folder that has a sub-folder for each genre."""
     top = [entry for entry in _entries(root) if not entry.name.startswith(".")]
-    folders = sorted((entry for entry in top if is_folder(entry)), key=lambda entry: entry.name)
+    folders = sorted(
+        (entry for entry in top if is_folder(entry)), key=lambda entry: natural(entry.name)
+    )
     loose = sorted(entry.name for entry in top if not is_folder(entry) and _is_audio(entry.name))
     shown = printable(root)
     if loose:
@@ -185,7 +187,7 @@ def _read_folder(root: Path) -> Collection:
         genre = normalise_genre(folder.name)
         tracks += [Track(name, root, genre) for name in names]
         ignored += others
-    tracks.sort(key=lambda track: track.name)
+    tracks.sort(key=lambda track: natural(track.name))
     if _is_gtzan(tracks):
         return Collection(root, "gtzan", tuple(map(_with_index, tracks)), ignored)
     return Collection(root, "folder", tuple(tracks), ignored)
@@ -221,7 +223,7 @@ def _scan(folder: Path, name: str) -> tuple[list[str], int]:
             below.clear()
             continue
         visited.add(own)
-        below[:] = sorted(inner for inner in below if not inner.startswith("."))
+        below[:] = sorted((b for b in below if not b.startswith(".")), key=natural)
         prefix = name + place[len(str(folder)) :].replace(os.sep, "/") + "/"
         for file in files:
             if file.startswith("."):
@@ -280,7 +282,7 @@ def _read_table(path: Path) -> Collection:
             raise BackbeatError(f"{shown}, line {line}: {_short(track.name)} is on {first} already")
         tracks[track.name], seen[track.name] = track, line
     _require_files(tracks, seen, shown)
-    return Collection(path, "csv", tuple(tracks[name] for name in sorted(tracks)))
+    return Collection(path, "csv", tuple(tracks[name] for name in sorted(tracks, key=natural)))
 
 
 def _rows(reader: Any, shown: str) -> Iterator[tuple[int, list[str]]]:

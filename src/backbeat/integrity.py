@@ -17,6 +17,7 @@ from xxhash import xxh3_128
 
 from backbeat.audio import LOUDEST, AudioError, AudioInfo, open_source
 from backbeat.containers import breaks_off, promised_seconds
+from backbeat.folders import natural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,10 @@ Kind = Literal[
     "clipped",
     "duplicate",
 ]
+
+
+WHOLE = frozenset(("too-short", "silent"))
+"""Kinds of files that cannot be used although they can be read: they are skipped, not failed."""
 
 
 @dataclass(frozen=True)
@@ -296,11 +301,12 @@ def find_duplicates(digests: Mapping[str, str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Each repeated file's name to the name of the first (by name) with the same samples.
+        Each repeated file's name to the name of the first, as `folders.natural` sorts them, with
+        the same samples.
     """
     first: dict[str, str] = {}
     repeated = {}
-    for name in sorted(digests):
+    for name in sorted(digests, key=natural):
         if digests[name]:
             original = first.setdefault(digests[name], name)
             if original != name:

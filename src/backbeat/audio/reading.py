@@ -55,6 +55,8 @@ def open_source(path: Path) -> Iterator[Source]:
         if the file was changed meanwhile: what was read is then a mixture.
     """
     head = _read_head(path)
+    if head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID"):
+        raise AudioError(path, "MIDI: holds notes, not sound", "not-audio")
     before = _stamp(path)
     # Apple's lossless coding in a CAF: libsndfile prints about damage in it.
     plain = head.startswith(_PLAIN) and head[28:32] != b"alac"

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "asf", "au", "caf", "dsf"),
-        *("flac", "m4a", "m4b", "mka", "mov", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus"),
-        *("rf64", "snd", "tta", "w64", "wav", "wave", "webm", "wma", "wv"),
+        *("3gp", "aac", "ac3", "adts", "aif", "aifc", "aiff", "amr", "ape", "asf", "au", "caf"),
+        *("dsf", "dts", "eac3", "ec3", "flac", "m4a", "m4b", "m4r", "mka", "mov", "mp2", "mp3"),
+        *("mp4", "mpc", "mpga", "oga", "ogg", "opus", "ra", "rf64", "snd", "spx", "tak", "tta"),
+        *("voc", "w64", "wav", "wave", "webm", "wma", "wv", "xwma"),
     )
 )
 """Suffixes, in lower case, of the files that a folder's scan takes for audio."""
@@ -37,7 +38,7 @@ NO_SOUND = "holds samples that are not numbers, or far too large for any sound"
 
 _CANCELLED = 0.1  # of the power of unrelated channels; see `mix`
 
-Kind = Literal["unreadable", "not-audio"]
+Kind = Literal["unreadable", "not-audio", "too-short", "silent"]
 
 
 class AudioError(BackbeatError):
@@ -49,8 +50,9 @@ class AudioError(BackbeatError):
         The file.
     what : str
         What is wrong with it, in plain words.
-    kind : {"unreadable", "not-audio"}
-        Whether the file could not be read or holds something else than audio.
+    kind : {"unreadable", "not-audio", "too-short", "silent"}
+        Whether the file could not be read, holds something else than audio, or is whole and holds
+        too little sound.
     """
 
     def __init__(self, path: Path | str, what: str, kind: Kind = "unreadable") -> None:
@@ -58,6 +60,8 @@ class AudioError(BackbeatError):
         self.path = path
         self.what = " ".join(what.split())
         self.kind: Kind = kind
+        self.whole = kind in ("too-short", "silent")
+        """Whether nothing is wrong with the file but that it holds too little sound."""
 
     def __str__(self) -> str:
         return f"{printable(self.path)}: {self.what}"

@@ -33,7 +33,8 @@ def check(
 ) -> None:
     """Look at every file of a collection, and list what is unusable or suspicious.
 
-    Exit status 1 if any file is unusable.
+    Exit status 1 if any file cannot be read; 0 if all are whole, even if some are too short or
+    silent.
     """
     import json
 
@@ -63,7 +64,7 @@ def check(
     say(
         f"\n{described['tracks']:,} tracks, {described['seconds'] / 3600:.2f} hours usable; "
         f"{artists['different']:,} artists known of {artists['known']:,} tracks, "
-        f"unknown of {artists['unknown']:,}; {described['ignored']:,} other files passed over"
+        f"unknown of {artists['unknown']:,}; {described['ignored']:,} files of other kinds"
     )
     if report.findings:
         rows = [(f.level, printable(f.track), f.reason) for f in report.findings]
@@ -98,7 +99,10 @@ def prepare(
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> None:
-    """Turn a collection into features ready for training; resumes where it was stopped."""
+    """Turn a collection into features ready for training; resumes where it was stopped.
+
+    Files that cannot be used are left out and listed, with the reason; the exit status is 0.
+    """
     from backbeat import frontend as frontends
     from backbeat.collection import read_collection
     from backbeat.engine import open_executor

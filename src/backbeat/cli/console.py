@@ -4,7 +4,8 @@ import contextlib
 import io
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbeat.errors import printable
@@ -17,6 +18,36 @@ if TYPE_CHECKING:
 
 
 _SECONDS_BETWEEN = 0.1  # the bar is drawn anew as often by itself
+_SECONDS_A_LINE = 60.0  # where there is no terminal to draw a bar on
+
+
+class Lines:
+    """Writes at most a line of progress a minute on standard error, the first after a minute.
+
+    Parameters
+    ----------
+    seconds : float
+        Between two lines.
+    clock : callable
+        Gives the time in seconds; for tests.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._next = clock() + seconds
+
+    def show(self, line: str) -> None:
+        """Write the line if it is time for one."""
+        now = self._clock()
+        if now >= self._next:
+            self._next = now + self._seconds
+            print(_printable(line), file=sys.stderr, flush=True)
+
+
+def _progress_line(what: str, done: int, total: int | None, unit: str) -> str:
+    of = f" of {total:,}" if total else ""
+    return f"{what}: {done:,}{of} {unit}".rstrip()
 
 
 @contextlib.contextmanager
@@ -25,8 +56,8 @@ def progress(
 ) -> Iterator[Callable[..., None]]:
     """Show a bar with speed and time left on standard error, while the block runs.
 
-    Only on a terminal: what is kept of standard error holds warnings and errors, a line each.
-    Lines that the block prints on the same terminal appear above the bar.
+    Without a terminal, a line a minute instead. Lines that the block prints on the same terminal
+    appear above the bar.
 
     Yields
     ------
@@ -34,8 +65,12 @@ def progress(
         To be called with (done, total), and a word for what is going on now if that changes. Work
         done before the first call (a resumed job) does not count towards the speed.
     """
-    if not (shown and sys.stderr.isatty()):
+    if not shown:
         yield lambda *_told: None
+        return
+    if not sys.stderr.isatty():
+        lines = Lines(_SECONDS_A_LINE)
+        yield lambda done, total, now=what: lines.show(_progress_line(now, done, total, unit))
         return
     from rich.console import Console
     from rich.progress import (
@@ -173,14 +208,46 @@ def _printable(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def tell_failures(failures: "Iterable[Failure]") -> None:
-    """List the files that something could not be done with, and why, on standard error."""
+def tell_failures(
+    failures: "Collection[Failure]", others: "Mapping[str, int] | None" = None
+) -> bool:
+    """List the files that were not dealt with, and why, on standard error.
+
+    Parameters
+    ----------
+    failures : collection of Failure
+    others : mapping of str to int, optional
+        How many files of other kinds a search passed over, by suffix.
+
+    Returns
+    -------
+    bool
+        Whether any failed, which is exit status 1; skipped files and links are no failures.
+    """
     for failure in failures:
-        warn(f"failed: {printable(failure.path)}: {failure.reason}")
+        warn(f"{failure.status}: {printable(failure.path)}: {failure.reason}")
+    if others:
+        kinds = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
+        named = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in kinds[:5])
+        more = ", ..." if len(kinds) > 5 else ""
+        count = sum(others.values())
+        warn(f"{count:,} file{'' if count == 1 else 's'} of other kinds ({named}{more})")
+    return any(failure.status == "failed" for failure in failures)
+
+
+def count_failures(failures: "Collection[Failure]") -> str:
+    """Count files that were not dealt with, such as "1 link, 2 skipped, 0 failed"."""
+    counts = Counter(failure.status for failure in failures)
+    links = f"{counts['link']:,} link{'' if counts['link'] == 1 else 's'}" if counts["link"] else ""
+    skipped = f"{counts['skipped']:,} skipped" if counts["skipped"] else ""
+    return ", ".join(filter(None, (links, skipped, f"{counts['failed']:,} failed")))
 
 
 class EpochBar:
-    """Show a bar over all batches with epoch, loss, accuracy and time left, on a terminal."""
+    """Show a bar over all batches with epoch, loss, accuracy and time left.
+
+    Without a terminal, a line a minute instead.
+    """
 
     def __init__(self, monitored: str) -> None:
         from rich.console import Console
@@ -194,6 +261,7 @@ class EpochBar:
 
         self.monitored = monitored
         console = Console(stderr=True)
+        self.lines = None if console.is_terminal else Lines(_SECONDS_A_LINE)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}", markup=False),
             BarColumn(),
@@ -218,6 +286,9 @@ class EpochBar:
         scores = f"loss {told.loss:.3f}  accuracy {told.accuracy:.1%}"
         if told.history:
             scores += f"  {self.monitored} {told.history[-1].val_accuracy:.1%}"
+        if self.lines:
+            batch = f"batch {told.batch:,}/{told.batches:,}"
+            self.lines.show(f"epoch {told.epoch}/{told.epochs}  {batch}  {scores}")
         self.bar.update(
             self.task,
             total=told.epochs * told.batches,

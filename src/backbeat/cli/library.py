@@ -18,7 +18,7 @@ from backbeat.cli.console import progress, say, table, tell_failures, warn
 from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from backbeat.classify import Answer, Failure
 
@@ -39,11 +39,12 @@ def playlists(
     """Write a playlist a genre (M3U8), the surest songs first.
 
     Songs that the model withholds its answer of stand in lists of their own, "unsure" and "out of
-    genre". Songs are named relative to the folder, so that it can be moved with the music.
+    genre". Songs are named relative to the folder, so that it can be moved with the music. Exit
+    status 1 if a file cannot be read; one that is too short or silent is skipped.
     """
     from backbeat.library.playlists import by_label, entry_of, file_name, write_playlist
 
-    answers, failures = _heard(paths, Wanted(model, windows, again), index)
+    answers, failures, others = _heard(paths, Wanted(model, windows, again), index)
     chosen = [answer for answer in answers if answer.probability >= min_confidence]
     out.mkdir(parents=True, exist_ok=True)
     unnamed: list[Path] = []
@@ -53,10 +54,10 @@ def playlists(
         unnamed += left_out
         listed = len(songs) - len(left_out)
         say(f"{file}: {listed:,} song{'' if listed == 1 else 's'}")
-    tell_failures(failures)
+    failed = tell_failures(failures, others)
     for path in unnamed:
         warn(_unnamed(path))
-    raise typer.Exit(int(bool(failures or unnamed)))
+    raise typer.Exit(int(failed or bool(unnamed)))
 
 
 def similar(
@@ -76,7 +77,10 @@ def similar(
     index: IndexPath = None,
     again: Again = False,
 ) -> None:
-    """Name the songs of a library that sound most like a song."""
+    """Name the songs of a library that sound most like a song.
+
+    Exit status 1 if a file cannot be read; one that is too short or silent is skipped.
+    """
     from backbeat.classify import Failure
     from backbeat.collection import read_tags
     from backbeat.library.neighbours import nearest
@@ -87,7 +91,7 @@ def similar(
         told = next(opened.answers)
     if isinstance(told, Failure):
         raise BackbeatError(f"{printable(song)}: {told.reason}")
-    answers, failures = _heard(library, wanted, index)
+    answers, failures, others = _heard(library, wanted, index)
     found = nearest(told, answers, top=len(answers) if other_artists else top)
     if other_artists:
         artist = read_tags(song).artist.casefold()
@@ -95,8 +99,8 @@ def similar(
             raise BackbeatError(
                 f"{printable(song)}: no artist in its tags; leave --other-artists out"
             )
-        others = (n for n in found if read_tags(n.answer.path).artist.casefold() != artist)
-        found = tuple(others)[:top]
+        found = tuple(n for n in found if read_tags(n.answer.path).artist.casefold() != artist)
+        found = found[:top]
     rows = [(f"{n.similarity:.2f}", n.answer.label, printable(n.answer.path)) for n in found]
     if rows:
         table(f"Like {printable(song)} ({told.label})", ("similarity", "answer", "song"), rows)
@@ -108,8 +112,8 @@ def similar(
         unnamed = write_playlist(out, f"Like {song.stem}", entries)
     for path in unnamed:
         warn(_unnamed(path))
-    tell_failures(failures)
-    raise typer.Exit(int(bool(failures or unnamed) or not rows))
+    failed = tell_failures(failures, others)
+    raise typer.Exit(int(failed or bool(unnamed) or not rows))
 
 
 def _unnamed(path: Path) -> str:
@@ -118,11 +122,12 @@ def _unnamed(path: Path) -> str:
 
 def _heard(
     paths: "Sequence[Path]", wanted: Wanted, index: Path | None
-) -> "tuple[list[Answer], list[Failure]]":
-    """Answer all songs, those that the index knows from there."""
-    from backbeat.classify import Answer, find_songs
+) -> "tuple[list[Answer], list[Failure], Mapping[str, int]]":
+    """Answer all songs, those that the index knows from there; count files of other kinds."""
+    from backbeat.classify import Answer, search
 
-    songs = list(find_songs(paths))
+    found = search(paths)
+    songs = found.songs
     answers: list[Answer] = []
     failures: list[Failure] = []
     with (
@@ -138,4 +143,4 @@ def _heard(
             told(done, len(songs))
     if not songs:
         raise BackbeatError("no audio files there")
-    return answers, failures
+    return answers, [*failures, *found.links], found.others

@@ -16,11 +16,11 @@ from backbeat.cli.answering import (
     answering,
     known_answers,
 )
-from backbeat.cli.console import progress, say, tell_failures, warn
+from backbeat.cli.console import count_failures, progress, say, tell_failures, warn
 from backbeat.cli.options import Cluster
 
 if TYPE_CHECKING:
-    from backbeat.classify import Failure
+    from backbeat.classify import Failure, Found
 
 _MANY = 20  # songs, of which a chart tells more than the list above it
 
@@ -64,13 +64,15 @@ def classify(
     """Tell the genre of songs of any length.
 
     An answer that the model is not sure enough of is "unsure"; music that is strange to it is "out
-    of genre". Files that cannot be answered are listed at the end, with exit status 1; all others
-    are answered.
+    of genre". Each other file is listed at the end: what cannot be read failed (exit status 1);
+    what is whole but too short or silent is skipped, and a link to a song that is answered is
+    named as a link (exit status 0 for both).
     """
     from backbeat import answers
-    from backbeat.classify import Answer, Failure, find_songs
+    from backbeat.classify import Answer, search
 
-    songs = list(find_songs(paths))
+    found = search(paths)
+    songs = found.songs
     failures: list[Failure] = []
     counts: Counter[str] = Counter()
     write = answers.WRITERS[output_format.value]
@@ -91,29 +93,32 @@ def classify(
                     counts[result.label] += 1
                 else:
                     failures.append(result)
+                    counts[result.status] += 1
                     writer.failure(result)
-                    counts["failed"] += 1
                 told(done, len(songs))
-        _summarise(counts, failures)
+            for link in found.links:
+                writer.failure(link)
+        failed = _summarise(counts, failures, found)
         # Last, so that what took the place of old songs is known, and told from a lost drive.
         if forget_gone and known is not None:
             gone = sum(known.forget_gone(path) for path in paths)
             warn(f"{gone:,} file{'' if gone == 1 else 's'} gone and forgotten")
     if not songs:
         warn("no audio files there")
-    raise typer.Exit(int(bool(failures) or not songs))
+    raise typer.Exit(int(failed or not songs))
 
 
-def _summarise(counts: "Counter[str]", failures: "list[Failure]") -> None:
-    """Say at the end what there was: of many songs, as a bar chart."""
+def _summarise(counts: "Counter[str]", failures: "list[Failure]", found: "Found") -> bool:
+    """Say at the end what there was, of many songs as a bar chart, and whether any failed."""
     from backbeat.library.summary import WITHHELD, bar_chart
 
     if counts.total() >= _MANY:
         warn(bar_chart(counts))
     withheld = sum(counts[label] for label in WITHHELD)
     unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
-    warn(f"{counts.total() - len(failures):,} answered{unsure}, {len(failures):,} failed")
-    tell_failures(failures)
+    others = [*failures, *found.links]
+    warn(f"{counts.total() - len(failures):,} answered{unsure}, {count_failures(others)}")
+    return tell_failures(others, found.others)
 
 
 def show(

@@ -5,7 +5,7 @@ import dataclasses
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ from backbeat.cli.answering import (
     answering,
     known_answers,
 )
-from backbeat.cli.console import progress, say, tell_failures, warn
+from backbeat.cli.console import count_failures, progress, say, tell_failures, warn
 from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
@@ -90,14 +90,16 @@ def tag(
         raise BackbeatError("--only-empty and --overwrite say the opposite; leave one out")
     if out is not None and not dry_run:
         raise BackbeatError(f"{out}: -o is for the plan that --dry-run makes; add that")
-    from backbeat.classify import find_songs
+    from backbeat.classify import search
     from backbeat.tags.log import LogWriter, new_log
     from backbeat.tags.plan import Options
 
     options = Options(min_confidence, overwrite, multi)
     writer = LogWriter(log or new_log(), dataclasses.asdict(options))
-    songs = list(find_songs(paths))
+    found = search(paths)
+    songs = list(found.songs)
     tally = _Tally()
+    tally.failures += found.links
     with known_answers(index) as known:
         decisions = _decisions(songs, Wanted(model, windows, again), known, options)
         if dry_run:
@@ -109,10 +111,10 @@ def tag(
             changes = list(tally.changes(decisions))
             if changes and _agreed(len(changes), tally):
                 _write(changes, writer, tally, known, keep_times)
-    tally.tell("would be tagged" if dry_run else "tagged")
+    failed = tally.tell("would be tagged" if dry_run else "tagged", found.others)
     if not songs:
         warn("no audio files there")
-    raise typer.Exit(int(bool(tally.failures) or tally.unasked or not songs))
+    raise typer.Exit(int(failed or tally.unasked or not songs))
 
 
 class _Tally:
@@ -141,12 +143,12 @@ class _Tally:
                 say(f"{printable(old)} -> {new}  {decision.confidence:.0%}  {name}")
                 yield decision
 
-    def tell(self, tagged: str) -> None:
-        """Print the sums, and each failure."""
+    def tell(self, tagged: str, others: "Mapping[str, int]") -> bool:
+        """Print the sums, and each failure; say whether any failed."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left.most_common())
         left = f"{self.left.total():,} left alone" + (f" ({reasons})" if reasons else "")
-        warn(f"{self.tagged:,} {tagged}, {left}, {len(self.failures):,} failed")
-        tell_failures(self.failures)
+        warn(f"{self.tagged:,} {tagged}, {left}, {count_failures(self.failures)}")
+        return tell_failures(self.failures, others)
 
 
 def _decisions(
@@ -268,5 +270,4 @@ def _undo(path: Path, index: "Index | None") -> None:
             f"{path}: has no end: the run was killed, or the log was cut; changes after its last "
             "line, if there were any, are not known"
         )
-    tell_failures(failures)
-    raise typer.Exit(int(bool(failures)))
+    raise typer.Exit(int(tell_failures(failures)))

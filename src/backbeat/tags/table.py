@@ -25,7 +25,7 @@ def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
     for decision in decisions:
         path = harmless(decision.path)
         if isinstance(decision, Failure):
-            yield path, "", "", "", "", harmless(f"failed: {decision.reason}")
+            yield path, "", "", "", "", harmless(f"{decision.status}: {decision.reason}")
             continue
         present = decision.present
         known = (path, present.format, harmless("; ".join(present.genres)))

@@ -10,9 +10,10 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported: i
 import gradio as gr
 
 from backbeat import __version__
-from backbeat.audio import AUDIO_SUFFIXES
+from backbeat.audio import AUDIO_SUFFIXES, AudioError
 from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
+from backbeat.folders import natural
 from backbeat.web import pictures, view
 from backbeat.web.service import RefusedError, Service, own_name, shown_name
 from backbeat.web.uploads import Arrivals, Uploads
@@ -86,7 +87,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         songs = [song for song in sent if song.suffix.lower() in AUDIO_SUFFIXES]
         for other in set(sent) - set(songs):
             uploads.forget(other)
-        yield from answer_many([str(song) for song in songs])
+        yield from answer_many(sorted(map(str, songs), key=lambda song: natural(Path(song).name)))
 
     def answer_many(paths: list[str] | None) -> Iterator[tuple[str, None]]:
         try:
@@ -195,7 +196,9 @@ def _answered(service: Service, song: Path, name: str) -> Answer | Failure:
     try:
         return service.answer(song, name)
     except RefusedError as error:
-        return Failure(Path(own_name(name)), str(error).removeprefix(f"{shown_name(name)}: "))
+        reason = str(error).removeprefix(f"{shown_name(name)}: ")
+        whole = isinstance(error.__cause__, AudioError) and error.__cause__.whole
+        return Failure(Path(own_name(name)), reason, "skipped" if whole else "failed")
 
 
 def _static(name: str) -> str:

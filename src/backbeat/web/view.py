@@ -4,6 +4,7 @@ import base64
 import functools
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
         results=[(isinstance(result, Answer), result) for result in results],
         of=of,
         whole=whole,
-        failed=sum(isinstance(result, Failure) for result in results),
+        counts=Counter(result.status for result in results if isinstance(result, Failure)),
         csv=base64.b64encode(content).decode(),
     )
 
