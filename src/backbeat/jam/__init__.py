@@ -4,8 +4,9 @@ Ten genres sketched with numpy and scipy alone, by fictional artists. It stands 
 see the README.txt that `generate` writes.
 """
 
-from backbeat.jam.basics import GENRES, SAMPLE_RATE, SECONDS
 from backbeat.jam.collection import generate
 from backbeat.jam.compose import Song, compose
+from backbeat.jam.sounds import SAMPLE_RATE, SECONDS
+from backbeat.jam.styles import GENRES
 
 __all__ = ["GENRES", "SAMPLE_RATE", "SECONDS", "Song", "compose", "generate"]

@@ -4,22 +4,34 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+import numpy as np
 import soundfile as sf
+from numpy.typing import NDArray
+from scipy.io import wavfile
 
 from backbeat.atomic import write_bytes, write_text
 from backbeat.documents import read_json
 from backbeat.engine import map_unordered, open_executor
 from backbeat.errors import BackbeatError
-from backbeat.jam.basics import GENRES, LENGTH, SAMPLE_RATE
-from backbeat.jam.compose import Song, compose
-from backbeat.jam.faults import write_faults
+from backbeat.jam.compose import compose
+from backbeat.jam.sounds import LENGTH, SAMPLE_RATE
+from backbeat.jam.styles import GENRES
 from backbeat.locks import locked
 
 #: To be raised whenever the same seed would give other samples.
-VERSION = 1
+VERSION = 2
 MANIFEST = "jam.json"
+
+#: The broken files: kind, genre, suffix. What is wrong with each: see `_fault`.
+FAULTS = (
+    ("truncated", "jazz", ".wav"), ("empty", "rock", ".wav"), ("text", "pop", ".mp3"),
+    ("silent", "classical", ".wav"), ("nan", "metal", ".wav"), ("short", "hiphop", ".wav"),
+    ("clipped", "disco", ".wav"), ("duplicate", "reggae", ".flac"),
+)  # fmt: skip
+#: Faulty files hold songs from here on, so that only the duplicate resembles a sound clip.
+_FIRST_FAULT = 90_000
 
 _README = """\
 jam: a synthetic collection of sketched music
@@ -33,13 +45,6 @@ is chance. The genres' names are those of the GTZAN collection and the clips hav
 It stands for no real music. An accuracy measured here says that a program works; it says nothing
 about how well a model would do on real recordings, and must not be quoted as if it did.
 """
-
-
-class _Clip(NamedTuple):
-    genre: str
-    number: int
-    seed: int
-    path: Path
 
 
 def generate(
@@ -64,7 +69,7 @@ def generate(
     workers : int, optional
         Processes; one a processor by default. The samples do not depend on it.
     with_faults : bool
-        Whether to add one broken file of each kind (see `faults.FAULTS`).
+        Whether to add one broken file of each kind (see `FAULTS`).
     on_progress : callable, optional
         Called with the number of clips done and of all clips, first with those that were there.
 
@@ -84,50 +89,69 @@ def generate(
     if seed < 0:
         raise BackbeatError(f"seed: {seed} is negative; give 0 or more")
     with locked(out):
-        return _generate(out, per_genre, seed, workers, with_faults, on_progress)
+        resumed = _claim(out, seed)
+        clips = [
+            (out / genre / f"jam-{genre}-{index:03d}.wav", genre, index, seed)
+            for genre in GENRES
+            for index in range(per_genre)
+        ]
+        missing = [clip for clip in clips if not (resumed and _whole(clip[0]))]
+        report = on_progress or (lambda done, total: None)
+        report(len(clips) - len(missing), len(clips))
+        with open_executor(min(workers, len(missing)) if workers else workers) as executor:
+            made = map_unordered(executor, _make, missing)
+            for done, _ in enumerate(made, len(clips) - len(missing) + 1):
+                report(done, len(clips))
+        paths = [clip[0] for clip in clips]
+        for number, (kind, genre, suffix) in enumerate(FAULTS if with_faults else ()):
+            paths.append(out / genre / f"jam-fault-{kind}{suffix}")
+            first = out / genre / f"jam-{genre}-000.wav"
+            write_bytes(paths[-1], _fault(kind, genre, _FIRST_FAULT + number, seed, first))
+        return paths
 
 
-def _generate(
-    out: Path,
-    per_genre: int,
-    seed: int,
-    workers: int | None,
-    with_faults: bool,
-    on_progress: Callable[[int, int], None] | None,
-) -> list[Path]:
-    resumed = _claim(out, seed)
-    clips = [
-        _Clip(genre, index, seed, out / genre / f"jam-{genre}-{index:03d}.wav")
-        for genre in GENRES
-        for index in range(per_genre)
-    ]
-    missing = [clip for clip in clips if not (resumed and _whole(clip.path))]
-    done = len(clips) - len(missing)
-    if on_progress:
-        on_progress(done, len(clips))
-    with open_executor(min(workers, len(missing)) if workers else workers) as executor:
-        for _ in map_unordered(executor, _make, missing):
-            done += 1
-            if on_progress:
-                on_progress(done, len(clips))
-    paths = [clip.path for clip in clips]
-    if with_faults:
-        paths += write_faults(out, seed)
-    return paths
+def _make(clip: tuple[Path, str, int, int]) -> None:
+    path, genre, index, seed = clip
+    song = compose(genre, index, seed=seed)
+    write_bytes(path, _encode(song.samples, title=song.title, artist=song.artist, album=song.album))
 
 
-def write_clip(path: Path, song: Song) -> None:
-    """Write `song` to `path` atomically: WAV, PCM 16 bit, its names in the LIST INFO chunk."""
+def _encode(samples: NDArray[Any], form: str = "WAV", **names: str) -> bytes:
+    """Encode `samples` with 16 bit; `names` go into the LIST INFO chunk."""
     # By way of memory: libsndfile does not say that the disk is full.
     content = io.BytesIO()
-    with sf.SoundFile(content, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as file:
-        file.title, file.artist, file.album = song.title, song.artist, song.album
-        file.write(song.samples)
-    write_bytes(path, content.getvalue())
+    with sf.SoundFile(content, "w", SAMPLE_RATE, 1, "PCM_16", format=form) as file:
+        for name, value in names.items():
+            setattr(file, name, value)
+        file.write(samples)
+    return content.getvalue()
 
 
-def _make(clip: _Clip) -> None:
-    write_clip(clip.path, compose(clip.genre, clip.number, seed=clip.seed))
+def _fault(kind: str, genre: str, number: int, seed: int, first: Path) -> bytes:
+    """Make the content of the broken file `kind`; `first` is the genre's first sound clip."""
+    match kind:
+        case "empty":
+            return b""
+        case "text":
+            return b"This is a text file, whatever its name says.\n" * 100
+        case "silent":
+            return _encode(np.zeros(LENGTH, np.float32))
+        case "duplicate":
+            return _encode(sf.read(first, dtype="int16")[0], "FLAC")
+    samples = compose(genre, number, seed=seed).samples
+    match kind:
+        case "short":
+            return _encode(samples[:SAMPLE_RATE])
+        case "clipped":
+            return _encode(np.clip(samples * np.float32(30), -1, 1))
+        case "nan":
+            samples[LENGTH // 3 : LENGTH // 3 + 100] = np.nan
+            # Not soundfile: it stamps float files with the time, and a seed gives the same bytes.
+            content = io.BytesIO()
+            wavfile.write(content, SAMPLE_RATE, samples)
+            return content.getvalue()
+    whole = _encode(samples)
+    return whole[: len(whole) // 2]  # truncated: its header promises more
 
 
 def _whole(path: Path) -> bool:
@@ -151,10 +175,9 @@ def _claim(out: Path, seed: int) -> bool:
             found = None
         if found == wanted:
             return True
+        what = f"an unreadable {MANIFEST}"
         if isinstance(found, dict) and {"seed", "version"} <= found.keys():
             what = f"the jam of seed {found['seed']}, version {found['version']}"
-        else:
-            what = f"an unreadable {MANIFEST}"
         raise BackbeatError(
             f"{out}: holds {what}, not seed {seed}, version {VERSION}; "
             "give another folder or delete this one"
