@@ -10,6 +10,7 @@ import time
 import pytest
 
 from backbeat import atomic
+from backbeat.errors import BackbeatError
 
 
 def names(folder):
@@ -65,6 +66,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path):
 import os, signal, sys
 from pathlib import Path
 from backbeat import atomic
+from backbeat.errors import BackbeatError
 with atomic.replacing(Path(sys.argv[1])) as temporary:
     temporary.write_bytes(b"new")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -77,6 +79,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from backbeat import atomic
+from backbeat.errors import BackbeatError
 with atomic.replacing(Path(sys.argv[1])) as temporary, atomic.replacing_folder(
     Path(sys.argv[2])
 ) as folder:
@@ -147,4 +150,34 @@ def test_threads_that_write_on_after_an_error_leave_nothing(tmp_path):
         writer.start()
         raise ZeroDivisionError
     writer.join()
+    assert names(tmp_path) == []
+
+
+# --- In a folder that others may write to
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights and pipes are POSIX's")
+def test_a_link_put_in_place_of_what_is_written_is_not_followed(tmp_path):
+    folder, victim = tmp_path / "shared", tmp_path / "diary"
+    victim.write_bytes(b"dear diary")
+    victim.chmod(0o600)
+    refused = pytest.raises(BackbeatError, match="file: not written, as another program replaced")
+    with refused, atomic.writing(folder / "file") as file:
+        (temporary,) = folder.iterdir()
+        temporary.unlink()
+        temporary.symlink_to(victim)
+        file.write(b"new")
+    assert (victim.read_bytes(), victim.stat().st_mode & 0o777) == (b"dear diary", 0o600)
+    refused = pytest.raises(BackbeatError, match="out: not written, as another program replaced")
+    with refused, atomic.replacing_folder(folder / "out") as beside:
+        beside.rename(tmp_path / "theirs")
+        beside.symlink_to(victim)
+    assert victim.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in folder.iterdir() if not path.is_symlink()] == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights and pipes are POSIX's")
+def test_a_pipe_among_what_killed_writers_left_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / f"{atomic._prefix()}0")
+    atomic.sweep(tmp_path)
     assert names(tmp_path) == []

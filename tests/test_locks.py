@@ -13,6 +13,7 @@ import time
 import pytest
 
 from backbeat import atomic, locks
+from backbeat.errors import BackbeatError
 from backbeat.locks import LockedError, lock_of, locked
 from sounds import music, write
 
@@ -178,6 +179,24 @@ def test_where_nothing_can_be_locked_work_goes_on_with_a_word(tmp_path, monkeypa
         f"{tmp_path / 'store'}: cannot be locked (Operation not supported); "
         "see to it that nothing else writes there"
     ]
+
+
+@pytest.mark.parametrize("kind", ["hard link", "link", "pipe"])
+def test_what_stands_in_a_locks_place_is_neither_written_nor_waited_for(tmp_path, kind):
+    theirs, place = tmp_path / "diary", lock_of(tmp_path / "store")
+    theirs.write_text("dear diary")
+    if kind == "hard link":
+        place.hardlink_to(theirs)
+    elif kind == "link":
+        place.symlink_to(theirs)
+    else:
+        os.mkfifo(place)
+    with (
+        pytest.raises(BackbeatError, match="is a link or no plain file"),
+        locked(place.parent / "store"),
+    ):
+        pass
+    assert theirs.read_text() == "dear diary"
 
 
 # --- The verbs

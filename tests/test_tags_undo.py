@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from backbeat import atomic
 from backbeat.classify import Failure
 from backbeat.errors import BackbeatError
 from backbeat.tags import formats
@@ -20,7 +21,7 @@ from backbeat.tags.applying import Written, apply
 from backbeat.tags.errors import TagError
 from backbeat.tags.log import LogWriter, alone, new_log, read_log, state_folder
 from backbeat.tags.plan import Change, Present
-from backbeat.tags.rewriting import changing, copy_name, refusal, state
+from backbeat.tags.rewriting import changing, opened, refusal, state
 from backbeat.tags.undoing import Undone, undo
 from tagged import SUFFIXES, copy_of, make_songs, sound
 
@@ -83,7 +84,8 @@ def test_old_genres_are_logged_exactly(songs, tmp_path, log):
     write_all([song], log, "Jazz")
     (entry,) = read_log(log.path).entries
     assert (entry.format, entry.old, entry.new) == ("ID3v2.4", ("(17)", "Ska "), ("Jazz",))
-    assert (entry.before.size, entry.after) == (len(before), state(song))
+    with song.open("rb") as file:
+        assert (entry.before.size, entry.after) == (len(before), state(file))
     list(undo(read_log(log.path)))
     assert song.read_bytes() == before
 
@@ -211,14 +213,15 @@ def test_what_someone_else_changes_meanwhile_stays_theirs(songs, tmp_path, log):
     planned = change(song)
     formats.write(song, ("Polka",))
     assert list(apply([planned], log)) == [
-        Failure(song, "its genre was changed by someone else meanwhile")
+        Failure(song, "its genre was changed by another program meanwhile")
     ]
     assert not log.path.exists()
     with (
-        pytest.raises(BackbeatError, match="was changed by someone else meanwhile"),
-        changing(song) as copy,
+        pytest.raises(BackbeatError, match="was changed by another program meanwhile"),
+        opened(song) as open_song,
+        changing(open_song) as copy,
     ):
-        formats.write(copy, ("Jazz",))
+        formats.write(song, ("Jazz",), copy)
         formats.write(song, ("Krautrock", "Ska"))
     assert formats.read(song).genres == ("Krautrock", "Ska")
     assert list(tmp_path.iterdir()) == [song]
@@ -231,7 +234,7 @@ def test_a_failure_leaves_no_copy(songs, tmp_path, log, monkeypatch):
     song = copy_of(songs["mp3"], tmp_path / "music")
     before = files_of(tmp_path / "music")
     planned = change(song)
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("shutil.copyfileobj", full)
     assert list(apply([planned], log)) == [Failure(song, "No space left on device")]
     assert files_of(tmp_path / "music") == before
 
@@ -241,10 +244,12 @@ def test_other_sound_is_never_put_in_place(songs, tmp_path, log, monkeypatch):
     before = files_of(tmp_path / "music")
     planned = change(song)
 
-    def careless(path, genres):
-        content = bytearray(path.read_bytes())
-        content[-200] ^= 1
-        path.write_bytes(content)
+    def careless(_path, genres, copy):
+        copy.seek(-200, 2)
+        (value,) = copy.read(1)
+        copy.seek(-200, 2)
+        copy.write(bytes([value ^ 1]))
+        copy.flush()
         return tuple(genres)
 
     monkeypatch.setattr(formats, "write", careless)
@@ -400,12 +405,17 @@ def test_killed_at_any_moment_nothing_is_lost(songs, tmp_path, what, suffix):
     command = [sys.executable, "-c", KILLS, what, song, tmp_path / "log.jsonl"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 15  # so many kills
+    assert int(done.stdout) > 10  # so many kills
 
 
-def test_a_copy_that_a_killed_process_left_is_written_over(songs, tmp_path, log):
+def left_copy(folder):
+    """What a killed process leaves beside a song."""
+    return folder / f"{atomic._prefix()}0123456789abcdef.mp3"
+
+
+def test_a_copy_that_a_killed_process_left_is_removed(songs, tmp_path, log):
     song = copy_of(songs["mp3"], tmp_path / "music")
-    copy_name(song).write_bytes(b"half a so")
+    left_copy(song.parent).write_bytes(b"half a so")
     write_all([song], log)
     assert list(song.parent.iterdir()) == [song]
     assert formats.read(song).genres == ("Hip-Hop", "Rock")
@@ -415,7 +425,7 @@ def test_undoing_removes_the_copies_of_killed_processes(songs, tmp_path, log):
     song = copy_of(songs["mp3"], tmp_path / "music")
     log.begin(song)
     log.close()
-    copy_name(song).write_bytes(b"half a so")
+    left_copy(song.parent).write_bytes(b"half a so")
     assert list(undo(read_log(log.path))) == []
     assert list(song.parent.iterdir()) == [song]
 
@@ -424,7 +434,7 @@ def test_a_present_genre_is_compared_exactly(songs, tmp_path, log):
     song = copy_of(songs["mp3"], tmp_path)
     planned = Change(song, Present("ID3v2.4", ("Ska",), ("Ska",)), ("Rock",), 0.9)
     assert list(apply([planned], log)) == [
-        Failure(song, "its genre was changed by someone else meanwhile")
+        Failure(song, "its genre was changed by another program meanwhile")
     ]
 
 

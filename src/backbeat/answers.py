@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -221,11 +222,10 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
         return
     if path.is_dir():
         raise BackbeatError(f"{path}: is a folder; name a file to write to")
-    with (
-        atomic.replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        yield file
+    with atomic.writing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()
 
 
 def _joined(tags: tuple[tuple[str, float], ...]) -> str:

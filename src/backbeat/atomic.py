@@ -4,21 +4,28 @@ What is being written lies beside its place, hidden, and locked by its writer: a
 system takes back when the writer dies. So what killed processes have left can be told from what
 others are writing just now, and the next write to the folder removes it: on the machine that wrote
 it, as not every network file system tells others of its locks, and after a day everywhere.
+
+Others may be allowed to write to the folder, and put a link in place of what is being written. So
+its name cannot be guessed, what can be done by its descriptor is done by that, and it gets its
+place only if it still is what was written.
 """
 
 import contextlib
 import functools
 import hashlib
+import io
 import os
+import secrets
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from backbeat.errors import naming
-from backbeat.locks import HAS_LOCKS, NoLocksError, close, try_lock, wait_for_lock
+from backbeat.errors import BackbeatError, naming
+from backbeat.locks import HAS_LOCKS, NO_LINK, NoLocksError, close, open_locked, wait_for_lock
 
 PREFIX = ".writing-"
 """How the names of what is being written begin; what follows tells one machine from another."""
@@ -27,8 +34,8 @@ _SECONDS_OF_A_DAY = 86_400
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to, which takes its place when the block ends well.
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which takes the place of `path` when the block ends well.
 
     Parameters
     ----------
@@ -37,34 +44,113 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields
     ------
-    Path
-        A temporary file in the same folder, with the same suffix (libraries choose the format by
-        it). It is removed if the block raises.
+    binary file
+        In the same folder, with the same suffix. It is removed if the block raises.
+
+    Raises
+    ------
+    BackbeatError
+        If another program replaced it meanwhile.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep_once(path.parent.absolute())
+    sweep_once(path.parent.absolute())
     with contextlib.ExitStack() as stack:
-        temporary = _own_file(path, stack)
+        file = own_file(path, stack)
+        temporary = Path(file.name)
         stack.enter_context(naming(path, temporary))
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        _open_to_others(temporary, file.fileno(), 0o666)
+        _check_own(path, temporary, file.fileno())
+        if not HAS_LOCKS:
+            file.close()  # Windows replaces no file that is open
         temporary.replace(path)
 
 
-def _own_file(path: Path, stack: contextlib.ExitStack) -> Path:
-    """Make a temporary file that is ours, and removed where it has not got its place."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Do as `writing` does, for libraries that write to a path.
+
+    They would follow a link that another program puts there: what can, uses `writing`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    Path
+        A temporary file with the same suffix (libraries choose the format by it).
+    """
+    with writing(path) as file:
+        yield Path(file.name)
+
+
+def own_file(path: Path, stack: contextlib.ExitStack, dir_fd: int | None = None) -> BinaryIO:
+    """Make a temporary file beside another: locked, and nobody else's to read.
+
+    Parameters
+    ----------
+    path : Path
+        The other file.
+    stack : contextlib.ExitStack
+        Closes it, and removes it where it has not got its place.
+    dir_fd : int, optional
+        The open folder that it is made in; by default what is at `path`'s parent.
+
+    Returns
+    -------
+    binary file
+        For reading and writing. Its name is its path.
+    """
     while True:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(), suffix=path.suffix)
-        stack.callback(Path(name).unlink, missing_ok=True)
-        if not HAS_LOCKS:
-            os.close(handle)  # Windows replaces no file that is open
-            return Path(name)
-        stack.callback(close, handle)
+        place = path.with_name(f"{_prefix()}{secrets.token_hex(8)}{path.suffix}")
+        name = place if dir_fd is None else place.name
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600, dir_fd=dir_fd)
+        stack.callback(_unlink, name, dir_fd)
+        raw = io.FileIO(handle, "r+", closefd=not HAS_LOCKS)
+        raw.name = os.fspath(place)
+        file = io.BufferedRandom(raw)
+        if HAS_LOCKS:
+            stack.callback(close, handle)
+        stack.callback(_close_quietly, file)
         _lock(handle)
-        if os.fstat(handle).st_nlink:  # or it was swept away before it was locked
-            return Path(name)
+        if not HAS_LOCKS or os.fstat(handle).st_nlink:  # or it was swept away before it was locked
+            return file
+
+
+def _unlink(name: Path | str, dir_fd: int | None) -> None:
+    # It has got its place, or another program has put a folder there.
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+        os.unlink(name, dir_fd=dir_fd)
+
+
+def _close_quietly(file: BinaryIO) -> None:
+    """Close what is done with, or failed: what cannot be written any more was told before."""
+    with contextlib.suppress(OSError):
+        file.close()
+
+
+def _open_to_others(path: Path, handle: int, mode: int) -> None:
+    """Give what is written the rights that it would have got at its place."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, mode & ~_umask())
+    else:
+        path.chmod(mode & ~_umask())
+
+
+def _check_own(path: Path, temporary: Path, handle: int) -> None:
+    """Refuse to put in place what is not ours any more."""
+    try:
+        if os.path.samestat(os.fstat(handle), temporary.lstat()):
+            return
+    except FileNotFoundError:
+        pass
+    raise BackbeatError(
+        f"{path}: not written, as another program replaced or removed what was being written; "
+        "choose a folder that only you can write to"
+    )
 
 
 @contextlib.contextmanager
@@ -82,27 +168,31 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         A temporary folder, removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep_once(path.parent.absolute())
+    sweep_once(path.parent.absolute())
     with contextlib.ExitStack() as stack:
-        beside = _own_folder(path, stack)
+        beside, handle = _own_folder(path, stack)
         stack.enter_context(naming(path, beside))
         yield beside
-        beside.chmod(0o777 & ~_umask())
+        if handle is None:
+            beside.chmod(0o777 & ~_umask())
+        else:
+            _open_to_others(beside, handle, 0o777)
+            _check_own(path, beside, handle)
         beside.replace(path)
 
 
-def _own_folder(path: Path, stack: contextlib.ExitStack) -> Path:
+def _own_folder(path: Path, stack: contextlib.ExitStack) -> tuple[Path, int | None]:
     while True:
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix()))
         stack.callback(_remove, beside)
         if not HAS_LOCKS:
-            return beside
+            return beside, None
         with contextlib.suppress(FileNotFoundError):  # swept away before it was locked
-            handle = os.open(beside, os.O_RDONLY)
+            handle = os.open(beside, os.O_RDONLY | NO_LINK)
             stack.callback(close, handle)
             _lock(handle)
             if beside.exists():
-                return beside
+                return beside, handle
 
 
 def _remove(folder: Path) -> None:
@@ -136,27 +226,27 @@ def is_free(path: Path) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _sweep_once(folder: Path) -> None:
+def sweep_once(folder: Path) -> None:
     """Sweep a folder at a process's first write to it: later, only what dies meanwhile is new."""
     sweep(folder)
 
 
 def _remove_if_left(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:  # it has got its place meanwhile, or is not ours to read
+        ours = path.name.startswith(_prefix())
+        if not ours and time.time() - path.lstat().st_mtime < _SECONDS_OF_A_DAY:
+            return
+        handle = open_locked(path)
+    except (OSError, NoLocksError):  # it has got its place meanwhile, or is not ours to read
+        return
+    if handle is None:
         return
     try:
-        ours = path.name.startswith(_prefix())
-        if not ours and time.time() - os.fstat(handle).st_mtime < _SECONDS_OF_A_DAY:
-            return
-        if not try_lock(handle):
-            return
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    except (NoLocksError, PermissionError):  # it stays
+    except PermissionError:  # it stays
         return
     finally:
         close(handle)
@@ -171,8 +261,8 @@ def _prefix() -> str:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` atomically."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    with writing(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,9 @@ else:
     HAS_LOCKS = True
 
 _log = logging.getLogger(__name__)
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Has `os.open` refuse a link, which another may have put in a file's place."""
 
 _HELD_BY_OTHERS = (errno.EAGAIN, errno.EACCES)
 _ours: set[int] = set()  # files that this process has open to lock them
@@ -99,12 +103,18 @@ def _open(place: Path, out: Path, wait: bool, doing: str) -> int:
     while True:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(place, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         except OSError as error:
             if error.errno in _NO_PLACE and out.exists():
                 raise NoLocksError(f"{place.parent} is read-only") from error
+            if error.errno == errno.ELOOP:
+                raise _in_the_way(place) from error
             raise
         try:
+            status = os.fstat(handle)
+            # Signed, a file by another name (a hard link) would lose what it holds.
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                raise _in_the_way(place)
             if wait:
                 wait_for_lock(handle)
             elif not try_lock(handle):
@@ -125,6 +135,13 @@ def _open(place: Path, out: Path, wait: bool, doing: str) -> int:
             close(handle)
             raise
         close(handle)
+
+
+def _in_the_way(place: Path) -> BackbeatError:
+    return BackbeatError(
+        f"{place}: is a link or no plain file, where a lock is to be; remove it, then run the same "
+        "command again"
+    )
 
 
 def _sign(handle: int) -> None:
@@ -153,6 +170,47 @@ def try_lock(handle: int) -> bool:
         If there are no locks here.
     """
     return _flock(handle, wait=False)
+
+
+def open_locked(
+    path: Path | str, dir_fd: int | None = None, *, access: int = os.O_RDONLY
+) -> int | None:
+    """Open a file or folder, but no link, and lock it; to be closed by `close`.
+
+    Parameters
+    ----------
+    path : Path or str
+    dir_fd : int, optional
+        The open folder that a relative path starts from.
+    access : int
+        For what it is opened. For reading, unless only what is open for writing can be locked.
+
+    Returns
+    -------
+    int or None
+        Its descriptor; None if another process has locked it.
+
+    Raises
+    ------
+    NoLocksError
+        If there are no locks here.
+    OSError
+        If it cannot be opened, such as a link.
+    """
+    # A pipe that was put there would have us wait for its writer.
+    flags = access | NO_LINK | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags, dir_fd=dir_fd)
+    try:
+        if try_lock(handle):
+            return handle
+    except NoLocksError:
+        close(handle)
+        if access == os.O_RDONLY:  # so it is on NFS
+            with contextlib.suppress(PermissionError, IsADirectoryError):
+                return open_locked(path, dir_fd, access=os.O_RDWR)
+        raise
+    close(handle)
+    return None
 
 
 def wait_for_lock(handle: int) -> None:

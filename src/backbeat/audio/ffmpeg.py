@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     return Source(path, info, _blocks(path, info, chain([first], frames)), since)
 
 
-def open_container(path: Path) -> av.container.InputContainer:
+def open_container(file: Path | BinaryIO) -> av.container.InputContainer:
     """Open a file by FFmpeg, of whose streams only the sound is ever decoded.
 
     Else FFmpeg decodes the first of all pictures to learn their colours: a cover of 15,000 x 15,000
@@ -90,7 +90,8 @@ def open_container(path: Path) -> av.container.InputContainer:
 
     Parameters
     ----------
-    path : Path
+    file : Path or binary file
+        Whose name tells its format, too.
 
     Raises
     ------
@@ -99,9 +100,12 @@ def open_container(path: Path) -> av.container.InputContainer:
     """
     import av
 
+    if not isinstance(file, Path):
+        file.seek(0)
     return av.open(
         # "file:" keeps a name like "concat:a" from being taken for an address.
-        f"file:{path}",
+        f"file:{file}" if isinstance(file, Path) else file,
+        "r",
         options={"format_whitelist": _FORMATS, "codec_whitelist": _sound_decoders()},
         metadata_errors="replace",
     )

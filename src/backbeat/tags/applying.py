@@ -2,16 +2,18 @@
 
 import hashlib
 import mmap
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from backbeat.classify import Failure
 from backbeat.tags import delta, formats
 from backbeat.tags.errors import TagError
 from backbeat.tags.log import Entry, LogWriter
 from backbeat.tags.plan import Change
-from backbeat.tags.rewriting import State, changing, state
+from backbeat.tags.rewriting import State, changing, opened, state
 from backbeat.tags.sound import same_sound
 
 
@@ -54,41 +56,43 @@ def apply(
 
 
 def _apply(change: Change, log: LogWriter, keep_times: bool) -> None:
-    path = change.path.resolve()  # a link stays a link: what it leads to is changed
-    if formats.read(path).values != change.present.values:
-        raise TagError(path, "its genre was changed by someone else meanwhile")
-    log.begin(path)
-    before = state(path)
-    with changing(path, mtime_ns=before.mtime_ns if keep_times else None) as copy:
-        new = formats.write(copy, change.genres)
-        if not same_sound(path, copy):
-            raise TagError(path, "its sound would not stay as it is")
-        after = state(copy)
-        log.change(
-            Entry(
-                path=path,
-                format=change.present.format,
-                old=change.present.values,
-                new=new,
-                before=before,
-                after=after,
-                patch=_way_back(path, copy, before),
+    # A link stays a link: what it leads to is changed.
+    path = Path(os.path.realpath(change.path))
+    with opened(path) as song:
+        present = formats.read(path, song.file)
+        if present.values != change.present.values:
+            raise TagError(path, "its genre was changed by another program meanwhile")
+        if change.present.identity not in (None, present.identity):
+            raise TagError(path, "was changed by another program meanwhile")
+        log.begin(path)
+        before = state(song.file)
+        with changing(song, mtime_ns=before.mtime_ns if keep_times else None) as copy:
+            new = formats.write(path, change.genres, copy)
+            if not same_sound(song.file, copy):
+                raise TagError(path, "its sound would not stay as it is")
+            log.change(
+                Entry(
+                    path=path,
+                    format=change.present.format,
+                    old=change.present.values,
+                    new=new,
+                    before=before,
+                    after=state(copy),
+                    patch=_way_back(path, song.file, copy, before),
+                )
             )
-        )
 
 
-def _way_back(path: Path, copy: Path, before: State) -> tuple[delta.Piece, ...]:
+def _way_back(path: Path, song: BinaryIO, copy: BinaryIO, before: State) -> tuple[delta.Piece, ...]:
     """Find how to make the old file from the new one, and try it."""
     with (
-        path.open("rb") as old_file,
-        copy.open("rb") as new_file,
-        mmap.mmap(old_file.fileno(), 0, access=mmap.ACCESS_READ) as old,
-        mmap.mmap(new_file.fileno(), 0, access=mmap.ACCESS_READ) as new,
+        mmap.mmap(song.fileno(), 0, access=mmap.ACCESS_READ) as old,
+        mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as new,
     ):
         pieces = delta.pieces_of(old, new)
         digest = hashlib.sha256()
         for block in delta.joined(new, pieces):
             digest.update(block)
     if digest.hexdigest() != before.sha256:
-        raise TagError(path, "was changed by someone else meanwhile")
+        raise TagError(path, "was changed by another program meanwhile")
     return pieces

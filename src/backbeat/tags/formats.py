@@ -15,14 +15,16 @@ mutagen is under the GPL and comes with the extra ``library``: it is imported on
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.tags.errors import TagError
 from backbeat.tags.plan import Present
+from backbeat.tags.rewriting import identity
 
 _V1_LENGTH = 128  # bytes at the end of an MP3
 _NO_GENRE = 255
@@ -37,7 +39,7 @@ class _Family:
     put: Callable[[Any, Sequence[str]], None]
     others: Callable[[Any], object]
     """All that is not the genre, to be compared."""
-    save: Callable[[Any, Path], None]
+    save: Callable[[Any, BinaryIO], None]
 
 
 def require() -> None:
@@ -52,12 +54,14 @@ def require() -> None:
         import mutagen  # noqa: F401
 
 
-def read(path: Path) -> Present:
+def read(path: Path, file: BinaryIO | None = None) -> Present:
     """Read the genre that a file holds.
 
     Parameters
     ----------
     path : Path
+    file : binary file, optional
+        The same file, if it is open: what is at the path may be another meanwhile.
 
     Returns
     -------
@@ -68,13 +72,14 @@ def read(path: Path) -> Present:
     TagError
         If the file's format has no tags that we write, or the tags are broken.
     """
-    with _telling(path, "its tags cannot be read"):
-        file, family = _open(path)
-        values = tuple(family.get(file))
-        return Present(family.name(file), values, _shown(path, file, values))
+    with _telling(path, "its tags cannot be read"), _at_hand(path, file, "rb") as stream:
+        tagged, family = _open(path, stream)
+        values = tuple(family.get(tagged))
+        shown = _shown(stream, tagged, values)
+        return Present(family.name(tagged), values, shown, identity(os.fstat(stream.fileno())))
 
 
-def write(path: Path, genres: Sequence[str]) -> tuple[str, ...]:
+def write(path: Path, genres: Sequence[str], file: BinaryIO | None = None) -> tuple[str, ...]:
     """Write the genre into a file, in place; work on a copy, see `rewriting`.
 
     Parameters
@@ -82,6 +87,8 @@ def write(path: Path, genres: Sequence[str]) -> tuple[str, ...]:
     path : Path
     genres : sequence of str
         Values of the tag; none removes it.
+    file : binary file, optional
+        What is read and written, such as a copy of what is at the path; by default that itself.
 
     Returns
     -------
@@ -93,18 +100,29 @@ def write(path: Path, genres: Sequence[str]) -> tuple[str, ...]:
     TagError
         If the file cannot be written, or another tag would not stay as it was.
     """
-    with _telling(path, "its tags cannot be written"):
-        file, family = _open(path)
-        others = family.others(file)
-        family.put(file, genres)
-        values = family.get(file)
-        family.save(file, path)
-        file, family = _open(path)
-        if family.get(file) != values:
+    with _telling(path, "its tags cannot be written"), _at_hand(path, file, "r+b") as stream:
+        tagged, family = _open(path, stream)
+        others = family.others(tagged)
+        family.put(tagged, genres)
+        values = family.get(tagged)
+        family.save(tagged, stream)
+        stream.flush()
+        tagged, family = _open(path, stream)
+        if family.get(tagged) != values:
             raise TagError(path, "its tags are broken: a genre would not stay in them")
-        if family.others(file) != others:
+        if family.others(tagged) != others:
             raise TagError(path, "its other tags would not all stay as they are")
         return tuple(values)
+
+
+@contextlib.contextmanager
+def _at_hand(path: Path, file: BinaryIO | None, mode: str) -> Iterator[BinaryIO]:
+    """Give the file that is open, or open it; by its path mutagen would open it several times."""
+    if file is not None:
+        yield file
+        return
+    with path.open(mode) as stream:
+        yield stream  # type: ignore[misc]
 
 
 @contextlib.contextmanager
@@ -118,14 +136,14 @@ def _telling(path: Path, what: str) -> Iterator[None]:
         raise TagError(path, f"{what} ({one_line(error) or type(error).__name__})") from error
 
 
-def _open(path: Path) -> tuple[Any, _Family]:
+def _open(path: Path, stream: BinaryIO) -> tuple[Any, _Family]:
     """Open a file's tag and find the family of its format."""
     require()
     import mutagen
     from mutagen import aiff, asf, flac, mp3, mp4, oggflac, oggopus, oggvorbis, wave
 
-    with path.open("rb") as stream:  # mutagen would hide the system's error in its own
-        file = mutagen.File(stream)
+    stream.seek(0)
+    file = mutagen.File(stream)
     for kinds, family in (
         ((mp3.MP3, aiff.AIFF, wave.WAVE), _ID3),
         ((mp4.MP4,), _MP4),
@@ -133,11 +151,11 @@ def _open(path: Path) -> tuple[Any, _Family]:
         ((asf.ASF,), _ASF),
     ):
         if isinstance(file, kinds):
-            return (_reopen_id3(path, type(file)) if family is _ID3 else file), family
+            return (_reopen_id3(stream, type(file)) if family is _ID3 else file), family
     raise TagError(path, "is of a format whose tags cannot be written")
 
 
-def _shown(path: Path, file: Any, values: tuple[str, ...]) -> tuple[str, ...]:
+def _shown(stream: BinaryIO, file: Any, values: tuple[str, ...]) -> tuple[str, ...]:
     """Give all genres that a player could show, also those of a tag that we do not write."""
     from mutagen import apev2, id3, mp3, wave
 
@@ -145,11 +163,13 @@ def _shown(path: Path, file: Any, values: tuple[str, ...]) -> tuple[str, ...]:
         values = tuple(id3.TCON(encoding=3, text=list(values)).genres)
     if isinstance(file, mp3.MP3):
         with contextlib.suppress(apev2.APENoHeaderError):  # nearly no MP3 has such a tag
-            values += tuple(apev2.APEv2(path).get("Genre", ()))
+            values += tuple(apev2.APEv2(stream).get("Genre", ()))
     if isinstance(file, wave.WAVE):
         from tinytag import TinyTag
 
-        in_list = TinyTag.get(path).genre  # that of the chunk LIST, which mutagen does not read
+        # That of the chunk LIST, which mutagen does not read.
+        stream.seek(0)
+        in_list = TinyTag.get(stream.name, file_obj=stream).genre
         values += (in_list,) if in_list and in_list not in values else ()
     return tuple(value.strip() for value in values if value.strip())
 
@@ -160,8 +180,9 @@ def _keep_padding(info: Any) -> int:
     return padding
 
 
-def _save(file: Any, path: Path) -> None:
-    file.save(path, padding=_keep_padding)
+def _save(file: Any, stream: BinaryIO) -> None:
+    stream.seek(0)
+    file.save(stream, padding=_keep_padding)
 
 
 def _with_tags(file: Any) -> Any:
@@ -173,17 +194,22 @@ def _with_tags(file: Any) -> Any:
 # --- ID3
 
 
-def _reopen_id3(path: Path, kind: Any) -> Any:
+def _reopen_id3(stream: BinaryIO, kind: Any) -> Any:
     """Open a file with its frames as they are in it; mutagen would translate them to 2.4."""
     from mutagen import mp3
 
-    file = kind(path, translate=False, load_v1=False)
+    file = _from_start(kind, stream, translate=False, load_v1=False)
     if file.tags is None and kind is mp3.MP3:
         # What a tag of the old kind at the end says is to be seen beside the new genre, too.
-        return kind(path)
+        return _from_start(kind, stream)
     if file.tags is not None and file.tags.version < (2, 3, 0):
-        return kind(path, v2_version=3, load_v1=False)
+        return _from_start(kind, stream, v2_version=3, load_v1=False)
     return file
+
+
+def _from_start(kind: Any, stream: BinaryIO, **options: Any) -> Any:
+    stream.seek(0)
+    return kind(stream, **options)
 
 
 def _id3_minor(file: Any) -> int:
@@ -217,31 +243,30 @@ def _id3_others(file: Any) -> object:
     }, sorted(file.tags.unknown_frames if file.tags else [])
 
 
-def _id3_save(file: Any, path: Path) -> None:
+def _id3_save(file: Any, stream: BinaryIO) -> None:
     from mutagen import mp3
 
-    old = _id3v1(path) if isinstance(file, mp3.MP3) else None
+    old = _id3v1(stream) if isinstance(file, mp3.MP3) else None
     genres = _id3_get(file)
     # Null, not a slash, parts the several values that other frames of 2.3 have against its rules.
     minor = _id3_minor(file)
-    file.tags.save(path, v2_version=minor, v23_sep=None, padding=_keep_padding)
+    stream.seek(0)
+    file.tags.save(stream, v2_version=minor, v23_sep=None, padding=_keep_padding)
     if old is not None:
         # mutagen would write titles and artists anew, too.
-        with path.open("r+b") as stream:
-            stream.seek(-_V1_LENGTH, 2)
-            stream.write(old[:-1] + bytes([_number(genres)]))
+        stream.seek(-_V1_LENGTH, 2)
+        stream.write(old[:-1] + bytes([_number(genres)]))
 
 
 def _is_genre(frame: Any) -> bool:
     return bool(frame.FrameID in ("TCON", "TCO"))
 
 
-def _id3v1(path: Path) -> bytes | None:
-    with path.open("rb") as stream:
-        if stream.seek(0, 2) < _V1_LENGTH:
-            return None
-        stream.seek(-_V1_LENGTH, 2)
-        content = stream.read()
+def _id3v1(stream: BinaryIO) -> bytes | None:
+    if stream.seek(0, 2) < _V1_LENGTH:
+        return None
+    stream.seek(-_V1_LENGTH, 2)
+    content = stream.read()
     return content if content.startswith(b"TAG") else None
 
 

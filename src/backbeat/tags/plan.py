@@ -47,11 +47,14 @@ class Present:
     genres : tuple of str
         All genres that a player could show, as people read them: of every kind of tag that the
         file has, and for ID3's ``(17)`` its name.
+    identity : tuple of int, optional
+        Which file it is, to know later that it is still that, see `rewriting`.
     """
 
     format: str
     values: tuple[str, ...]
     genres: tuple[str, ...]
+    identity: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,19 @@
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 
 from backbeat.audio.ffmpeg import is_cover, open_container
 
 
-def same_sound(one: Path, other: Path) -> bool:
+def same_sound(one: Path | BinaryIO, other: Path | BinaryIO) -> bool:
     """Whether the streams of two files agree, packet for packet and tick for tick.
 
     Parameters
     ----------
-    one, other : Path
+    one, other : Path or binary file
 
     Returns
     -------
@@ -24,10 +25,10 @@ def same_sound(one: Path, other: Path) -> bool:
     return bool(packets) and packets == _packets(other)
 
 
-def _packets(path: Path) -> list[tuple[int, int, str]]:
+def _packets(file: Path | BinaryIO) -> list[tuple[int, int, str]]:
     """Tell place, number of packets and digest of each stream; none on an error."""
     try:
-        with open_container(path) as container:
+        with open_container(file) as container:
             # Of a video, its pictures too; cover art is a tag, and may stand elsewhere.
             streams = [one for one in container.streams if not is_cover(one)]
             digests = {stream.index: hashlib.sha256() for stream in streams}

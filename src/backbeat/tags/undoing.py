@@ -5,13 +5,14 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
+from backbeat import atomic
 from backbeat.classify import Failure
 from backbeat.tags import delta, formats
 from backbeat.tags.errors import TagError
 from backbeat.tags.log import Entry, Log
-from backbeat.tags.rewriting import changing, copy_name, state
+from backbeat.tags.rewriting import Song, changing, opened, state
 from backbeat.tags.sound import same_sound
 
 How = Literal["byte for byte", "tag for tag", "nothing to do"]
@@ -51,11 +52,11 @@ def undo(log: Log) -> Iterator[Undone | Failure]:
     """
     for number in log.damaged:
         yield Failure(log.path, f"line {number} is damaged, and what it tells of left as it is")
-    for copy in dict.fromkeys(copy_name(path) for path in log.begun):
+    for folder in dict.fromkeys(path.parent for path in log.begun):
         try:
-            copy.unlink(missing_ok=True)
+            atomic.sweep(folder)
         except OSError as error:
-            yield Failure(copy, error.strerror or str(error))
+            yield Failure(folder, error.strerror or str(error))
     # A log that was added to may tell of one file twice.
     first = {entry.path: entry.before.sha256 for entry in reversed(log.entries)}
     for entry in reversed(log.entries):
@@ -71,38 +72,37 @@ def undo(log: Log) -> Iterator[Undone | Failure]:
 
 def _undo(entry: Entry, first: str) -> How:
     path = entry.path
-    now = state(path).sha256
-    if now in (first, entry.before.sha256):
-        return "nothing to do"
-    if now == entry.after.sha256:
-        with changing(path, mtime_ns=entry.before.mtime_ns) as copy:
-            _restore(path, copy, entry)
-        return "byte for byte"
-    present = formats.read(path).values
-    if present == entry.old:
-        return "nothing to do"
-    if present != entry.new:
-        told = ", ".join(present) or "none"
-        raise TagError(path, f"left alone: its genre was changed since, to {told}")
-    with changing(path) as copy:
-        formats.write(copy, entry.old)
-        if not same_sound(path, copy):
-            raise TagError(path, "its sound would not stay as it is")
+    with opened(path) as song:
+        now = state(song.file).sha256
+        if now in (first, entry.before.sha256):
+            return "nothing to do"
+        if now == entry.after.sha256:
+            with changing(song, mtime_ns=entry.before.mtime_ns) as copy:
+                _restore(song, copy, entry)
+            return "byte for byte"
+        present = formats.read(path, song.file).values
+        if present == entry.old:
+            return "nothing to do"
+        if present != entry.new:
+            told = ", ".join(present) or "none"
+            raise TagError(path, f"left alone: its genre was changed since, to {told}")
+        with changing(song) as copy:
+            formats.write(path, entry.old, copy)
+            if not same_sound(song.file, copy):
+                raise TagError(path, "its sound would not stay as it is")
     return "tag for tag"
 
 
-def _restore(path: Path, copy: Path, entry: Entry) -> None:
+def _restore(song: Song, copy: BinaryIO, entry: Entry) -> None:
     digest = hashlib.sha256()
-    with (
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as new,
-        copy.open("wb") as target,
-    ):
+    copy.seek(0)
+    copy.truncate()
+    with mmap.mmap(song.file.fileno(), 0, access=mmap.ACCESS_READ) as new:
         try:
             for block in delta.joined(new, entry.patch):
                 digest.update(block)
-                target.write(block)
+                copy.write(block)
         except ValueError as error:
-            raise TagError(path, f"the log does not fit it ({error})") from error
+            raise TagError(song.path, f"the log does not fit it ({error})") from error
     if digest.hexdigest() != entry.before.sha256:
-        raise TagError(path, "the log does not fit it")
+        raise TagError(song.path, "the log does not fit it")
