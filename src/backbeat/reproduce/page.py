@@ -102,7 +102,8 @@ def _headlines(results: Results, findings: Sequence[Finding]) -> list[tuple[str,
             shown.append((f"Best {family.upper()}", _percent(best.accuracy), said))
     judged = [finding for finding in findings if finding.holds is not None]
     holding = sum(bool(finding.holds) for finding in judged)
-    shown.append(("Findings that hold", f"{holding}", f"of {len(judged)} that can be judged"))
+    if judged:
+        shown.append(("Findings that hold", f"{holding}", f"of {len(judged)} that can be judged"))
     return shown
 
 

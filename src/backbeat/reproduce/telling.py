@@ -111,8 +111,13 @@ def kinds_of_steps(steps: Sequence[ToldStep]) -> tuple[KindOfStep, ...]:
 
 def summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Tell in plain words what came out, a string a paragraph."""
-    found = results.found
+    found, scale = results.found, _epochs_scale(results)
     told = []
+    if scale:
+        told.append(
+            f"The models were trained for {scale} of the paper's epochs: their accuracies are not "
+            "those that the paper's models reach."
+        )
     if found:
         best = max(found, key=lambda one: one.accuracy)
         printed = max(paper.ROWS.values(), key=lambda row: row.accuracy)
@@ -124,25 +129,34 @@ def summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
         differences = np.array([100 * o.accuracy - paper.ROWS[o.name].accuracy for o in found])
         middle, near = float(np.median(differences)), int((np.abs(differences) <= 5).sum())
         way = "above" if middle > 0 else "below"
-        told.append(
-            f"At the median our models are {abs(middle):.1f} points {way} the paper's, and "
-            f"{near} of {len(found)} lie within 5 points of theirs; the differences go from "
-            f"{signed(float(differences.min()), 1)} to {signed(float(differences.max()), 1)}."
-        )
+        if len(found) > 1:
+            told.append(
+                f"At the median our models are {abs(middle):.1f} points {way} the paper's, and "
+                f"{near} of {len(found)} lie within 5 points of theirs; the differences go from "
+                f"{signed(float(differences.min()), 1)} to {signed(float(differences.max()), 1)}."
+            )
     holding = [finding for finding in findings if finding.holds]
     failing = [finding for finding in findings if finding.holds is False]
     open_ones = len(findings) - len(holding) - len(failing)
-    line = f"Of the paper's {len(findings)} findings that were checked, {len(holding)} hold here"
-    line += f" and {len(failing)} do not" if failing else ""
-    line += f"; {open_ones} cannot be judged, as models are missing." if open_ones else "."
+    if holding or failing:
+        line = f"Of the paper's {len(findings)} findings {len(holding)} hold here"
+        line += f" and {len(failing)} do not" if failing else ""
+        line += f"; {open_ones} cannot be judged, as models or genres are missing" * bool(open_ones)
+        told.append(line + ".")
     if failing:
-        line += " These do not hold: " + "; ".join(_lowered(f.statement) for f in failing) + "."
-    told.append(line)
+        told[-1] += " These do not hold: " + "; ".join(_lowered(f.statement) for f in failing) + "."
     if results.protocol != "slices":
+        other = ["trained for other numbers of epochs"] if scale else []
+        other += [] if results.papers_genres else ["of other genres"]
         told.append(
             "The paper tested on slices of songs that it had also trained on, which makes its "
-            f"figures too high; ours are of a split by {results.protocol}. A difference below the "
-            "paper's figure is therefore to be expected, and no fault."
+            f"figures too high; ours are of a split by {results.protocol}. "
+            + (
+                f"Ours are also {' and '.join(other)}: how much of a difference comes from the "
+                "split cannot be said."
+                if other
+                else "Figures below the paper's are therefore to be expected."
+            )
         )
     return tuple(told)
 
@@ -154,11 +168,10 @@ def facts(results: Results) -> dict[str, str]:
     parts = f"{results.train:,} {unit} to train on, {results.test:,} to test on"
     if results.valid:
         parts += f", {results.valid:,} to validate"
-    low, high = results.epochs_scales
+    scale = _epochs_scale(results)
     epochs = "as in the paper"
-    if (low, high) != (1.0, 1.0):
-        span = f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
-        epochs = f"{span} of the paper's, so that accuracies are not its models' own"
+    if scale:
+        epochs = f"{scale} of the paper's, so that accuracies are not its models' own"
     runs = [run for one in results.results.values() for run in one.runs]
     front = environment.get("frontend", {})
     told = {
@@ -179,6 +192,14 @@ def facts(results: Results) -> dict[str, str]:
     if results.extra:
         told["Also run"] = ", ".join(results.extra)
     return told
+
+
+def _epochs_scale(results: Results) -> str:
+    """Give the ratio of epochs to the paper's, such as ``0.02 to 0.03``; empty where it is 1."""
+    low, high = (f"{ratio:.2g}" for ratio in results.epochs_scales)
+    if results.epochs_scales == (1.0, 1.0):
+        return ""
+    return low if low == high else f"{low} to {high}"
 
 
 def _trained(results: Results) -> str:
