@@ -454,7 +454,7 @@ def test_the_verb_lists_the_first(cli, wrong_store, tmp_path):
     content = json.loads(out)
     assert content["suspects"] == many
     assert [entry["name"] for entry in content["listed"]] == [s.name for s in found.suspects[:2]]
-    assert content["tracks"] == 80
+    assert (content["tracks"], content["caveat"]) == (80, None)
 
 
 def test_the_verb_tells_of_small_genres_and_mistakes(cli, tmp_path):
@@ -474,7 +474,10 @@ def test_the_verb_warns_where_genres_cannot_be_told_apart(cli, tmp_path):
     store = store_of(tmp_path, made_mfcc_songs(np.zeros(60, int)), y)
     status, _, err = cli("suspects", store.path)
     assert status == 0
-    assert "hard to tell apart" in err
+    found = find_suspects(open_features(store.path))
+    assert found.caveat.startswith(f"{len(found.suspects) / 60:.0%} of the songs are suspected: ")
+    assert found.caveat in " ".join(err.split())
+    assert json.loads(cli("suspects", store.path, "--json")[1])["caveat"] == found.caveat
 
 
 @pytest.mark.skipif(not GTZAN.is_dir(), reason="needs maps of GTZAN in ../shared/gtzan")

@@ -10,7 +10,6 @@ from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.errors import printable
 
 _ROWS = 30
-_MANY = 0.2
 
 
 class Grouping(StrEnum):
@@ -59,8 +58,11 @@ def suspects(
         what = "songs" if by is Grouping.tracks else "artists"
         small = ", ".join(f"{genre} ({songs:,})" for genre, songs in found.unjudged.items())
         warn(f"not judged, with fewer than {folds} different {what}: {printable(small)} songs")
+    if found.caveat and not as_json:
+        warn(found.caveat)
     if as_json:
         content = {
+            "caveat": found.caveat or None,
             "tracks": found.tracks,
             "suspects": len(found.suspects),
             "agreement": round(found.agreement, 6),
@@ -82,10 +84,5 @@ def suspects(
         f"{len(found.suspects):,} of {found.tracks:,} songs look mislabelled; "
         f"{found.agreement:.0%} sound like their labels most."
     )
-    if len(found.suspects) > _MANY * found.tracks:
-        warn(
-            "these genres are hard to tell apart by these features, so that many right labels are "
-            "suspected; trust the first of the list"
-        )
     if out:
         say(f"List: {out}")

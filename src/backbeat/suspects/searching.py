@@ -17,6 +17,8 @@ from backbeat.suspects.vectors import song_vectors
 
 Progress = Callable[[int, int, str], None]
 
+_MANY = 0.1  # share of suspects from which the list needs a caveat
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -39,6 +41,17 @@ class Findings:
     tracks: int
     agreement: float
     unjudged: dict[str, int]
+
+    @property
+    def caveat(self) -> str:
+        """What has to be said before the list where more than a tenth is suspect; else empty."""
+        if len(self.suspects) <= _MANY * self.tracks:
+            return ""
+        return (
+            f"{len(self.suspects) / self.tracks:.0%} of the songs are suspected: either so many "
+            "labels are wrong, or these features cannot tell the genres apart and most suspected "
+            "labels are correct; check the first of the list before you trust the rest"
+        )
 
 
 def find_suspects(
