@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from backbeat import zoo
-from backbeat.comparison import bootstrap_interval
+from backbeat.comparison import difference_interval
 from backbeat.engine import open_executor
 from backbeat.evaluation import read_predictions
 from backbeat.features import open_features
@@ -123,7 +123,7 @@ def print_table(features: Path, out: Path, seeds: int) -> None:
         if pairs:
             # The same songs for every seed, so their differences are averaged before drawing.
             difference = np.mean([values for values, _ in pairs], axis=0)
-            interval = bootstrap_interval(difference, pairs[0][1])
+            interval = difference_interval(difference, pairs[0][1])
             told = (
                 f"{100 * difference.mean():+.1f} "
                 f"({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"

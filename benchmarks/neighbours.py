@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from backbeat import splits
-from backbeat.comparison import bootstrap_interval
+from backbeat.comparison import share_interval
 from backbeat.evaluation import mean_by_track
 from backbeat.features import Examples, Features, open_features
 from backbeat.library.neighbours import cosine
@@ -55,7 +55,7 @@ def share(similarity: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, apa
     left_out = groups[:, np.newaxis] == groups if apart else np.eye(len(labels), dtype=bool)
     nearest = np.argsort(-np.where(left_out, -np.inf, similarity), axis=1, kind="stable")[:, :TOP]
     right = (labels[nearest] == labels[:, np.newaxis]).mean(axis=1)
-    interval = bootstrap_interval(right, groups)
+    interval = share_interval(right, groups)
     return f"{right.mean():.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 

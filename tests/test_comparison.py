@@ -9,12 +9,12 @@ from backbeat.comparison import (
     Contender,
     ResampledT,
     Trial,
-    bootstrap_interval,
     compare,
     corrected_resampled_t,
     holm,
     intervals,
     mcnemar,
+    share_interval,
 )
 from backbeat.figures.comparison import alike
 
@@ -26,17 +26,18 @@ def contender(name, right, *, groups=None, keys=("a",), tracks=None):
     for place, (key, row) in enumerate(zip(keys, rows, strict=True)):
         own = tracks[place] if tracks else [f"song {number}" for number in range(len(row))]
         of = groups[place] if groups else [f"track {track}" for track in own]
-        made.append(Trial(key, tuple(own), row, tuple(of), 0.5))
+        given = tuple(np.where(row, "pop", "rock").tolist())
+        made.append(Trial(key, tuple(own), ("pop",) * len(row), given, tuple(of), 0.5))
     return Contender(name, tuple(made))
 
 
 def test_the_interval_of_independent_songs_is_the_textbooks():
     values = (np.arange(400) < 240).astype(float)
-    found = bootstrap_interval(values, [str(n) for n in range(400)])
+    found = share_interval(values, [str(n) for n in range(400)])
     deviation = 1.96 * (0.6 * 0.4 / 400) ** 0.5
     assert (found.low, found.high) == pytest.approx((0.6 - deviation, 0.6 + deviation), abs=0.006)
     assert found.groups == 400
-    assert found == bootstrap_interval(values, [str(n) for n in range(400)])
+    assert found == share_interval(values, [str(n) for n in range(400)])
 
 
 def test_songs_of_one_artist_are_worth_one_song():
@@ -44,8 +45,8 @@ def test_songs_of_one_artist_are_worth_one_song():
     by_artist = (random.random(40) < 0.6).astype(float)
     values = np.repeat(by_artist, 10)
     artists = np.repeat([f"artist {n}" for n in range(40)], 10).tolist()
-    together = bootstrap_interval(values, artists)
-    apart = bootstrap_interval(values, [str(n) for n in range(400)])
+    together = share_interval(values, artists)
+    apart = share_interval(values, [str(n) for n in range(400)])
     ratio = (together.high - together.low) / (apart.high - apart.low)
     assert ratio == pytest.approx(10**0.5, rel=0.1)
     assert together.groups == 40
@@ -61,37 +62,35 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
             [random.random(size) < p for size, p in zip(sizes, skill, strict=True)]
         )
         groups = np.repeat(np.arange(60), sizes).astype(str).tolist()
-        covered += 0.6 in bootstrap_interval(values.astype(float), groups, resamples=500)
+        covered += 0.6 in share_interval(values.astype(float), groups, resamples=500)
     assert 180 <= covered <= 199
 
 
 def test_an_interval_holds_its_ends_and_says_its_level():
     values = np.arange(30) / 30
-    found = bootstrap_interval(values, [str(n) for n in range(30)], level=0.8)
+    found = share_interval(values, [str(n) for n in range(30)], level=0.8)
     assert found.level == 0.8
     assert found.low in found and found.high in found
     assert found.low - 1e-9 not in found and found.high + 1e-9 not in found
-    wider = bootstrap_interval(values, [str(n) for n in range(30)])
+    wider = share_interval(values, [str(n) for n in range(30)])
     assert wider.low < found.low < found.high < wider.high
-    alone = bootstrap_interval(np.ones(1), ["one song"])
-    assert (alone.groups, alone.high) == (1, 1.0)
 
 
 def test_an_interval_does_not_hang_on_how_many_are_drawn_at_once(monkeypatch):
     values, groups = np.arange(40) % 7 / 7, [str(n // 2) for n in range(40)]
-    whole = bootstrap_interval(values, groups, resamples=1_001)
+    whole = share_interval(values, groups, resamples=1_001)
     monkeypatch.setattr(intervals, "_NUMBERS_AT_ONCE", 2_000)  # a hundred at once
-    assert bootstrap_interval(values, groups, resamples=1_001) == whole
+    assert share_interval(values, groups, resamples=1_001) == whole
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_all_or_nothing_is_no_certainty(share):
-    found = bootstrap_interval(np.full(30, share), [str(n) for n in range(30)])
+    found = share_interval(np.full(30, share), [str(n) for n in range(30)])
     wilson = stats.binomtest(int(share * 30), 30).proportion_ci(method="wilson")
-    assert (found.low, found.high) == (wilson.low, wilson.high)
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high))
     assert found.high - found.low > 0.05
     assert (found.groups, found.level) == (30, 0.95)
-    narrower = bootstrap_interval(np.full(30, share), [str(n) for n in range(30)], level=0.8)
+    narrower = share_interval(np.full(30, share), [str(n) for n in range(30)], level=0.8)
     assert narrower.high - narrower.low < found.high - found.low
     assert narrower.level == 0.8
 
@@ -163,9 +162,18 @@ def test_two_artists_cannot_decide_what_two_hundred_songs_seem_to():
         [contender("a", first, groups=groups), contender("b", second, groups=groups)]
     ).pairs
     assert pair.mcnemar.p < 1e-20
-    assert pair.verdict == "cannot be told apart"
+    assert (pair.verdict, pair.interval) == ("cannot be told apart", None)
+    assert "100.0" not in pair.sentence and "no interval with fewer than 5 artists" in pair.sentence
     [alone] = compare([contender("a", first), contender("b", second)]).pairs
     assert alone.verdict == "better"
+
+
+def test_models_that_answer_alike_have_a_symmetric_interval():
+    right = np.arange(20) < 15
+    compared = compare([contender("a", right), contender("b", right)])
+    [pair] = compared.pairs
+    assert "differ by 0.0 points (95 % interval -16.1 to +16.1; McNemar p = 1.000)" in pair.sentence
+    assert compared.scores[0].by_genre.commonest_share == 1.0
 
 
 def test_many_models_are_corrected_for():

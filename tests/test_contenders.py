@@ -86,12 +86,16 @@ def test_the_verb(cli, run, weak, leaking, tmp_path):
     status, out, err = cli("compare", run, weak, "--figure", figure)
     assert (status, err) == (0, "")
     assert "small" in out and "weak" in out
+    out_of_table = out
     assert "is better than" in out or "cannot be told apart" in out
     assert figure.read_bytes().startswith(b"\x89PNG")
     status, out, _ = cli("compare", run, weak, "--json")
     content = json.loads(out)
     assert (content["leaks"], len(content["pairs"])) == ([], 1)
-    assert 0 <= content["scores"][0]["interval"]["low"] <= content["scores"][0]["accuracy"]
+    assert content["scores"][0]["interval"] is None  # four artists
+    assert "Fewer than 5 artists: no 95 % interval can be given." in out_of_table
+    assert "Always answering" in out_of_table
+    assert 0 <= content["scores"][0]["by_genre"]["balanced_accuracy"] <= 1
     assert "LEAKING" in cli("compare", leaking)[1]
     status, _, err = cli("compare", run, tmp_path)
     assert status == 1

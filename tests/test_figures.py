@@ -58,9 +58,13 @@ def measured_certainty():
 def compared():
     songs = tuple(f"song {number}" for number in range(200))
     shares = {"cnn": 120, "mlp": 110, "chance": 20}
+    pop = ("pop",) * 200
     return compare(
         [
-            Contender(name, (Trial("a", songs, np.arange(200) < n, songs, 0.4),))
+            Contender(
+                name,
+                (Trial("a", songs, pop, pop[:n] + ("rock",) * (200 - n), songs, 0.4),),
+            )
             for name, n in shares.items()
         ]
     )

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from backbeat import api, calibration
-from backbeat.comparison import Contender, Trial, bootstrap_interval, compare
+from backbeat.comparison import Contender, Trial, compare, difference_interval
 from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.frontend import Musicnn
 from backbeat.history import read_history
@@ -79,15 +79,16 @@ def comparison_numbers():
     models = []
     for name, skill, seed in (("good", 2.2, 0), ("fair", 1.2, 1), ("poor", 0.2, 2)):
         votes = vote_by_track(answers(skill, seed))
-        right, songs = votes.answers == votes.truth, votes.tracks
+        genres, songs = np.array(votes.genres), votes.tracks
+        truth, given = genres[votes.truth].tolist(), genres[votes.answers].tolist()
         artists = [f"artist {int(song[5:]) // 2}" for song in songs]
         folds = [
-            Trial(str(fold), tuple(songs[fold::3]), right[fold::3], tuple(artists[fold::3]), 0.5)
+            Trial(str(fold), *(tuple(of[fold::3]) for of in (songs, truth, given, artists)), 0.5)
             for fold in range(3)
         ]
         models.append(Contender(name, tuple(folds)))
     compared = compare(models)
-    lone = bootstrap_interval(wave(np.arange(50), np.arange(50)), [str(n // 3) for n in range(50)])
+    lone = difference_interval(wave(np.arange(50), np.arange(50)), [str(n // 3) for n in range(50)])
     return {
         "scores": [asdict(score) for score in compared.scores],
         "pairs": [asdict(pair) for pair in compared.pairs],

@@ -1,6 +1,7 @@
 """The first lines of a report say the protocol, the leak, the interval and the clean split."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from backbeat import figures
 from backbeat.calibration import Calibration, Unsure, expected_calibration_error
 from backbeat.certainty import measure_certainty
+from backbeat.comparison import genre_means
 from backbeat.headlines import certainty_lines, first_lines
 from backbeat.runs import joined_songs, read_run, songs_of
-from backbeat.scoring import evaluate_run, write_evaluation
+from backbeat.scoring import evaluate_run, evaluation_json, write_evaluation
 from made_features import made_mfcc, made_run, made_store, small_spec
 
 
@@ -19,9 +21,11 @@ def test_an_honest_run_says_so(run):
     lines = first_lines(evaluated)
     assert lines[0] == "Protocol: artists (no artist and no exact copy of a song on two sides)."
     assert lines[1] == "Nothing is known to leak."
-    assert "songs are answered rightly" in lines[2]
-    assert f"drawing whole artists ({evaluated.interval.groups})" in lines[2]
-    assert evaluated.interval.low <= evaluated.metrics.track_accuracy <= evaluated.interval.high
+    assert "songs are correct by the vote of their slices" in lines[2]
+    assert f"by whole artists ({evaluated.groups})." in lines[2]
+    # Of four artists there is none.
+    assert evaluated.interval is None and "no 95 % interval" in lines[2]
+    assert lines[3].startswith(f"Balanced accuracy {evaluated.by_genre.balanced_accuracy:.1%}, ")
     assert evaluated.clean is None
 
 
@@ -91,7 +95,52 @@ def test_what_could_not_be_calibrated_says_why(leaking, run, store, tmp_path):
     assert "there was no validation part" in line
     lines = certainty_lines(evaluate_run(run))
     assert "expected calibration error of test songs" in lines[0]
-    assert lines[1].startswith('"Unsure" aims at 20% wrong answers')
+    assert lines[1].startswith("Fewer than 50 validation songs")
+    assert lines[2].startswith('"Unsure" aims at 20% wrong answers')
+
+
+def test_a_rare_genre_is_not_hidden_by_the_accuracy(run):
+    truth = ["pop"] * 78 + ["rock"] * 2
+    answers = ["rock", *["pop"] * 77, "rock", "pop"]
+    found = genre_means(truth, answers, [str(song) for song in range(80)])
+    line = first_lines(replace(evaluate_run(run), by_genre=found))[3]
+    low, high = (100 * end for end in (found.balanced_interval.low, found.balanced_interval.high))
+    assert f"Balanced accuracy 74.4%, 95 % interval {low:.1f} to {high:.1f} %; macro-F1 " in line
+    assert line.endswith("Always answering pop, the most frequent genre, gets 97.5% of songs.")
+
+
+def test_three_artists_give_no_interval(run):
+    few = replace(evaluate_run(run), interval=None, groups=3)
+    few = replace(few, by_genre=replace(few.by_genre, balanced_interval=None, f1_interval=None))
+    lines = first_lines(few)
+    assert "; no 95 % interval (fewer than 5 artists), by whole artists (3)." in lines[2]
+    assert lines[3].count("no 95 % interval (fewer than 5 artists)") == 2
+    content = evaluation_json(few)
+    assert content["accuracy_track_interval"] is content["macro_f1_track_interval"] is None
+    assert content["interval"]["groups"] == 3
+    # Of many artists, but of one genre's one artist only.
+    assert "(a genre has songs of one artist only)" in first_lines(replace(few, groups=9))[3]
+
+
+def test_a_fit_at_its_limit_or_of_few_songs_says_so(run):
+    evaluated = evaluate_run(run)
+    measured = evaluated.certainty
+    good = replace(measured, temperatures=(1.7, 2.0), validation_songs=60)
+    lines = certainty_lines(replace(evaluated, certainty=good))
+    assert "fitted on at least 60 validation songs" in lines[0] and len(lines) == 2
+    for limit in (19.99, 0.0501):
+        lines = certainty_lines(replace(evaluated, certainty=replace(good, temperatures=(limit,))))
+        assert "fitted on 60 validation songs" in lines[0]
+        assert "at the end of its search range" in lines[1]
+    lines = certainty_lines(replace(evaluated, certainty=replace(good, validation_songs=49)))
+    assert lines[1].startswith("Fewer than 50 validation songs")
+    unchanged = replace(good, temperatures=(1.0,), before=good.after)
+    [line, _] = certainty_lines(replace(evaluated, certainty=unchanged))
+    assert line.endswith(f"of test songs {good.after.error:.3f}, as without it.")
+    none = replace(good, coverage=0.0, error=None, answered=0)
+    [_, line] = certainty_lines(replace(evaluated, certainty=none))
+    assert line == '"Unsure" aims at 20% wrong answers: it answers none of the test songs.'
+    assert none.to_json()["unsure"]["error"] is None
 
 
 def test_slices_of_a_leaking_split_are_not_calibrated_on(store, tmp_path):
@@ -111,7 +160,7 @@ def test_certainty_is_measured_on_the_test_songs_by_each_runs_own_threshold(run)
     strict = Calibration(
         temperature=2.0,
         songs=4,
-        unsure=Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=0.0),
+        unsure=Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=None),
     )
     lax = strict.model_copy(
         update={"unsure": Unsure(threshold=0.0, max_error=0.2, coverage=1, error=0.1)}

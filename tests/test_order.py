@@ -233,10 +233,11 @@ def test_comparisons_do_not_hang_on_the_order_of_songs(seed):
     def contenders(order):
         for name, skill in (("good", 2.0), ("poor", 0.5)):
             votes = vote_by_track(answers(skill, 1))
-            right = (votes.answers == votes.truth)[order]
+            genres = np.array(votes.genres)
+            truth, given = genres[votes.truth[order]], genres[votes.answers[order]]
             tracks = tuple(votes.tracks[order].tolist())
             artists = tuple(f"artist {int(track[5:]) // 2}" for track in tracks)
-            yield Contender(name, (Trial("x", tracks, right, artists, 0.5),))
+            yield Contender(name, (Trial("x", tracks, tuple(truth), tuple(given), artists, 0.5),))
 
     order = np.random.default_rng(seed).permutation(60)
     assert compare(list(contenders(order))) == compare(list(contenders(np.arange(60))))

@@ -141,6 +141,11 @@ def test_a_run_is_a_run(store, tmp_path, cli):
     status, told, _ = cli("evaluate", out, "--json")
     assert status == 0
     assert json.loads(told)["accuracy_track"] == 1.0
+    # Without epochs there is no curve and no table of epochs.
+    assert json.loads(told)["facts"]["Epochs"] == "none, fitted at once"
+    assert not {"curves.png", "metrics.png"} & {path.name for path in (out / "figures").iterdir()}
+    page = (out / "report.html").read_text("utf-8")
+    assert "First epoch" not in page and "epoch by epoch" not in page
     before = (out / "model.backbeat").read_bytes()
     train_transfer(store, split, examples, out, seed=1, resume=True)
     assert (out / "model.backbeat").read_bytes() == before

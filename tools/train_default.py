@@ -25,7 +25,7 @@ import numpy as np
 from backbeat import atomic, bundle, calibration, evaluation, gtzan, splits, training, zoo
 from backbeat.bundle import read_bundle
 from backbeat.calibration.fitting import MAX_ERROR
-from backbeat.comparison import bootstrap_interval
+from backbeat.comparison import share_interval
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, mean_by_track
 from backbeat.features import Examples, Features, open_features
@@ -180,7 +180,7 @@ def write(
     metrics = evaluation.evaluate(predictions)
     artists = dict(zip(examples.names, examples.artists, strict=True))
     told = songs_of(predictions, 1.0, artists)
-    interval = bootstrap_interval(told.right.astype(float), told.groups)
+    interval = share_interval(told.right.astype(float), told.groups)
     # The known songs of the out-of-genre score are found otherwise: see `told_strange`.
     fitted = calibration.fit(
         predictions,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from backbeat.calibration import Calibration
+from backbeat.calibration import MIN_SONGS, Calibration, at_limit
 from backbeat.frontend import input_shape
 
 if TYPE_CHECKING:
@@ -59,7 +59,20 @@ def _how_sure(calibration: Calibration) -> str:
         f"Probabilities of songs are calibrated (temperature {calibration.temperature:.2f}, fitted "
         f"on {calibration.songs} validation songs)."
     ]
-    if unsure := calibration.unsure:
+    if at_limit(calibration.temperature):
+        lines.append(
+            "The temperature lies at the end of its search range, where no best value was found: "
+            "do not rely on these probabilities."
+        )
+    if calibration.songs < MIN_SONGS:
+        lines.append(f"Fewer than {MIN_SONGS} validation songs: all of this is uncertain.")
+    unsure = calibration.unsure
+    if unsure and unsure.error is None:
+        lines.append(
+            '"Unsure" is what it says of all validation songs: no threshold was expected to keep '
+            f"wrong answers at {unsure.max_error:.0%}."
+        )
+    elif unsure:
         lines.append(
             f'Below {unsure.threshold:.0%} it says "unsure": of the validation songs it then '
             f"answers {unsure.coverage:.0%}, and {unsure.error:.0%} of those answers are wrong "

@@ -32,8 +32,10 @@ class Certainty:
         After scaling.
     max_error : float
         The share of wrong answers that "unsure" aims at.
-    coverage, error : float
-        The share of test songs that are answered, and the share of those answers that is wrong.
+    coverage : float
+        The share of test songs that are answered.
+    error : float, optional
+        The share of those answers that is wrong; None where none is answered.
     answered : int
         Songs answered.
     """
@@ -45,7 +47,7 @@ class Certainty:
     curve: RiskCoverage
     max_error: float
     coverage: float
-    error: float
+    error: float | None
     answered: int
 
     def to_json(self) -> dict[str, Any]:
@@ -99,6 +101,6 @@ def measure_certainty(
         curve=risk_coverage(pooled.confidence, pooled.right),
         max_error=max(unsure.max_error for unsure in fitted if unsure),
         coverage=float(answered.mean()),
-        error=float(wrong[answered].mean()) if answered.any() else 0.0,
+        error=float(wrong[answered].mean()) if answered.any() else None,
         answered=int(answered.sum()),
     )

@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from backbeat.comparison import Comparison, Contender, Trial, compare
 from backbeat.errors import BackbeatError
 from backbeat.runs import Run, read_runs
@@ -74,13 +76,14 @@ def _trials(runs: Sequence[Run]) -> tuple[Trial, ...]:
     )
     for run in ordered:
         split = run.description.split.hash
-        songs = run.songs()
+        songs, genres = run.songs(), np.array(run.predictions.genres)
         parts = run.split["parts"]
         trials.append(
             Trial(
                 key=f"{split}, trial {times[split]}",
                 tracks=songs.tracks,
-                right=songs.right,
+                truth=tuple(genres[songs.truth].tolist()),
+                answers=tuple(genres[songs.raw.argmax(axis=1)].tolist()),
                 groups=songs.groups,
                 test_to_train=len(parts["test"]) / max(1, len(parts["train"])),
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backbeat import __version__
-from backbeat.comparison import Interval
+from backbeat.comparison import GenreMeans, Interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
 from backbeat.headlines import span
@@ -28,6 +28,7 @@ def run_report(
     history: Mapping[str, Sequence[float]] | None = None,
     opening: Sequence[str] = (),
     interval: Interval | None = None,
+    by_genre: GenreMeans | None = None,
     certainty: Sequence[str] = (),
 ) -> str:
     """Make the page of a run.
@@ -54,6 +55,8 @@ def run_report(
         Sentences under the title: the protocol, what it leaks, how sure the figure is.
     interval : Interval, optional
         Of the accuracy of tracks.
+    by_genre : GenreMeans, optional
+        Of tracks.
     certainty : sequence of str
         Sentences on how far the model's confidence can be trusted.
 
@@ -74,7 +77,7 @@ def run_report(
         facts=facts,
         metrics=metrics,
         weakest=_weakest(metrics),
-        headlines=_headlines(metrics, interval),
+        headlines=_headlines(metrics, interval, by_genre),
         recalls=_recalls(metrics),
         reports={
             "Slices": _report_rows(metrics.slice_report),
@@ -108,16 +111,41 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def _headlines(metrics: Metrics, interval: Interval | None) -> list[tuple[str, str, str]]:
+def _headlines(
+    metrics: Metrics, interval: Interval | None, by_genre: GenreMeans | None
+) -> list[tuple[str, str, str]]:
     """Give the great numbers: name, value, and what it says."""
-    sure = f"; 95 % interval {span(interval)}" if interval else ""
+
+    def sure(interval: Interval | None) -> str:
+        return f"; 95 % interval {span(interval)}" if interval else ""
+
+    means = []
+    if by_genre:
+        means = [
+            (
+                "Balanced accuracy",
+                percent(by_genre.balanced_accuracy),
+                f"mean recall of genres, tracks{sure(by_genre.balanced_interval)}",
+            ),
+            (
+                "Macro-F1",
+                percent(by_genre.macro_f1),
+                f"mean F1 of genres, tracks{sure(by_genre.f1_interval)}",
+            ),
+            (
+                "Commonest genre",
+                percent(by_genre.commonest_share),
+                f"of tracks by always answering {by_genre.commonest}",
+            ),
+        ]
     return [
         ("Slice accuracy", percent(metrics.slice_accuracy), f"of {metrics.n_slices:,} slices"),
         (
             "Track accuracy",
             percent(metrics.track_accuracy),
-            f"of {metrics.n_tracks:,} tracks{sure}",
+            f"of {metrics.n_tracks:,} tracks{sure(interval)}",
         ),
+        *means,
         ("Variance of recall", percent(metrics.recall_variance), "between genres, by slices"),
         ("Log-loss", f"{metrics.log_loss:.3f}", "nats a slice"),
     ]

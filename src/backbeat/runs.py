@@ -53,6 +53,11 @@ class Run:
         return self.description.split.leak
 
     @property
+    def in_epochs(self) -> bool:
+        """Whether it was trained epoch by epoch; a head on MusiCNN's features is fitted at once."""
+        return bool(self.description.spec["family"] != "transfer")
+
+    @property
     def divides_tracks(self) -> bool:
         """Whether slices of one track may be in different parts of its split."""
         return self.leak == LEAKS["slices"]
@@ -226,7 +231,7 @@ def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
         "Split": f"{protocol_of(runs)}, seed {described.split.seed}, hash {hashes}",
         "Trained on": f"{_range(trained_on)} {unit}",
         "Front-end": f"{described.frontend.name}, network input {described.input}",
-        "Epochs": str(len(first.history)),
+        "Epochs": str(len(first.history)) if first.in_epochs else "none, fitted at once",
         "Processing time": _duration(seconds),
         "Seed": str(made["seed"]),
         "Machine": f"{made['processors']} processors, {made['platform']}",

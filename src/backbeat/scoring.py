@@ -9,7 +9,7 @@ import numpy as np
 from backbeat import atomic, evaluation, gtzan
 from backbeat.bundle import Description, read_bundle
 from backbeat.certainty import Certainty, measure_certainty
-from backbeat.comparison import Interval, bootstrap_interval
+from backbeat.comparison import LEVEL, GenreMeans, Interval, genre_means, share_interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
 from backbeat.features import Features, open_features
@@ -36,7 +36,7 @@ class CleanRun:
     path: Path
     protocol: str
     track_accuracy: float
-    interval: Interval
+    interval: Interval | None
     tracks: int
 
 
@@ -50,8 +50,12 @@ class Evaluation:
     protocol : str
         Of its split, in words, such as ``artists, fold 1 to 3``.
     metrics : Metrics
-    interval : Interval
-        Of the accuracy of tracks, 95 %, by artists.
+    interval : Interval or None
+        Of the accuracy of tracks, 95 %, by artists; None for fewer than five.
+    groups : int
+        Artists, and tracks of unknown artists.
+    by_genre : GenreMeans
+        Balanced accuracy and macro-F1 of tracks, and what the commonest genre alone would get.
     artists_known : int
         Of how many test tracks the artist is known.
     leak : str
@@ -59,7 +63,7 @@ class Evaluation:
     facts : dict of str to str
         What was measured, for a table.
     history : tuple of Epoch
-        Empty for a cross-validation.
+        Empty for a cross-validation, and for a model that was not trained in epochs.
     monitored : str
         The part that the history's ``val_`` columns are of.
     training_seconds : float
@@ -75,7 +79,9 @@ class Evaluation:
     model: str
     protocol: str
     metrics: Metrics
-    interval: Interval
+    interval: Interval | None
+    groups: int
+    by_genre: GenreMeans
     artists_known: int
     leak: str
     facts: dict[str, str]
@@ -140,10 +146,12 @@ def evaluate_run(
         protocol=protocol_of(runs),
         metrics=evaluation.evaluate(_joined(answers)),
         interval=_interval(pooled),
+        groups=len(set(pooled.groups)),
+        by_genre=_by_genre(pooled, answers[0].genres),
         artists_known=pooled.artists_known,
         leak=leak,
         facts=facts,
-        history=first.history if len(runs) == 1 else (),
+        history=first.history if len(runs) == 1 and first.in_epochs else (),
         monitored="validation" if first.split["parts"]["valid"] else "test",
         training_seconds=sum(epoch.seconds for run in runs for epoch in run.history),
         folds=tuple(float(own.right.mean()) for own in songs) if len(runs) > 1 else (),
@@ -187,6 +195,8 @@ def evaluate_bundle(path: Path, on: Path, *, on_progress: OnProgress | None = No
         protocol=f"songs of {on.name}",
         metrics=evaluation.evaluate(predictions),
         interval=_interval(songs),
+        groups=len(set(songs.groups)),
+        by_genre=_by_genre(songs, predictions.genres),
         artists_known=songs.artists_known,
         leak="",
         facts={
@@ -266,6 +276,7 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
         # What leaks by slices is said in a warning of its own above.
         opening=[line for line in first_lines(evaluated) if not line.startswith("LEAKING")],
         interval=evaluated.interval,
+        by_genre=evaluated.by_genre,
         certainty=certainty_lines(evaluated),
     )
     atomic.write_text(path / "report.html", page)
@@ -278,8 +289,14 @@ def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
     return {name: [getattr(epoch, name) for epoch in history] for name in names}
 
 
-def _interval(songs: Songs) -> Interval:
-    return bootstrap_interval(songs.right.astype(float), songs.groups)
+def _interval(songs: Songs) -> Interval | None:
+    return share_interval(songs.right.astype(float), songs.groups)
+
+
+def _by_genre(songs: Songs, genres: tuple[str, ...]) -> GenreMeans:
+    names = np.array(genres)
+    answers = names[songs.raw.argmax(axis=1)]
+    return genre_means(names[songs.truth].tolist(), answers.tolist(), songs.groups)
 
 
 def _songs_on(features: Features, described: Description, predictions: Predictions) -> Songs:
@@ -327,16 +344,24 @@ def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
     """Give an evaluation for a JSON file; shares, not percentages."""
     import json
 
-    clean = evaluated.clean
+    clean, by_genre = evaluated.clean, evaluated.by_genre
     return {
         "model": evaluated.model,
         "protocol": evaluated.protocol,
         "leak": evaluated.leak,
         "accuracy_track": evaluated.metrics.track_accuracy,
-        "accuracy_track_interval": [evaluated.interval.low, evaluated.interval.high],
+        "accuracy_track_interval": _ends(evaluated.interval),
+        "balanced_accuracy_track": by_genre.balanced_accuracy,
+        "balanced_accuracy_track_interval": _ends(by_genre.balanced_interval),
+        "macro_f1_track": by_genre.macro_f1,
+        "macro_f1_track_interval": _ends(by_genre.f1_interval),
+        "commonest_genre": {
+            "genre": by_genre.commonest,
+            "accuracy_track": by_genre.commonest_share,
+        },
         "interval": {
-            "level": evaluated.interval.level,
-            "groups": evaluated.interval.groups,
+            "level": LEVEL,
+            "groups": evaluated.groups,
             "artists_known": evaluated.artists_known,
         },
         "accuracy_slice": evaluated.metrics.slice_accuracy,
@@ -347,9 +372,13 @@ def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
             "run": str(clean.path),
             "protocol": clean.protocol,
             "accuracy_track": clean.track_accuracy,
-            "accuracy_track_interval": [clean.interval.low, clean.interval.high],
+            "accuracy_track_interval": _ends(clean.interval),
         },
         "training_seconds": round(evaluated.training_seconds, 1),
         "facts": evaluated.facts,
         **json.loads(evaluated.metrics.to_json()),
     }
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]

@@ -14,7 +14,8 @@ too (there validation would flatter), nor where there is no validation part.
   A perfectly calibrated model shows an ECE above zero, the more so the fewer the songs.
 - *unsure* [2]_: answers below a threshold of confidence are withheld. Of the answers that are given
   (the *coverage*), the share that is wrong is the *risk*. The threshold is the lowest at which the
-  validation songs' risk is at most a stated share.
+  share of wrong answers to validation songs that the calibrated probabilities lead to expect (the
+  mean of 1 - confidence) is at most a stated share; see `choose_threshold`.
 - *out of genre* [3]_: how strange a song is to the network: the mean distance from the five nearest
   training songs, in the space of the last layer before the softmax (or, where most of the network
   was trained on other music, of its embedding), averaged over a song's slices, each number brought
@@ -34,7 +35,7 @@ References
 """
 
 from backbeat.calibration.fitting import fit
-from backbeat.calibration.parameters import Calibration, OutOfGenre, Unsure
+from backbeat.calibration.parameters import MIN_SONGS, Calibration, OutOfGenre, Unsure
 from backbeat.calibration.reliability import (
     Reliability,
     expected_calibration_error,
@@ -42,14 +43,16 @@ from backbeat.calibration.reliability import (
 )
 from backbeat.calibration.selective import RiskCoverage, choose_threshold, risk_coverage
 from backbeat.calibration.strangeness import fit_out_of_genre, strangeness
-from backbeat.calibration.temperature import fit_temperature, with_temperature
+from backbeat.calibration.temperature import at_limit, fit_temperature, with_temperature
 
 __all__ = [
+    "MIN_SONGS",
     "Calibration",
     "OutOfGenre",
     "Reliability",
     "RiskCoverage",
     "Unsure",
+    "at_limit",
     "choose_threshold",
     "expected_calibration_error",
     "fit",

@@ -5,6 +5,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
+MIN_SONGS = 50
+"""What is fitted on fewer validation songs is said to be uncertain."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -21,14 +24,16 @@ class Unsure(_Strict):
         Answers of less confidence are "unsure".
     max_error : float
         The share of wrong answers that it was chosen for.
-    coverage, error : float
-        What share of the validation songs it answers, and what share of those answers is wrong.
+    coverage : float
+        The share of the validation songs that it answers.
+    error : float, optional
+        The share of those answers that is wrong; None where it answers none.
     """
 
     threshold: Share
     max_error: Share
     coverage: Share
-    error: Share
+    error: Share | None
 
 
 class OutOfGenre(_Strict):

@@ -83,7 +83,7 @@ def choose_threshold(
     expected = np.cumsum(1 - falling) / np.arange(1, len(falling) + 1)
     good = np.flatnonzero(expected <= max_error)
     if not good.size:
-        return Unsure(threshold=1.0, max_error=max_error, coverage=0.0, error=0.0)
+        return Unsure(threshold=1.0, max_error=max_error, coverage=0.0, error=None)
     # It only rises, so all up to here are good. Half-way to the next song below, so that the
     # threshold is no song's own confidence.
     below = falling[good[-1] + 1] if good[-1] + 1 < len(falling) else 0.0

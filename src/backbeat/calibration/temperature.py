@@ -6,6 +6,7 @@ import numpy.typing as npt
 from backbeat.evaluation.metrics import log_probabilities, normalised_exponential
 
 _RANGE = (0.05, 20.0)
+_NEAR = 1.01
 
 
 def with_temperature(
@@ -25,6 +26,11 @@ def with_temperature(
         They sum to 1.
     """
     return normalised_exponential(log_probabilities(probabilities) / temperature)
+
+
+def at_limit(temperature: float) -> bool:
+    """Whether a fitted temperature lies at an end of its search range, so that it is no optimum."""
+    return not _RANGE[0] * _NEAR < temperature < _RANGE[1] / _NEAR
 
 
 def fit_temperature(

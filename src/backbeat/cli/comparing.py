@@ -11,6 +11,7 @@ from backbeat.errors import printable
 
 if TYPE_CHECKING:
     from backbeat.audit import Audit
+    from backbeat.comparison import Interval
     from backbeat.duplicates import NearDuplicate
     from backbeat.features import Examples, Features
     from backbeat.jobs import Progress
@@ -172,6 +173,11 @@ def _print_worth(worth: "Worth") -> None:
     )
 
 
+def _with_interval(value: float, interval: "Interval | None") -> str:
+    ends = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval else ""
+    return f"{value:.1%}{ends}"
+
+
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Runs and cross-validations, from train.")],
     figure: Annotated[
@@ -181,13 +187,16 @@ def compare(
 ) -> None:
     """Say which of several models is better, and whether that can be told at all.
 
-    Accuracy of songs with a 95 % interval, drawing whole artists; McNemar's test and, over folds or
+    Accuracy of songs, balanced accuracy and macro-F1 with 95 % intervals by whole artists (none for
+    fewer than five); McNemar's test and, over folds or
     seeds, the corrected resampled t; Holm's correction over all pairs. Runs of one model on several
     folds or with several seeds are its trials.
     """
     from dataclasses import asdict
 
+    from backbeat.comparison import MIN_GROUPS
     from backbeat.contenders import compare_runs
+    from backbeat.headlines import span
 
     compared, leaks = compare_runs(runs)
     if figure:
@@ -201,14 +210,25 @@ def compare(
         (
             score.name,
             f"{score.accuracy:.1%}",
-            f"{100 * score.interval.low:.1f} to {100 * score.interval.high:.1f}",
+            span(score.interval),
+            _with_interval(score.by_genre.balanced_accuracy, score.by_genre.balanced_interval),
+            _with_interval(score.by_genre.macro_f1, score.by_genre.f1_interval),
             ", ".join(f"{trial:.1%}" for trial in score.trials) if len(score.trials) > 1 else "",
         )
         for score in compared.scores
     ]
-    title = f"{compared.songs:,} songs, drawn by {compared.groups:,} artists (or songs alone)"
-    table(title, ("model", "songs right", "95 % interval", "trials"), rows)
-    say("")
+    title = f"{compared.songs:,} songs by {compared.groups:,} artists (or songs of unknown ones)"
+    columns = ("model", "songs right", "95 % interval", "balanced accuracy", "macro-F1", "trials")
+    table(title, columns, rows)
+    if compared.groups < MIN_GROUPS:
+        say(f"Fewer than {MIN_GROUPS} artists: no 95 % interval can be given.")
+    elif not compared.scores[0].by_genre.balanced_interval:
+        say("A genre has songs of one artist only: its mean with others has no 95 % interval.")
+    common = compared.scores[0].by_genre
+    say(
+        f"Always answering {common.commonest}, the most frequent genre, gets "
+        f"{common.commonest_share:.1%} of songs.\n"
+    )
     for pair in compared.pairs:
         say(pair.sentence)
         t = pair.resampled_t

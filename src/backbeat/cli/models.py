@@ -205,7 +205,7 @@ def evaluate(
     _print_scores(evaluated)
     if report and run is not None:
         say(f"\nReport: {report}\nFigures: {run / 'figures'}")
-        if evaluated.history:
+        if (run / "model.backbeat").exists():
             say(f"Bundle: {run / 'model.backbeat'}")
 
 

@@ -8,7 +8,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.comparison.intervals import Interval, bootstrap_interval
+from backbeat.comparison.intervals import (
+    MIN_GROUPS,
+    GenreMeans,
+    Interval,
+    difference_interval,
+    genre_means,
+    share_interval,
+)
 from backbeat.comparison.significance import (
     McNemar,
     ResampledT,
@@ -30,8 +37,8 @@ class Trial:
     ----------
     key : str
         Names the test part (the split's hash) and, of several trials on it, which.
-    tracks : tuple of str, length n
-    right : ndarray of bool, shape (n,)
+    tracks, truth, answers : tuple of str, length n
+        Names of the songs, their genres, and the genres that the model answers with.
     groups : tuple of str, length n
         Artists, or the tracks themselves.
     test_to_train : float
@@ -40,9 +47,15 @@ class Trial:
 
     key: str
     tracks: tuple[str, ...]
-    right: npt.NDArray[np.bool_]
+    truth: tuple[str, ...]
+    answers: tuple[str, ...]
     groups: tuple[str, ...]
     test_to_train: float
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each answer is correct, shape (n,)."""
+        return np.asarray(np.array(self.truth) == np.array(self.answers))
 
     @property
     def accuracy(self) -> float:
@@ -60,12 +73,13 @@ class Contender:
 
 @dataclass(frozen=True)
 class Score:
-    """The accuracy of one contender over all songs, and of each of its trials."""
+    """The accuracy of one contender over all songs, of each of its trials, and by genres."""
 
     name: str
     accuracy: float
-    interval: Interval
+    interval: Interval | None
     trials: tuple[float, ...]
+    by_genre: GenreMeans
 
 
 @dataclass(frozen=True)
@@ -77,8 +91,8 @@ class Pair:
     first, second : str
     difference : float
         Of their accuracies; not negative.
-    interval : Interval
-        Of the difference, by artists.
+    interval : Interval or None
+        Of the difference, by artists; None for fewer than five.
     mcnemar : McNemar
     p : float
         McNemar's, after Holm's correction over all pairs.
@@ -93,7 +107,7 @@ class Pair:
     first: str
     second: str
     difference: float
-    interval: Interval
+    interval: Interval | None
     mcnemar: McNemar
     p: float
     resampled_t: ResampledT | None
@@ -140,8 +154,9 @@ def compare(contenders: Sequence[Contender]) -> Comparison:
         Score(
             contender.name,
             float(by_song[contender.name].mean()),
-            bootstrap_interval(by_song[contender.name], groups),
+            share_interval(by_song[contender.name], groups),
             tuple(trial.accuracy for trial in contender.trials),
+            _by_genre(contender),
         )
         for contender in contenders
     ]
@@ -170,11 +185,11 @@ def _pair(
     p: float,
     pairs: int,
 ) -> Pair:
-    interval = bootstrap_interval(differences, groups)
+    interval = difference_interval(differences, groups)
     by_trial = [a.accuracy - b.accuracy for a, b in zip(first.trials, second.trials, strict=True)]
     ratio = float(np.mean([trial.test_to_train for trial in first.trials]))
     resampled = corrected_resampled_t(np.array(by_trial), ratio)
-    better = p < SIGNIFICANT and interval.low > 0
+    better = interval is not None and p < SIGNIFICANT and interval.low > 0
     difference = float(differences.mean())
     return Pair(
         first=first.name,
@@ -195,13 +210,15 @@ def _sentence(
     first: str,
     second: str,
     difference: float,
-    interval: Interval,
+    interval: Interval | None,
     p: float,
     pairs: int,
     songs: int,
     better: bool,
 ) -> str:
-    span = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    span = f"no interval with fewer than {MIN_GROUPS} artists"
+    if interval:
+        span = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
     tested = f"McNemar {_p(p)}" + (
         f" after Holm's correction over {pairs} pairs" if pairs > 1 else ""
     )
@@ -224,6 +241,14 @@ def _by_song(contender: Contender) -> Floats:
     right = np.concatenate([trial.right for trial in contender.trials])
     _, song = np.unique(tracks, return_inverse=True)
     return np.asarray(np.bincount(song, weights=right) / np.bincount(song), np.float64)
+
+
+def _by_genre(contender: Contender) -> GenreMeans:
+    return genre_means(
+        [genre for trial in contender.trials for genre in trial.truth],
+        [genre for trial in contender.trials for genre in trial.answers],
+        [group for trial in contender.trials for group in trial.groups],
+    )
 
 
 def _first_answers(contender: Contender) -> npt.NDArray[np.bool_]:

@@ -61,7 +61,7 @@ def _risk(axes: Axes, measured: "Certainty") -> None:
         linestyle=(0, (4, 3)),
         label=f'aim of "unsure": {measured.max_error:.0%}',
     )
-    if measured.answered:
+    if measured.error is not None:
         axes.scatter(
             100 * measured.coverage,
             100 * measured.error,

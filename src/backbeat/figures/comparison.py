@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from backbeat.comparison import MIN_GROUPS
 from backbeat.figures.style import BLUE, FAINT, INK, LIGHT_BLUE, WARNING, new_figure, styled
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
     figure = new_figure(8.5, 1.5 + 0.42 * len(scores) + (0.25 if leak else 0))
     axes = figure.subplots()
     for row, score in enumerate(scores):
-        low, high = 100 * score.interval.low, 100 * score.interval.high
-        axes.plot([low, high], [row, row], color=LIGHT_BLUE, linewidth=5, solid_capstyle="round")
+        if score.interval:
+            ends = [100 * score.interval.low, 100 * score.interval.high]
+            axes.plot(ends, [row, row], color=LIGHT_BLUE, linewidth=5, solid_capstyle="round")
         if len(score.trials) > 1:
             trials = [100 * trial for trial in score.trials]
             axes.scatter(trials, [row] * len(trials), s=10, color=FAINT, zorder=3)
@@ -48,7 +50,14 @@ def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
         )
     axes.set_yticks(range(len(scores)), labels=[score.name for score in scores])
     axes.set_ylim(len(scores) - 0.5, -0.75)
-    axes.set_xlabel(f"songs answered rightly (%), 95 % interval; {compared.songs:,} songs")
+    axes.axvline(
+        100 * scores[0].by_genre.commonest_share, color=FAINT, linewidth=1, linestyle=(0, (4, 3))
+    )
+    sure = "95 % interval" if scores[0].interval else f"no interval: under {MIN_GROUPS} artists"
+    axes.set_xlabel(
+        f"songs correct (%), {sure}; {compared.songs:,} songs; "
+        f"dashed: always {scores[0].by_genre.commonest}"
+    )
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
