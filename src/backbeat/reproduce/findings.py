@@ -125,9 +125,12 @@ def layers_help(results: Results) -> Finding:
     ours = sum(_accuracy(results, b) > _accuracy(results, a) for a, b in pairs)
     theirs = sum(paper.ROWS[b].accuracy > paper.ROWS[a].accuracy for a, b in steps)
     enough = len(pairs) >= _ENOUGH * len(steps)
+    key, statement = "layers-help", "Building a deeper network usually raises the accuracy"
+    if not pairs:
+        return Finding(key, statement, None, ("Needs models that differ by added layers only.",))
     return Finding(
-        "layers-help",
-        "Building a deeper network usually raises the accuracy",
+        key,
+        statement,
         ours > len(pairs) / 2 if enough else None,
         (
             f"Of {len(pairs)} steps that only add layers {ours} raised it; in the paper "
