@@ -159,8 +159,12 @@ def difference_interval(
     ----------
     values : ndarray of float, shape (n,)
         A difference from -1 to 1 for each song.
-    groups, level, resamples, seed
-        As for `share_interval`.
+    groups : sequence of str, length n
+        Songs of one group are not independent.
+    level : float
+        Share of intervals that hold the truth: 0.95 for one of 95 %.
+    resamples, seed : int
+        Of the bootstrap.
 
     Returns
     -------
@@ -193,7 +197,7 @@ def genre_means(
     truth, answers, groups : sequence of str, length n
         Each song's genre, the answer, and its group. A song may be there several times.
     level : float
-        As for `share_interval`.
+        Share of intervals that hold the truth: 0.95 for one of 95 %.
 
     Returns
     -------
