@@ -252,6 +252,15 @@ def test_several_genres_are_a_list(library, settings):
     assert len(library.album_genres) == 1
 
 
+def test_spellings_of_an_albums_genre_count_together(library, settings):
+    items = list(library.helper.lib.items())
+    for item, genres in zip(items, ([], ["trip hop"], ["Trip-Hop"]), strict=True):
+        item.genres = genres
+        item.store()
+    library.run(write=False, **settings)
+    assert library.album_genres == ["trip hop"]
+
+
 def test_unsure_songs_and_bad_files_are_left_alone(library, unsure, caplog):
     library.songs[1].write_bytes(b"no song any more")
     before = contents(library.songs)

@@ -14,7 +14,13 @@ from backbeat.check import check_collection, excluded
 from backbeat.collection import Tags, Track, read_collection, read_tags
 from backbeat.engine import InlineExecutor, open_executor
 from backbeat.errors import BackbeatError
-from backbeat.genres import GTZAN_GENRES, normalise_genre
+from backbeat.genres import (
+    GTZAN_GENRES,
+    find_genre,
+    genre_key,
+    gtzan_spelling,
+    merge_spellings,
+)
 from sounds import GTZAN, cut, music, need_gtzan, write
 
 
@@ -35,23 +41,39 @@ def error_of(path):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["Hip-Hop", "hip hop", "Hip_Hop", "HIPHOP", " hiphop ", "hip-hop"])
-def test_hiphop_in_every_spelling(name):
-    assert normalise_genre(name) == "hiphop"
+@pytest.mark.parametrize(
+    ("names", "key"),
+    [
+        (["Hip-Hop", "hip hop", "Hip_Hop", "HIPHOP", " hiphop ", "hip\u2010hop"], "hiphop"),
+        (["Trip Hop", "trip-hop", "TRIPHOP", "trip\u00a0hop"], "triphop"),
+        (["Cafe\u0301", "caf\u00e9", "CAF\u00c9"], "caf\u00e9"),
+        (["Drum & Bass", "drum&bass"], "drum&bass"),
+        (["hip-hop/rap"], "hiphop/rap"),
+        (["-"], "-"),
+        (["- -"], "- -"),
+    ],
+)
+def test_spellings_of_one_genre(names, key):
+    assert {genre_key(name) for name in names} == {key}
+    assert find_genre(names[0], ["other", *names[::-1]]) == len(names)
+    assert find_genre(names[0], ["other", names[-1]]) == 1
+    assert find_genre(names[0], ["other"]) is None
 
 
-@pytest.mark.parametrize("name", ["Drum & Bass", "hip-hop/rap", "R&B", "Trip-Hop", "Ünïcode"])
-def test_other_genres_stay_as_written(name):
-    assert normalise_genre(f"  {name} ") == name
+@given(st.lists(st.text(alphabet="aA- _Bé&", max_size=4)))
+def test_merged_spellings(names):
+    shown = merge_spellings(names)
+    assert set(shown) == set(names)
+    for name in names:
+        alike = [other for other in names if genre_key(other) == genre_key(name)]
+        assert shown[name] == max(alike, key=lambda one: (alike.count(one), -alike.index(one)))
+        assert genre_key(genre_key(name)) == genre_key(name)
 
 
-def test_two_ways_to_write_a_letter_are_one_genre():
-    assert normalise_genre("Cafe\u0301") == normalise_genre("Caf\u00e9") == "Caf\u00e9"
-
-
-@given(st.text())
-def test_normalising_twice_changes_nothing(name):
-    assert normalise_genre(normalise_genre(name)) == normalise_genre(name)
+@pytest.mark.parametrize("genre", GTZAN_GENRES)
+def test_gtzans_genres_in_its_spelling(genre):
+    assert gtzan_spelling(genre.title()) == gtzan_spelling(f"{genre[:3]} {genre[3:]}") == genre
+    assert gtzan_spelling(f"{genre.title()} Rock") == f"{genre.title()} Rock"
 
 
 def test_folder(tmp_path):
@@ -60,10 +82,10 @@ def test_folder(tmp_path):
     collection = read_collection(tmp_path)
     assert collection.kind == "folder"
     assert collection.root == tmp_path
-    assert collection.genres == ("Techno", "hiphop")
+    assert collection.genres == ("Hip-Hop", "Techno")
     assert collection.tracks == (
-        Track("Hip-Hop/a.Mp3", tmp_path, "hiphop"),
-        Track("Hip-Hop/b.WAV", tmp_path, "hiphop"),
+        Track("Hip-Hop/a.Mp3", tmp_path, "Hip-Hop"),
+        Track("Hip-Hop/b.WAV", tmp_path, "Hip-Hop"),
         Track("Techno/x/y/z.flac", tmp_path, "Techno"),
     )
     assert collection.ignored == 2  # cover.jpg and readme.txt
@@ -71,9 +93,16 @@ def test_folder(tmp_path):
 
 def test_two_spellings_are_one_genre(tmp_path):
     touch(tmp_path, "Hip-Hop/a.mp3", "hiphop/a.mp3", "one/a.mp3")
+    touch(tmp_path, "trip hop/a.mp3", "trip-hop/a.mp3", "trip-hop/b.mp3")
     collection = read_collection(tmp_path)
-    assert collection.genres == ("hiphop", "one")
-    assert names(collection) == ["Hip-Hop/a.mp3", "hiphop/a.mp3", "one/a.mp3"]
+    assert [(track.name, track.genre) for track in collection.tracks] == [
+        ("Hip-Hop/a.mp3", "Hip-Hop"),
+        ("hiphop/a.mp3", "Hip-Hop"),
+        ("one/a.mp3", "one"),
+        ("trip hop/a.mp3", "trip-hop"),
+        ("trip-hop/a.mp3", "trip-hop"),
+        ("trip-hop/b.mp3", "trip-hop"),
+    ]
 
 
 def test_one_genre_is_a_collection(tmp_path):
@@ -158,8 +187,68 @@ def test_table(tmp_path, delimiter, encoding, end):
     assert (collection.kind, collection.root) == ("csv", path)
     assert collection.tracks == (
         Track("a.wav", tmp_path, "pop"),
-        Track("b/x.mp3", tmp_path, "hiphop", "Ünal", "LP"),
+        Track("b/x.mp3", tmp_path, "Hip-Hop", "Ünal", "LP"),
     )
+
+
+SEVERAL = """path,genre
+a.wav,Synth-Pop
+b.wav,rock;dance
+c.wav,Synth Pop|synthpop
+d.wav, ; Synth pop ;
+e.wav,Dance | Rock
+f.wav,"R&B/Soul"
+g.wav,"Folk, World, & Country"
+h.wav,Funk / Soul
+i.wav,Synth Pop
+"""
+OTHERS = {"f.wav": "R&B/Soul", "g.wav": "Folk, World, & Country", "h.wav": "Funk / Soul"}
+
+
+@pytest.mark.parametrize("several", [None, "first", "skip"])
+def test_cells_with_several_genres(tmp_path, several):
+    path = table(tmp_path, SEVERAL, *(f"{letter}.wav" for letter in "abcdefghi"))
+    collection = read_collection(path, several=several)
+    assert collection.several == 2
+    shown = {"a.wav": "Synth Pop", "c.wav": "Synth Pop", "d.wav": "Synth Pop", "i.wav": "Synth Pop"}
+    if several != "skip":
+        shown |= {"b.wav": "rock", "e.wav": "Dance"}
+    assert {track.name: track.genre for track in collection.tracks} == shown | OTHERS
+
+
+def test_a_table_of_songs_with_several_genres_only(tmp_path):
+    path = table(tmp_path, "path,genre\na.wav,x;y\n", "a.wav")
+    with pytest.raises(BackbeatError, match=r"each song has several genres; --several first"):
+        read_collection(path, several="skip")
+    again = table(tmp_path, "path,genre\na.wav,x;y\na.wav,x\n", name="twice.csv")
+    with pytest.raises(BackbeatError, match=r"line 3: a\.wav is on line 2 already"):
+        read_collection(again, several="skip")
+    assert "no genre for a.wav" in error_of(table(tmp_path, "path,genre\na.wav, ; \n"))
+
+
+def test_several_needs_a_table(tmp_path):
+    touch(tmp_path, "rock;dance/a.mp3")
+    assert read_collection(tmp_path).genres == ("rock;dance",)
+    with pytest.raises(BackbeatError, match="--several skip needs a table; in a folder each song"):
+        read_collection(tmp_path, several="skip")
+
+
+@pytest.mark.parametrize("verb", ["check", "prepare"])
+def test_verbs_print_how_many_songs_have_several_genres(tmp_path, cli, verb):
+    for name in ("a", "b", "c"):
+        write(tmp_path / f"{name}.wav", music(3.5, seed=ord(name)))
+    path = table(tmp_path, "path,genre\na.wav,rock;dance\nb.wav,Rock\nc.wav,dance\n")
+    one = table(tmp_path, "path,genre\nb.wav,Rock\nc.wav,dance\n", name="one.csv")
+
+    def printed(number, table, *several):
+        more = () if verb == "check" else ("-o", tmp_path / number, "--frontend", "musicnn")
+        return cli(verb, table, "--workers", 1, *more, *several)[1]
+
+    assert "with several genres: 1 of 3 songs; they are left out\n" in printed(
+        "1", path, "--several", "skip"
+    )
+    assert "with several genres: 1 of 3 songs; their first is used (--sev" in printed("2", path)
+    assert "several" not in printed("3", one)
 
 
 def test_absolute_and_quoted_paths(tmp_path):

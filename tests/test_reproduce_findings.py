@@ -113,6 +113,18 @@ def test_worst_genre_must_be_there(tmp_path):
     assert finding.holds is None and "no classical, no metal" in finding.evidence[0]
 
 
+def test_genres_in_another_spelling_are_the_papers(tmp_path):
+    spelt = ("Blues", "Classical", "Country", "Disco", "Hip-Hop", *("Jazz", "METAL", "Pop"))
+    made_run(tmp_path, "cnn_03.8", 0.7, genres=(*spelt, "Reggae", "rock"))
+    results = read_results(tmp_path)
+    assert results.papers_genres
+    assert "collection has no" not in findings.classical_and_metal_best(results).evidence[0]
+    made_run(tmp_path / "three", "cnn_03.8", 0.7, genres=("Classical", "METAL", "Folk"))
+    results = read_results(tmp_path / "three")
+    assert (results.papers_genres, results.genres) == (False, ("Classical", "METAL", "Folk"))
+    assert "collection has no" not in findings.classical_and_metal_best(results).evidence[0]
+
+
 def test_order_against_the_paper_does_not_hold_when_reversed(tmp_path):
     changed = {name: 1 - row.accuracy / 100 for name, row in paper.ROWS.items()}
     results = read_results(made_all(tmp_path, changed=changed))

@@ -87,7 +87,7 @@ def test_genres_are_found_by_name_not_by_number(run, tmp_path):
         tmp_path,
         X=x[rows],
         y=y[rows] - 1,
-        genres=np.array(GENRES[1:]),
+        genres=np.array([name.title() for name in GENRES[1:]]),  # and spells them otherwise
         names=np.array([f"new {row}" for row in rows]),
         artists=None,
     )

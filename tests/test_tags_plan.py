@@ -91,7 +91,7 @@ def test_failures_go_through_and_answers_are_drawn_as_needed():
     assert len(list(decisions)) == 2
 
 
-GENRES = st.lists(st.sampled_from(["Rock", "rock", "hip-hop", "Hip Hop", "Ska", "ska "]))
+GENRES = st.lists(st.sampled_from(["Rock", "rock", "hip-hop", "Hip Hop", "Ska", "ska ", "s-ka"]))
 
 
 @given(GENRES, GENRES)

@@ -91,11 +91,11 @@ class CheckReport:
         -------
         dict
             ``root`` (str), ``kind`` ("folder", "csv" or "gtzan"); ``tracks``, ``usable``,
-            ``unusable``, ``suspicious`` and ``ignored`` (counts of files), ``seconds`` (of usable
-            ones); ``artists``: ``known`` and ``unknown`` (counts of tracks) and ``different`` (the
-            number of artists); ``genres``: a list of objects with the fields of `GenreCount`;
-            ``findings``: a list of objects with the fields of `FileFinding`. All text as
-            `backbeat.cells.escaped` gives it.
+            ``unusable``, ``suspicious`` and ``ignored`` (counts of files), ``several`` (songs that
+            the table gives several genres), ``seconds`` (of usable ones); ``artists``: ``known``
+            and ``unknown`` (counts of tracks) and ``different`` (the number of artists);
+            ``genres``: a list of objects with the fields of `GenreCount`; ``findings``: a list of
+            objects with the fields of `FileFinding`. All text as `backbeat.cells.escaped` gives it.
         """
         artists = [track.artist for track in self.collection.tracks if track.artist]
         total = len(self.collection.tracks)
@@ -107,6 +107,7 @@ class CheckReport:
             "unusable": sum(genre.unusable for genre in self.genres),
             "suspicious": sum(genre.suspicious for genre in self.genres),
             "ignored": self.collection.ignored,
+            "several": self.collection.several,
             "seconds": sum(genre.seconds for genre in self.genres),
             "artists": {
                 "known": len(artists),

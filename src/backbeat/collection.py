@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +22,15 @@ from backbeat.cells import exactly
 from backbeat.documents import read_bytes
 from backbeat.errors import BackbeatError, printable
 from backbeat.folders import identity, is_folder, natural
-from backbeat.genres import normalise_genre
+from backbeat.genres import clean_genre, genre_key, gtzan_spelling, merge_spellings
 
-__all__ = ["Collection", "Tags", "Track", "read_collection", "read_tags"]
+__all__ = ["Collection", "Several", "Tags", "Track", "read_collection", "read_tags"]
+
+Several = Literal["first", "skip"]
+
+# Not "/", "," or "&": genres such as "R&B/Soul", "Funk / Soul" and "Folk, World, & Country" hold
+# them.
+_BETWEEN_GENRES = re.compile("[;|]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Track:
     folder : Path
         What the name is to be looked up in: the collection's folder, or its table's.
     genre : str
-        Its label.
+        Its label, in the commonest of the collection's spellings.
     artist, album, title : str
         Empty if not known.
     """
@@ -70,12 +77,15 @@ class Collection:
         Sorted by name as people count, "2" before "10".
     ignored : int
         The number of files passed over since they are not audio by their suffix.
+    several : int
+        The number of songs of a table that it gives several genres.
     """
 
     root: Path
     kind: Literal["folder", "csv", "gtzan"]
     tracks: tuple[Track, ...]
     ignored: int = 0
+    several: int = 0
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -83,8 +93,12 @@ class Collection:
         return tuple(sorted({track.genre for track in self.tracks}))
 
 
-def read_collection(path: Path) -> Collection:
+def read_collection(path: Path, *, several: Several | None = None) -> Collection:
     """Read a labelled collection.
+
+    Genres keep their spelling. Names that differ only in letter case, hyphens or blanks are one
+    genre, in the spelling of most of its songs; of equally common ones the song whose name comes
+    first decides.
 
     Parameters
     ----------
@@ -92,7 +106,10 @@ def read_collection(path: Path) -> Collection:
         A folder with a sub-folder for each genre (songs may lie deeper in it), a folder of a copy
         of GTZAN in any known layout, or a table with a row for each song: columns ``path`` and
         ``genre``, and if wanted ``artist``, ``album`` and ``title``; separated by commas,
-        semicolons or tabs; paths relative to the table's folder.
+        semicolons or tabs; paths relative to the table's folder. A cell of several genres divides
+        them by ``;`` or ``|``.
+    several : {"first", "skip"}, optional
+        What becomes of a song with several genres: it has the first (the default), or is left out.
 
     Returns
     -------
@@ -101,12 +118,17 @@ def read_collection(path: Path) -> Collection:
     Raises
     ------
     BackbeatError
-        If it is neither, or something in it needs mending.
+        If it is neither, something in it needs mending, or `several` is given of a folder.
     """
     if path.is_dir():
+        if several:
+            raise BackbeatError(
+                f"{printable(path)}: --several {several} needs a table; in a folder each song "
+                "has one genre"
+            )
         return _read_folder(gtzan.find_genres(path) or path)
     if path.is_file():
-        return _read_table(path)
+        return _read_table(path, several or "first")
     raise BackbeatError(f"{printable(path)}: no such folder or table")
 
 
@@ -184,13 +206,22 @@ def _read_folder(root: Path) -> Collection:
                 f"{printable(folder.path)}: no audio in this genre's folder; put songs in it, or"
                 " move it away"
             )
-        genre = normalise_genre(folder.name)
+        genre = clean_genre(folder.name)
         tracks += [Track(name, root, genre) for name in names]
         ignored += others
     tracks.sort(key=lambda track: natural(track.name))
     if _is_gtzan(tracks):
-        return Collection(root, "gtzan", tuple(map(_with_index, tracks)), ignored)
-    return Collection(root, "folder", tuple(tracks), ignored)
+        return Collection(root, "gtzan", tuple(map(_with_index, _merged(tracks))), ignored)
+    return Collection(root, "folder", _merged(tracks), ignored)
+
+
+def _merged(tracks: Sequence[Track]) -> tuple[Track, ...]:
+    """Give all songs of a genre one spelling of it; `tracks` are in order."""
+    shown = merge_spellings(track.genre for track in tracks)
+    return tuple(
+        track if shown[track.genre] == track.genre else replace(track, genre=shown[track.genre])
+        for track in tracks
+    )
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -242,21 +273,26 @@ def _is_audio(name: str) -> bool:
 
 def _is_gtzan(tracks: list[Track]) -> bool:
     """Say whether most files are named as GTZAN's, in the folder of their genre."""
-    identities = ((gtzan.track_id(track.name), track.genre) for track in tracks)
+    identities = ((gtzan.track_id(track.name), genre_key(track.genre)) for track in tracks)
     known = sum(1 for identity, genre in identities if identity and identity.startswith(genre))
     return known * 2 > len(tracks)
 
 
 def _with_index(track: Track) -> Track:
-    """Fill in artist and title from GTZAN's index."""
+    """Fill in artist and title from GTZAN's index, and take its spelling of the genre."""
     identity = gtzan.track_id(track.name) or ""
-    return replace(track, artist=gtzan.artist_of(identity), title=gtzan.title_of(identity))
+    return replace(
+        track,
+        genre=gtzan_spelling(track.genre),
+        artist=gtzan.artist_of(identity),
+        title=gtzan.title_of(identity),
+    )
 
 
 # --- Tables
 
 
-def _read_table(path: Path) -> Collection:
+def _read_table(path: Path, several: Several) -> Collection:
     """Read a CSV of paths and genres."""
     shown = printable(path)
     try:
@@ -275,14 +311,21 @@ def _read_table(path: Path) -> Collection:
     columns = _columns(next(rows, (1, []))[1], shown)
     tracks: dict[str, Track] = {}
     seen: dict[str, int] = {}
+    with_several = 0
     for line, row in rows:
-        track = _table_track(row, columns, path.parent, f"{shown}, line {line}")
-        if track.name in tracks:
+        track, more = _table_track(row, columns, path.parent, f"{shown}, line {line}")
+        if track.name in seen:
             first = f"line {seen[track.name]}"
             raise BackbeatError(f"{shown}, line {line}: {_short(track.name)} is on {first} already")
-        tracks[track.name], seen[track.name] = track, line
+        seen[track.name] = line
+        with_several += more
+        if not (more and several == "skip"):
+            tracks[track.name] = track
+    if seen and not tracks:
+        raise BackbeatError(f"{shown}: each song has several genres; --several first keeps them")
     _require_files(tracks, seen, shown)
-    return Collection(path, "csv", tuple(tracks[name] for name in sorted(tracks, key=natural)))
+    merged = _merged([tracks[name] for name in sorted(tracks, key=natural)])
+    return Collection(path, "csv", merged, several=with_several)
 
 
 def _rows(reader: Any, shown: str) -> Iterator[tuple[int, list[str]]]:
@@ -308,22 +351,26 @@ def _columns(header: list[str], shown: str) -> dict[str, int]:
     return {name: names.index(name) for name in reversed(names)}
 
 
-def _table_track(row: list[str], columns: dict[str, int], folder: Path, where: str) -> Track:
-    """Make a row a track."""
+def _table_track(
+    row: list[str], columns: dict[str, int], folder: Path, where: str
+) -> tuple[Track, bool]:
+    """Make a row a track of its first genre, and say whether it has more."""
 
     def cell(name: str) -> str:
         place = columns.get(name, len(row))
         return row[place].strip() if place < len(row) else ""
 
-    name, genre = cell("path"), exactly(cell("genre"))
+    name = cell("path")
+    genres = [clean_genre(part) for part in _BETWEEN_GENRES.split(exactly(cell("genre")))]
+    genres = [genre for genre in genres if genre]
     if (meant := exactly(name)) != name and not os.path.exists(folder / name):  # noqa: PTH110
         name = meant  # of a table that backbeat wrote
     if not name:
         raise BackbeatError(f"{where}: no path")
-    if not genre:
+    if not genres:
         raise BackbeatError(f"{where}: no genre for {_short(name)}")
     others = {key: _clean(exactly(cell(key))) for key in ("artist", "album", "title")}
-    return Track(name, folder, normalise_genre(genre), **others)
+    return Track(name, folder, genres[0], **others), len(set(map(genre_key, genres))) > 1
 
 
 def _short(name: str) -> str:

@@ -1,6 +1,11 @@
-"""Genre names as people write them: folders called ``Hip-Hop`` and ``hip hop`` mean one genre."""
+"""Genre names as people write them: ``Hip-Hop`` and ``hip hop`` mean one genre.
+
+A name is kept as it was written; two names are compared by their `genre_key`.
+"""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 GTZAN_GENRES = (
     *("blues", "classical", "country", "disco", "hiphop"),
@@ -9,8 +14,13 @@ GTZAN_GENRES = (
 """The ten genres of GTZAN (Tzanetakis and Cook, 2002), in its spelling and order."""
 
 
-def normalise_genre(name: str) -> str:
-    """Give a genre's name in the one spelling used throughout.
+def clean_genre(name: str) -> str:
+    """Give a name without outer white space, and its letters in one way (NFC)."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def genre_key(name: str) -> str:
+    """Give what all spellings of a genre have in common.
 
     Parameters
     ----------
@@ -20,15 +30,62 @@ def normalise_genre(name: str) -> str:
     Returns
     -------
     str
-        GTZAN's spelling for GTZAN's genres, whatever the letter case, spaces, hyphens and
-        underscores (``Hip-Hop`` gives ``hiphop``). Other names stay as written, but for outer white
-        space and Unicode's ways to write one letter (NFC).
+        The name without letter case, blanks, hyphens, dashes and underscores. Of GTZAN's genres
+        this is GTZAN's own spelling.
 
     Examples
     --------
-    >>> normalise_genre("Hip_Hop"), normalise_genre(" Drum & Bass ")
-    ('hiphop', 'Drum & Bass')
+    >>> genre_key("Hip_Hop"), genre_key("hip hop"), genre_key(" R&B ")
+    ('hiphop', 'hiphop', 'r&b')
     """
-    name = unicodedata.normalize("NFC", name).strip()
-    bare = "".join(sign for sign in name.casefold() if sign not in " -_")
-    return bare if bare in GTZAN_GENRES else name
+    folded = unicodedata.normalize("NFC", clean_genre(name).casefold())
+    bare = "".join(sign for sign in folded if not (sign.isspace() or _is_hyphen(sign)))
+    return bare or folded
+
+
+def _is_hyphen(sign: str) -> bool:
+    return sign == "_" or unicodedata.category(sign) == "Pd"
+
+
+def merge_spellings(names: Iterable[str]) -> dict[str, str]:
+    """Choose which spelling of each genre is shown.
+
+    Parameters
+    ----------
+    names : iterable of str
+        One for each song.
+
+    Returns
+    -------
+    dict of str to str
+        Each spelling to the commonest spelling of its genre; of equally common ones to the first.
+
+    Examples
+    --------
+    >>> merge_spellings(["hip hop", "Hip-Hop", "Polka", "Hip-Hop"])
+    {'hip hop': 'Hip-Hop', 'Hip-Hop': 'Hip-Hop', 'Polka': 'Polka'}
+    """
+    counts = Counter(names)
+    shown: dict[str, str] = {}
+    for name, _ in counts.most_common():  # equal counts stay in the order of their first song
+        shown.setdefault(genre_key(name), name)
+    return {name: shown[genre_key(name)] for name in counts}
+
+
+def find_genre(name: str, genres: Sequence[str]) -> int | None:
+    """Find a genre among others, in whatever spelling.
+
+    Returns
+    -------
+    int or None
+        Its place in `genres`: of the same spelling if that is there; None if no spelling is.
+    """
+    if name in genres:
+        return genres.index(name)
+    return next((n for n, one in enumerate(genres) if genre_key(one) == genre_key(name)), None)
+
+
+def gtzan_spelling(name: str) -> str:
+    """Give one of GTZAN's genres in GTZAN's spelling, any other name as it is."""
+    key = genre_key(name)
+    return key if key in GTZAN_GENRES else name

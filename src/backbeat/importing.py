@@ -34,7 +34,7 @@ from backbeat.features import (
     write_table,
 )
 from backbeat.frontend import FrontEnd, LogMel, Mfcc
-from backbeat.genres import normalise_genre
+from backbeat.genres import clean_genre, genre_key, merge_spellings
 
 _REQUIRED = ("X", "names", "y", "genres")
 _TRACKS_IN_A_CHUNK = 32
@@ -90,9 +90,11 @@ def import_features(
     artists = _artists(source, fields.get("artists"), names)
     if len(array) != n:
         raise BackbeatError(f"{source}: X holds {len(array)} tracks and names {n}")
+    labelled = [genres[label] for label in labels]
+    shown = merge_spellings([*genres, *labelled])  # genres without tracks, too
     table = TrackTable(
         name=names,
-        genre=tuple(genres[label] for label in labels),
+        genre=tuple(shown[genre] for genre in labelled),
         artist=artists,
         album=("",) * n,
         seconds=np.full(n, front.window_samples / front.sample_rate),
@@ -103,7 +105,7 @@ def import_features(
     )
     attributes = {
         "frontend": front.model_dump(),
-        "genres": sorted(genres),
+        "genres": sorted(set(shown.values())),
         "fingerprint": hashlib.blake2b("".join(table.digest).encode(), digest_size=16).hexdigest(),
         "imported_from": source.name,
     }
@@ -249,13 +251,9 @@ def _strings(
 
 
 def _genres(source: Path, values: npt.NDArray[Any]) -> tuple[str, ...]:
-    genres = tuple(
-        normalise_genre(name) for name in _strings(source, "genres", values, unique=True)
-    )
-    if len(set(genres)) != len(genres):
-        raise BackbeatError(f"{source}: genres holds two spellings of one genre")
-    if len(genres) < 2:
-        raise BackbeatError(f"{source}: genres holds {len(genres)}; a classifier needs two")
+    genres = tuple(map(clean_genre, _strings(source, "genres", values, unique=True)))
+    if (different := len(set(map(genre_key, genres)))) < 2:
+        raise BackbeatError(f"{source}: genres holds {different}; a classifier needs two")
     return genres
 
 

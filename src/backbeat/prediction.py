@@ -13,6 +13,7 @@ from backbeat.evaluation import Predictions
 from backbeat.features import Examples, Features, spread
 from backbeat.finishing import Answering
 from backbeat.frontend import LogMel, as_input
+from backbeat.genres import find_genre
 
 OnProgress = Callable[[int, int], None]
 
@@ -56,8 +57,8 @@ def predict(
             f"{features.path}: made with another front-end than {run} was trained on; prepare the "
             f"collection with --frontend {described.frontend.name}"
         )
-    unknown = sorted(set(features.genres) - set(described.genres))
-    if unknown:
+    places = {genre: find_genre(genre, described.genres) for genre in features.genres}
+    if unknown := sorted(genre for genre, place in places.items() if place is None):
         raise BackbeatError(
             f"{features.path}: genres that {run} does not know: {', '.join(unknown)}"
         )
@@ -66,7 +67,7 @@ def predict(
     rows = np.flatnonzero(kept[examples.track])
     if not len(rows):
         raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
-    renumbered = np.array([described.genres.index(genre) for genre in examples.genres])
+    renumbered = np.array([places[genre] for genre in examples.genres], np.int64)
     parts = []
     for start in range(0, len(rows), _SLICES_AT_ONCE):
         if on_progress:

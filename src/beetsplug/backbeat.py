@@ -16,6 +16,7 @@ from beets.plugins import BeetsPlugin
 
 from backbeat.classify import Failure, classify_all, load
 from backbeat.errors import BackbeatError
+from backbeat.genres import merge_spellings
 from backbeat.listening import A_FEW
 from backbeat.tags.plan import Change, Decision, Options, Present, kept, plan
 
@@ -130,10 +131,9 @@ class BackbeatPlugin(BeetsPlugin):
         if album.genres and not self.config["force"].get(bool):
             return
         fresh = {item.id: item.genres for item in changed}
-        counts = Counter(
-            genre for item in album.items() for genre in fresh.get(item.id, item.genres)
-        )
-        album.genres = [counts.most_common(1)[0][0]]
+        genres = [genre for item in album.items() for genre in fresh.get(item.id, item.genres)]
+        shown = merge_spellings(genres)
+        album.genres = [Counter(shown[genre] for genre in genres).most_common(1)[0][0]]
         self._show(album)
         if not self.config["pretend"]:
             album.store(inherit=False)  # each item has a genre of its own

@@ -2,13 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backbeat.cli.console import progress, say, table, warn
 from backbeat.cli.options import Cluster, Workers
 from backbeat.errors import printable
+
+if TYPE_CHECKING:
+    from backbeat.collection import Collection
 
 
 class FrontEndName(StrEnum):
@@ -17,6 +20,35 @@ class FrontEndName(StrEnum):
     mfcc = "mfcc"
     logmel = "logmel"
     musicnn = "musicnn"
+
+
+class SeveralName(StrEnum):
+    """What becomes of a song with several genres."""
+
+    first = "first"
+    skip = "skip"
+
+
+Several = Annotated[
+    SeveralName | None,
+    typer.Option(
+        help="Of a song with several genres in a table (rock;dance): use the first (default), or "
+        "leave the song out."
+    ),
+]
+
+
+def _read(path: Path, several: SeveralName | None) -> "Collection":
+    """Read a collection, and say how many songs have several genres."""
+    from backbeat.collection import read_collection
+
+    read = read_collection(path, several=several.value if several else None)
+    if read.several:
+        songs, what = len(read.tracks), "their first is used (--several skip leaves them out)"
+        if several is SeveralName.skip:
+            songs, what = songs + read.several, "they are left out"
+        say(f"with several genres: {read.several:,} of {songs:,} songs; {what}")
+    return read
 
 
 def check(
@@ -29,6 +61,7 @@ def check(
     frontend: Annotated[
         FrontEndName, typer.Option(help="Whose shortest length a track must have.")
     ] = FrontEndName.mfcc,
+    several: Several = None,
     workers: Workers = None,
 ) -> None:
     """Look at every file of a collection, and list what is unusable or suspicious.
@@ -41,11 +74,10 @@ def check(
     from backbeat import atomic
     from backbeat import frontend as frontends
     from backbeat.check import check_collection
-    from backbeat.collection import read_collection
     from backbeat.engine import open_executor
 
     front = frontends.by_name(frontend)
-    read = read_collection(collection)
+    read = _read(collection, several)
     with open_executor(workers, isolated=True) as executor, progress("checking") as told:
         report = check_collection(
             read,
@@ -96,6 +128,7 @@ def prepare(
         bool,
         typer.Option("--mend", help="Read a finished store, and make again what is damaged of it."),
     ] = False,
+    several: Several = None,
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> None:
@@ -104,11 +137,10 @@ def prepare(
     Files that cannot be used are left out and listed, with the reason; the exit status is 0.
     """
     from backbeat import frontend as frontends
-    from backbeat.collection import read_collection
     from backbeat.engine import open_executor
     from backbeat.prepare import prepare as fill
 
-    read = read_collection(collection)
+    read = _read(collection, several)
     with (
         open_executor(workers, cluster, [read.root, out], isolated=True) as executor,
         progress("preparing") as told,

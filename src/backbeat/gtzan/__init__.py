@@ -20,7 +20,7 @@ from typing import Any, cast
 import yaml
 
 from backbeat.genres import GTZAN_GENRES as GENRES
-from backbeat.genres import normalise_genre
+from backbeat.genres import genre_key
 from backbeat.shipped import data_file
 
 __all__ = [
@@ -74,7 +74,7 @@ def track_id(name: str) -> str | None:
     match = _TRACK.fullmatch(name.replace("\\", "/").rpartition("/")[2])
     if match is None:
         return None
-    genre = normalise_genre(match[1])
+    genre = genre_key(match[1])
     # Each genre has the numbers 00000 to 00099.
     return f"{genre}.{match[2]}" if genre in GENRES and match[2] < "00100" else None
 
@@ -105,7 +105,7 @@ def find_genres(folder: Path) -> Path | None:
     for layout in LAYOUTS:
         inner = folder / layout
         try:
-            names = {normalise_genre(child.name) for child in inner.iterdir() if child.is_dir()}
+            names = {genre_key(child.name) for child in inner.iterdir() if child.is_dir()}
         except OSError:  # not there, no folder, or closed: then it is not this layout
             continue
         if len(names.intersection(GENRES)) > 1:

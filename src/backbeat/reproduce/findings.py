@@ -12,6 +12,7 @@ from statistics import median
 import numpy as np
 import scipy.stats
 
+from backbeat.genres import gtzan_spelling
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results
 from backbeat.reproduce.series import SERIES
@@ -345,7 +346,8 @@ def _ranked(
     key: str, statement: str, genres: tuple[str, ...], results: Results, *, from_worst: bool
 ) -> Finding:
     """Judge whether genres are among three at one end of the recalls, in most of the models."""
-    if lacking := [genre for genre in genres if genre not in results.genres]:
+    there = set(map(gtzan_spelling, results.genres))
+    if lacking := [genre for genre in genres if genre not in there]:
         return Finding(key, statement, None, (f"The collection has no {', no '.join(lacking)}.",))
     # The best are those built; "the better" of which the text speaks of rock are the bases too.
     names = [n for n in paper.RECALLS if from_worst or "base" not in n]
@@ -355,7 +357,7 @@ def _ranked(
     for name in names:
         recalls = results.results[name].recalls
         order = sorted(recalls, key=lambda genre: recalls[genre], reverse=not from_worst)
-        agreeing += set(genres) <= set(order[:3])
+        agreeing += set(genres) <= set(map(gtzan_spelling, order[:3]))
         told = ", ".join(f"{genre} {100 * recalls[genre]:.0f} %" for genre in order[:3])
         evidence.append(f"{name}, {'worst' if from_worst else 'best'}: {told}.")
     first = f"So in {agreeing} of {len(names)} models."

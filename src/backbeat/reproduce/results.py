@@ -4,7 +4,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from backbeat.documents import read_bytes, read_json
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
-from backbeat.genres import GTZAN_GENRES
+from backbeat.genres import GTZAN_GENRES, gtzan_spelling
 from backbeat.history import Epoch, read_history
 from backbeat.reproduce import paper
 from backbeat.splits import read_parts
@@ -290,6 +290,9 @@ def _read_run(path: Path) -> tuple[str, Run]:
     history = read_history(path / "history.csv")
     if not history:
         raise BackbeatError(f"{path / 'history.csv'}: holds no epoch; remove {path}")
+    spelt = tuple(map(gtzan_spelling, metrics.genres))
+    if set(spelt) == set(GTZAN_GENRES):
+        metrics = replace(metrics, genres=spelt)  # as the paper's tables name them
     return named["model"], Run(path.name, int(named["seed"]), metrics, history)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backbeat.genres import GTZAN_GENRES, normalise_genre
+from backbeat.genres import GTZAN_GENRES
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results, sample_deviation
 
@@ -234,7 +234,7 @@ def _recall_column(
     places = {genre: place for place, genre in enumerate(results.genres)}
     recalls = tuple(
         _over_seeds(
-            f"recall of {normalise_genre(genre)} (%)",
+            f"recall of {genre} (%)",
             printed.get(genre),
             [seed[places[genre]] for seed in ours.recalls_by_seed] if ours else [],
             0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from backbeat.genres import normalise_genre
+from backbeat.genres import genre_key
 
 WRITTEN = {
     **{"blues": "Blues", "classical": "Classical", "country": "Country", "disco": "Disco"},
@@ -28,7 +28,7 @@ def written(genre: str) -> str:
     str
         ``Hip-Hop`` for ``hiphop``; a genre that is not GTZAN's as the model's maker wrote it.
     """
-    return WRITTEN.get(normalise_genre(genre), genre)
+    return WRITTEN.get(genre_key(genre), genre)
 
 
 def chosen(ranking: Sequence[tuple[str, float]], *, multi: bool) -> tuple[str, ...]:
@@ -53,8 +53,4 @@ def chosen(ranking: Sequence[tuple[str, float]], *, multi: bool) -> tuple[str, .
 
 def same_genres(some: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two tags name the same genres, however they are spelt (``hip hop``, ``Hip-Hop``)."""
-    return {_bare(genre) for genre in some} == {_bare(genre) for genre in others}
-
-
-def _bare(genre: str) -> str:
-    return normalise_genre(genre).casefold()
+    return set(map(genre_key, some)) == set(map(genre_key, others))
