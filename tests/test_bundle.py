@@ -253,7 +253,7 @@ def test_the_card_tells_the_leak_and_what_was_measured(tmp_path):
     split = clean.split.model_copy(update={"protocol": "slices", "leak": LEAKS["slices"]})
     leaking = bundle.card(clean.model_copy(update={"split": split}))
     assert f"**{LEAKS['slices']}.**" in leaking
-    assert "New songs fare worse" in leaking
+    assert "Accuracy on new songs was not measured" in leaking
 
 
 def test_the_card_of_a_real_run_tells_its_leak(run, leaking):

@@ -13,7 +13,7 @@ def card(description: "Description") -> str:
     """Write the model's card: what it is, what it was measured to do, and what it is not."""
     measured, split = description.measured, description.split
     leak = (
-        f"\n**{split.leak[0].upper()}{split.leak[1:]}.** New songs fare worse.\n"
+        f"\n**{split.leak[0].upper()}{split.leak[1:]}.** Accuracy on new songs was not measured.\n"
         if split.leak
         else ""
     )
