@@ -135,7 +135,7 @@ def test_prepare(prepared, name):
         [fate.reason] if fate.kind else []
     )
     # A store holds no undecodable bytes: it names such a file by their escapes.
-    kept_as = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    kept_as = os.fsencode(name).decode("utf-8", "backslashreplace")
     row = features.table.name.index(f"rock/{kept_as}")
     assert features.table.slices[row] == (0 if fate.kind else 10)
     assert np.isfinite(features.array[row]).all()

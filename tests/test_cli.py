@@ -216,7 +216,10 @@ MISTAKES = {
         "text.backbeat: not a bundle, or damaged (File is not a zip file)",
     ),
     "classify, cut": (("classify", "{songs}", "--model", cut_bundle), "not a bundle, or damaged"),
-    "classify, name": (("classify", "{songs}", "--model", split_name), r"a\nb\x1b[31m.backbeat: "),
+    "classify, name": (
+        ("classify", "{songs}", "--model", split_name),
+        r"a\x0ab\x1b[31m.backbeat: ",
+    ),
     "classify, onto folder": (
         ("classify", "{songs}", "--model", make_bundle, "-o", "{songs}"),
         "is a folder",
