@@ -8,6 +8,7 @@ import zipfile
 import pytest
 import typer
 
+from backbeat import zoo
 from backbeat.cli import app
 from backbeat.collection import read_collection
 from backbeat.prepare import prepare
@@ -269,6 +270,34 @@ def test_models(cli):
     assert "cnn_base_01" in out
     status, out, _ = cli("models", "cnn_base_01")
     assert (status, out.splitlines()[0]) == (0, "name: cnn_base_01")
+    assert out.splitlines()[-1] == "# for slices of 125 x 13 and 10 genres: 45,514 weights"
+    _, out, _ = cli("models", "cnn_base_01", "--frames", 60)
+    assert out.splitlines()[-1].startswith("# for slices of 60 x 13 and 10 genres: ")
+
+
+def test_models_as_json_are_counted_for_what_each_takes(cli):
+    status, out, _ = cli("models", "--json")
+    described = {model["name"]: model for model in json.loads(out)}
+    assert status == 0
+    assert set(described) == set(zoo.specs())
+    assert all(model["weights"] > 0 and model["unfit"] is None for model in described.values())
+    assert described["mlp_base"]["input_shape"] == [125, 13]
+    assert described["res_10s"]["input_shape"] == [129, 128]
+    assert described["res_3s"]["input_shape"] == [37, 128]
+    assert json.loads(cli("models", "res_3s", "--json")[1]) == described["res_3s"]
+
+
+def test_a_model_that_does_not_fit_has_no_weights_and_a_reason(cli):
+    status, out, _ = cli("models", "--json", "--frames", 9)
+    described = {model["name"]: model for model in json.loads(out)}
+    reason = "res_10s: layer 8 (residual) pools 2 x 2 of the 1 x 8 that is left of the input"
+    assert status == 0
+    assert described["res_10s"]["weights"] is None
+    assert described["res_10s"]["unfit"] == reason
+    assert described["mlp_base"]["weights"] > 0
+    status, out, _ = cli("models", "--frames", 9)
+    assert status == 0
+    assert f"  none for {reason}\n" in out
 
 
 def test_check_as_json(cli, tmp_path):

@@ -319,7 +319,7 @@ def test_a_length_that_is_far_too_long_costs_no_song(tmp_path, monkeypatch):
 
 
 def test_mfccs_are_of_the_first_29_seconds_only(songs, tmp_path):
-    with pytest.raises(BackbeatError, match="--windows is not for --frontend mfcc"):
+    with pytest.raises(BackbeatError, match="--windows: has no effect with --frontend mfcc"):
         prepare(read_collection(songs), tmp_path / "f", frontend=Mfcc(), windows=2)
     assert not (tmp_path / "f").exists()
 

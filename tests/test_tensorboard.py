@@ -107,6 +107,17 @@ def test_a_stopped_run_logs_each_epoch_once(store, tmp_path):
     assert not (tmp_path / "other" / "run" / "environment.json").exists()
 
 
+def test_each_fold_has_a_log_of_its_own(store, cli, tmp_path):
+    small = tmp_path / "small.yaml"
+    small.write_text(small_spec(epochs=1).to_yaml())
+    status, _, err = cli(
+        "train", store.path, "--model", small, "--split", "artists", "--folds", 2, "-w", 1,
+        "-o", tmp_path / "run", "--tensorboard", tmp_path / "logs",
+    )  # fmt: skip
+    assert status == 0, err
+    assert [events(tmp_path / "logs" / "run" / f"fold-{n}") for n in (1, 2)] == [[1], [1]]
+
+
 def test_the_command_line_logs(store, cli, tmp_path):
     small = tmp_path / "small.yaml"
     small.write_text(small_spec(epochs=1).to_yaml())

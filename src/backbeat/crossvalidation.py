@@ -37,6 +37,7 @@ def cross_validate(
     valid_share: float | None = None,
     max_error: float = MAX_ERROR,
     resume: bool = False,
+    tensorboard: Path | None = None,
     executor: Executor,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, str]:
@@ -59,6 +60,8 @@ def cross_validate(
         See `training.train`.
     resume : bool
         Go on with what `out` holds, if it was begun with the same settings.
+    tensorboard : Path, optional
+        Write each fold's log for TensorBoard to ``NAME/fold-N`` in here, NAME being `out`'s.
     executor : Executor
     on_progress : callable, optional
 
@@ -78,6 +81,7 @@ def cross_validate(
     made = make_folds(
         load_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share
     )
+    logs = None if tensorboard is None else str((tensorboard / out.resolve().name).absolute())
     with locked(out):
         _claim(out, _settings(features, spec, made, seed), resume)
         jobs = [
@@ -91,6 +95,7 @@ def cross_validate(
                 fold=split.fold,
                 folds=folds,
                 max_error=max_error,
+                tensorboard=logs,
                 run=str((out / f"fold-{split.fold}").absolute()),
             )
             for split in made

@@ -48,6 +48,8 @@ class Job:
         How many are drawn; None where they are published.
     max_error : float
         See `training.train`.
+    tensorboard : str, optional
+        See `training.train`; not for the family "transfer".
     """
 
     features: str
@@ -61,6 +63,7 @@ class Job:
     fold: int = 0
     folds: int | None = None
     max_error: float = MAX_ERROR
+    tensorboard: str | None = None
 
     @property
     def name(self) -> str:
@@ -162,6 +165,7 @@ def train_job(job: Job) -> str | None:
             max_error=job.max_error,
             resume=True,
             wait=True,  # for a worker of an earlier start of the same command
+            tensorboard=Path(job.tensorboard) if job.tensorboard else None,
         )
     except training.StoppedError:
         raise

@@ -136,8 +136,10 @@ def prepare(
         If `out` holds other features or is in use, or no track at all is usable.
     """
     front = frontend or Mfcc()
-    if isinstance(front, Mfcc) and windows not in (None, 1):
-        raise BackbeatError("--windows is not for --frontend mfcc, which takes the first 29 s only")
+    if isinstance(front, Mfcc) and windows is not None:
+        raise BackbeatError(
+            "--windows: has no effect with --frontend mfcc, whose 29 s are fixed; leave it out"
+        )
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
     with locked(out):
         return _prepare(

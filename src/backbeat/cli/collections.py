@@ -58,9 +58,6 @@ def check(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON too.")
     ] = None,
-    frontend: Annotated[
-        FrontEndName, typer.Option(help="Whose shortest length a track must have.")
-    ] = FrontEndName.mfcc,
     several: Several = None,
     workers: Workers = None,
 ) -> None:
@@ -76,7 +73,7 @@ def check(
     from backbeat.check import check_collection
     from backbeat.engine import open_executor
 
-    front = frontends.by_name(frontend)
+    front = frontends.Mfcc()  # all front-ends need the same length
     read = _read(collection, several)
     with open_executor(workers, isolated=True) as executor, progress("checking") as told:
         report = check_collection(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backbeat.cli.console import progress, say, say_json, table, warn
-from backbeat.cli.options import Folds, SplitName, Workers
+from backbeat.cli.options import Folds, SplitName, Workers, refuse, refuse_for_split
 from backbeat.errors import printable
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def audit(
+    context: typer.Context,
     features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
     split: SplitName,
     folds: Folds = None,
@@ -55,10 +56,17 @@ def audit(
     splits.check_protocol(split)
     if (model is None) != (out is None):
         raise BackbeatError("--model and -o go together: the model, and where its two runs go")
+    if model is None:
+        refuse(context, "without --model", "epochs", "workers")
+    else:
+        refuse(context, "with --model, which is trained on one split", "folds")
     opened = open_features(features)
     only_embedded = isinstance(opened.frontend, Musicnn)
     examples = opened.examples("musicnn" if only_embedded else "mfcc")
+    if model is None:  # with it, they are of the clean split too
+        refuse_for_split(context, examples, split, folds, valid_share, "seed")
     if near and only_embedded:
+        refuse(context, "with features of --frontend musicnn", "near")
         warn("near duplicates are not looked for: features of --frontend musicnn cannot tell them")
         near = False
     options: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
@@ -69,7 +77,9 @@ def audit(
     found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else ())
     worth = None
     if model and out:
-        worth = _worth(opened, model, split, out, epochs, workers, test_share=test_share, **options)
+        worth = _worth(
+            context, opened, model, split, out, epochs, workers, test_share=test_share, **options
+        )
     if as_json:
         told = {"audit": found.to_json(), "worth": worth and _worth_json(worth)}
         say_json(told)
@@ -89,6 +99,7 @@ def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDup
 
 
 def _worth(
+    context: typer.Context,
     opened: "Features",
     model: str,
     split: str,
@@ -102,6 +113,8 @@ def _worth(
     from backbeat.worth import measure_worth
 
     spec = find_spec(model).with_epochs(epochs)
+    if spec.family == "transfer":
+        refuse(context, "with --model transfer", "epochs")
     with open_executor(workers) as executor, progress(spec.name, "") as bar:
 
         def told(now: "Progress") -> None:

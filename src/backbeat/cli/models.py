@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backbeat.cli.console import EpochBar, progress, say, say_json, table, warn
-from backbeat.cli.options import Folds, SplitName, Workers
+from backbeat.cli.options import Folds, SplitName, Workers, refuse, refuse_for_split
 
 if TYPE_CHECKING:
     from backbeat.features import Features
@@ -16,26 +16,36 @@ if TYPE_CHECKING:
     from backbeat.splits import Split
     from backbeat.zoo import Spec
 
+_GENRES = 10  # GTZAN's, for which weights are counted
+
 
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's spec.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="All specs, with their weights counted, as JSON.")
+        bool, typer.Option("--json", help="Specs with their weights counted, as JSON.")
     ] = False,
-    frames: Annotated[int, typer.Option(min=1, help="Of a slice, for counting weights.")] = 125,
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, help="Count weights for slices of so many (default: what each takes)."),
+    ] = None,
 ) -> None:
     """List the models of the zoo, or show one's spec as YAML to start your own from."""
     from backbeat import zoo
 
-    if name is not None:
-        say(zoo.find(name).to_yaml().rstrip())
-        return
+    specs = zoo.specs().values() if name is None else [zoo.find(name)]
+    counted = [_count_weights(spec, frames) for spec in specs]
     if as_json:
         described = [
-            {**spec.model_dump(mode="json"), "weights": zoo.count_weights(spec, (frames, 13), 10)}
-            for spec in zoo.specs().values()
+            spec.model_dump(mode="json") | counts
+            for spec, counts in zip(specs, counted, strict=True)
         ]
-        say_json(described)
+        say_json(described if name is None else described[0])
+        return
+    if name is not None:
+        [spec], [counts] = specs, counted
+        shape = " x ".join(map(str, counts["input_shape"]))
+        weights = counts["unfit"] or f"{counts['weights']:,} weights"
+        say(f"{spec.to_yaml()}# for slices of {shape} and {_GENRES} genres: {weights}")
         return
     rows = [
         (
@@ -44,17 +54,43 @@ def models(
             _activations(spec),
             spec.optimizer,
             spec.epochs,
+            "" if counts["weights"] is None else counts["weights"],
             spec.paper.accuracy if spec.paper else "",
             spec.paper.minutes if spec.paper else "",
         )
-        for spec in zoo.specs().values()
+        for spec, counts in zip(specs, counted, strict=True)
     ]
-    columns = ("model", "layers", "activation", "optimiser", "epochs", "paper %", "paper min")
+    columns = (
+        *("model", "layers", "activation", "optimiser", "epochs", "weights"),
+        *("paper %", "paper min"),
+    )
     table("Models", columns, rows)
-    say("\npaper %: accuracy printed there, of random slices (leaking)")
+    taken = "of the shape that each takes" if frames is None else f"of {frames:,} frames"
+    say(f"\nweights: for slices {taken} and {_GENRES} genres")
+    for counts in counted:
+        if counts["unfit"]:
+            say(f"  none for {counts['unfit']}")
+    say("paper %: accuracy printed there, of random slices (leaking)")
+
+
+def _count_weights(spec: "Spec", frames: int | None) -> dict[str, Any]:
+    """Count a model's weights, or say why it takes no slices of so many frames."""
+    from backbeat import frontend, zoo
+    from backbeat.zoo.shapes import UnfitError
+
+    front = frontend.by_name("logmel" if spec.input.startswith("logmel") else spec.input)
+    _, own_frames, bands = frontend.input_shape(front, spec.input)
+    shape = (frames or own_frames, bands)
+    weights = unfit = None
+    try:
+        weights = zoo.count_weights(spec, shape, _GENRES)
+    except UnfitError as error:
+        unfit = str(error)
+    return {"input_shape": shape, "weights": weights, "unfit": unfit}
 
 
 def train(
+    context: typer.Context,
     features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
     model: Annotated[str, typer.Option(help="A model of the zoo, a YAML spec, or transfer.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to make.")],
@@ -88,28 +124,36 @@ def train(
 
     splits.check_protocol(split)
     spec = find_spec(model).with_epochs(epochs)
+    is_crossvalidation = splits.is_crossvalidation(split, folds)
+    if spec.family == transfer.NAME:
+        refuse(context, "with --model transfer", "epochs", "tensorboard")
+    if not is_crossvalidation:
+        refuse(context, "without --folds", "workers")
     opened = open_features(features)
     # Before any worker begins, so that none has to listen for itself.
     with progress("listening with MusiCNN", shown=spec.family == transfer.NAME) as listening:
         examples = load_examples(opened, spec.input, on_progress=listening)
-    if splits.is_crossvalidation(split, folds):
+    more = ("seed",) if spec.family == transfer.NAME else ()  # a head is fitted without chance
+    refuse_for_split(context, examples, split, folds, valid_share, *more)
+    drawing: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
+    if is_crossvalidation:
+        _refuse_max_error(context, splits.make_folds(examples, split, folds, **drawing)[0])
         _cross_validate(
             opened,
             spec,
             out,
             split,
             folds=folds,
-            seed=seed,
-            valid_share=valid_share,
             max_error=max_error,
             resume=resume,
+            tensorboard=tensorboard,
             workers=workers,
+            **drawing,
         )
         evaluate(out)
         return
-    drawn = splits.make_split(
-        examples, split, seed=seed, test_share=test_share, valid_share=valid_share
-    )
+    drawn = splits.make_split(examples, split, test_share=test_share, **drawing)
+    _refuse_max_error(context, drawn)
     _tell_split(drawn, f"{spec.name}: ")
     if spec.family == transfer.NAME:
         transfer.train_transfer(
@@ -131,6 +175,12 @@ def train(
             tensorboard=tensorboard,
         )
     evaluate(out)
+
+
+def _refuse_max_error(context: typer.Context, split: "Split") -> None:
+    """Refuse --max-error where there are no songs to choose the threshold of "unsure" by."""
+    if not len(split.rows("valid")) or split.divides_tracks:
+        refuse(context, "without a validation part of whole songs", "max_error")
 
 
 def _cross_validate(

@@ -42,10 +42,13 @@ def reproduce(
     """
     from backbeat.engine import open_executor
     from backbeat.features import open_features
+    from backbeat.reproduce.drawing import find_songs
     from backbeat.reproduce.runner import paper_specs, run_all
     from backbeat.reproduce.writing import write
 
     specs = paper_specs(only)
+    if songs is not None:
+        find_songs(songs)  # a mistake is worth knowing before hours of training
     opened = open_features(features)
     with (
         open_executor(workers, cluster, [features, out]) as executor,

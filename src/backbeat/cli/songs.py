@@ -17,7 +17,7 @@ from backbeat.cli.answering import (
     known_answers,
 )
 from backbeat.cli.console import count_failures, progress, say, tell_failures, warn
-from backbeat.cli.options import Cluster
+from backbeat.cli.options import Cluster, refuse
 
 if TYPE_CHECKING:
     from backbeat.classify import Failure, Found
@@ -34,6 +34,7 @@ class Format(StrEnum):
 
 
 def classify(
+    context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
     model: Model = "gtzan",
     top: Annotated[int, typer.Option(min=1, help="How many genres to name.")] = 3,
@@ -71,6 +72,8 @@ def classify(
     from backbeat import answers
     from backbeat.classify import Answer, search
 
+    if timeline and output_format is Format.csv:
+        refuse(context, "with --format csv --timeline, a row a slice", "top", "tags")
     found = search(paths)
     songs = found.songs
     failures: list[Failure] = []

@@ -21,6 +21,7 @@ from backbeat.cli.answering import (
     known_answers,
 )
 from backbeat.cli.console import count_failures, progress, say, tell_failures, warn
+from backbeat.cli.options import refuse
 from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 def tag(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Audio files, or folders of them.")
     ] = None,
@@ -80,16 +82,17 @@ def tag(
     if undo is not None:
         if paths:
             raise BackbeatError("--undo goes by its log alone; leave the paths out")
-        if dry_run:
-            raise BackbeatError("--undo changes files; --dry-run is for tagging, leave it out")
+        refuse(context, "with --undo", *context.params.keys() - {"undo", "index"})
         with known_answers(index) as known:
             _undo(undo, known)
     if not paths:
         raise BackbeatError("name files or folders to tag, or --undo LOG")
     if only_empty and overwrite:
         raise BackbeatError("--only-empty and --overwrite say the opposite; leave one out")
-    if out is not None and not dry_run:
-        raise BackbeatError(f"{out}: -o is for the plan that --dry-run makes; add that")
+    if dry_run:
+        refuse(context, "with --dry-run", "yes", "keep_times", "log")
+    else:
+        refuse(context, "without --dry-run", "out")
     from backbeat.classify import search
     from backbeat.tags.log import LogWriter, new_log
     from backbeat.tags.plan import Options

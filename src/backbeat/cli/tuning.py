@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbeat.cli.console import progress, say
-from backbeat.cli.options import SplitName
+from backbeat.cli.options import SplitName, refuse_for_split
 
 if TYPE_CHECKING:
     from backbeat.tuning import Told
@@ -29,6 +29,7 @@ class StrategyName(StrEnum):
 
 
 def tune(
+    context: typer.Context,
     features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make or go on with.")],
     family: Annotated[FamilyName, typer.Option(help="Networks with or without convolutions.")],
@@ -48,16 +49,20 @@ def tune(
     Models are judged by a validation part; the test part is not touched. After a stop or a kill,
     the same command goes on; with a larger --budget, so it does after the end.
     """
-    from backbeat import tuning
+    from backbeat import splits, tuning
     from backbeat.features import open_features
 
+    opened = open_features(features)
+    splits.check_protocol(split)
+    examples = opened.examples("mfcc")
+    refuse_for_split(context, examples, split, None, valid_share)
     with progress("tuning", "models") as bar:
 
         def told(now: "Told") -> None:
             bar(min(now.log.done, now.budget), now.budget, _now(now))
 
         log = tuning.tune(
-            open_features(features),
+            opened,
             out,
             family=family.value,
             strategy=strategy.value,
@@ -73,10 +78,17 @@ def tune(
     say(f"\n{log.to_text()}\nLog: {out / 'tree.md'}, {out / 'tree.json'}, {out / 'tree.png'}")
     if log.best:
         # With these shares and this seed the test part is the one that tuning has not touched.
+        shares = {"test_share": test_share, "valid_share": valid_share}
+        ignored = splits.ignored(examples, split, None, valid_share)
+        wanted = "".join(
+            f"--{name.replace('_', '-')} {share:g} "
+            for name, share in shares.items()
+            if name not in ignored
+        )
         command = (
             f"backbeat train {shlex.quote(str(features))} "
-            f"--model {shlex.quote(str(out / 'best.yaml'))} --split {split} "
-            f"--test-share {test_share:g} --valid-share {valid_share:g} --seed {seed} -o RUN"
+            f"--model {shlex.quote(str(out / 'best.yaml'))} --split {shlex.quote(split)} "
+            f"{wanted}--seed {seed} -o RUN"
         )
         say(f"Train it, and test it for the first time:\n  {command}")
 

@@ -85,11 +85,16 @@ def find_songs(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise BackbeatError(f"--songs {folder}: no such folder; name the one that holds GTZAN")
     wanted = {song for songs in paper.SONG_FIGURES.values() for song in songs}
-    return {
+    found = {
         path.stem: path
         for path in sorted(folder.rglob("*"))
         if path.stem in wanted and path.suffix.lower() in AUDIO_SUFFIXES
     }
+    if not found:
+        raise BackbeatError(
+            f"--songs {folder}: holds none of the songs of Figures 1 to 3, such as {min(wanted)}"
+        )
+    return found
 
 
 def _songs(folder: Path | None) -> tuple[Picture, ...]:

@@ -37,7 +37,7 @@ References
 """
 
 from backbeat.splits.groups import track_groups
-from backbeat.splits.making import make_folds, make_split
+from backbeat.splits.making import ignored, make_folds, make_split
 from backbeat.splits.protocols import DRAWN, PROTOCOLS, check_protocol, is_crossvalidation
 from backbeat.splits.split import (
     LEAKS,
@@ -61,6 +61,7 @@ __all__ = [
     "TRAIN",
     "Split",
     "check_protocol",
+    "ignored",
     "is_crossvalidation",
     "make_folds",
     "make_split",

@@ -101,6 +101,41 @@ def make_split(
     return _checked(split, examples)
 
 
+def ignored(
+    examples: Examples,
+    protocol: str,
+    folds: int | None = None,
+    valid_share: float | None = None,
+) -> tuple[str, ...]:
+    """Name the arguments of `make_split` or `make_folds` that do not change the split.
+
+    Parameters
+    ----------
+    examples, protocol, folds, valid_share
+        As for those.
+
+    Returns
+    -------
+    tuple of {"test_share", "valid_share", "seed"}
+
+    Raises
+    ------
+    BackbeatError
+        If the file of a split cannot be read or used.
+    """
+    if protocol in DRAWN:
+        return () if folds is None else ("test_share",)
+    has_validation, divides = protocol == "gtzan-filtered", False
+    if protocol.startswith(FILE):
+        part, _ = file_parts(_file_of(protocol), examples)
+        has_validation = bool((part == VALID).any())
+        given = split_of(examples, part, protocol=protocol, seed=0, test_share=0, valid_share=0)
+        divides = given.divides_tracks
+    if has_validation:
+        return ("test_share", "valid_share", "seed")
+    return ("test_share",) if _valid_share(valid_share, divides) else ("test_share", "seed")
+
+
 def make_folds(
     examples: Examples,
     protocol: str,
@@ -133,7 +168,7 @@ def make_folds(
     check_protocol(protocol)
     _check_shares(0.5, valid_share)
     if protocol == "gtzan-folds":
-        if folds not in (None, PUBLISHED_FOLDS):
+        if folds is not None:
             raise BackbeatError("--split gtzan-folds: has its own three folds; leave --folds out")
         numbers = range(1, PUBLISHED_FOLDS + 1)
         return tuple(
@@ -194,7 +229,7 @@ def _published_fold(
 
 
 def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float | None) -> Split:
-    path = Path(protocol.removeprefix(FILE)).expanduser()
+    path = _file_of(protocol)
     part, unmatched = file_parts(path, examples)
     for number, name in ((TRAIN, "train"), (TEST, "test")):
         if not (part == number).any():
@@ -218,6 +253,10 @@ def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float 
         leak=as_given.leak,
     )
     return _checked(split, examples)
+
+
+def _file_of(protocol: str) -> Path:
+    return Path(protocol.removeprefix(FILE)).expanduser()
 
 
 def _with_validation(

@@ -1,0 +1,562 @@
+"""Every option of every verb has an effect, or is refused in one line.
+
+`EFFECTS` names them all, so that one which is added to a verb and not here fails. Trainings and
+servers are not run: what their functions are given is compared. `ignored_arguments` are taken out
+of it: those that the function does not use for such a split, as tests of the splits show.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from backbeat import gtzan, splits, zoo
+from backbeat.cli import app
+from backbeat.engine import InlineExecutor
+from backbeat.features import Examples, Features
+from backbeat.importing import import_features
+from backbeat.prepare import Summary
+from backbeat.suspects.listing import Suspect
+from backbeat.suspects.searching import Findings
+from backbeat.tuning.log import Log
+from bundles import make_bundle
+from made_features import GENRES, made_npz
+from sounds import music, write
+from tagged import add_tags, cover
+
+HERE = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An option as given, on top of a verb's own arguments and `base`."""
+
+    given: tuple
+    base: tuple = ()
+
+
+def case(*given, base=()):
+    return Case(given, tuple(base))
+
+
+# What each verb is given. {folder} is empty and new each time.
+VERBS = {
+    "check": ("{collection}", "-w", "1"),
+    "prepare": ("{collection}", "-o", "{folder}/f"),
+    "import-features": ("{npz}", "-o", "{folder}/f", "--frontend", "mfcc"),
+    "models": (),
+    "train": ("{store}", "--model", "mlp_base", "--split", "artists", "-o", "{folder}/run"),
+    "evaluate": ("{run}",),
+    "audit": ("{store}", "--split", "artists", "--no-near"),
+    "compare": ("{run}",),
+    "suspects": ("{store}",),
+    "reproduce": ("sears2021", "{store}", "-o", "{folder}/r"),
+    "tune": ("{store}", "-o", "{folder}/t", "--family", "mlp"),
+    "classify": ("{songs}", "--model", "{bundle}"),
+    "tag": ("{songs}", "--model", "{bundle}", "--min-confidence", "0"),
+    "playlists": ("{songs}", "-o", "{folder}/p", "--model", "{bundle}"),
+    "similar": ("{songs}/a.wav", "--in", "{songs}", "--model", "{bundle}"),
+    "show": ("{songs}/a.wav", "-o", "{folder}/s"),
+    "serve": (),
+    "demo": (),
+    "data jam": ("-o", "{folder}/jam"),
+    "data gtzan": ("-o", "{folder}/gtzan"),
+}
+
+_WRITE = ("--yes", "--log", "{folder}/log.jsonl")
+_WORTH = ("--model", "mlp_base", "-o", "{folder}/w")
+_ANSWERING = {
+    "--model": case("--model", "{other_bundle}"),
+    "--windows": case("--windows", "1"),
+    "--index": case("--index", "{folder}/index"),
+    "--again": case("--again"),
+}
+
+# Of each option what is given, or the test that shows its effect.
+EFFECTS = {
+    "check": {
+        "--json": case("--json", "{folder}/report.json"),
+        "--several": "test_collection.py::test_cells_with_several_genres",
+        "--workers": case("-w", "2"),
+    },
+    "prepare": {
+        "--out": case("-o", "{folder}/other"),
+        "--frontend": case("--frontend", "logmel"),
+        "--windows": case("--windows", "2", base=("--frontend", "logmel")),
+        "--several": "test_collection.py::test_cells_with_several_genres",
+        "--drop-duplicates": case("--drop-duplicates"),
+        "--mend": case("--mend"),
+        "--workers": case("-w", "1"),
+        "--cluster": case("--cluster", "local:1"),
+    },
+    "import-features": {
+        "--out": case("-o", "{folder}/other"),
+        "--frontend": "test_importing.py::test_maps_come_in_exactly",
+    },
+    "models": {"--json": case("--json"), "--frames": case("--frames", "60")},
+    "train": {
+        "--model": case("--model", "cnn_base_01"),
+        "--out": case("-o", "{folder}/other"),
+        "--split": case("--split", "tracks"),
+        "--folds": case("--folds", "2"),
+        "--test-share": case("--test-share", "0.4"),
+        "--valid-share": case("--valid-share", "0.3"),
+        "--max-error": case("--max-error", "0.3"),
+        "--seed": case("--seed", "5"),
+        "--epochs": case("--epochs", "3"),
+        "--resume": case("--resume"),
+        "--tensorboard": case("--tensorboard", "{folder}/logs"),
+        "--workers": case("-w", "1", base=("--folds", "2")),
+    },
+    "evaluate": {
+        "--model": "test_transfer.py::test_a_run_is_a_run",
+        "--on": "test_locks.py::test_who_only_reads_is_not_refused",
+        "--json": case("--json"),
+    },
+    "audit": {
+        "--split": case("--split", "slices"),
+        "--folds": case("--folds", "2"),
+        "--test-share": case("--test-share", "0.4"),
+        "--valid-share": case("--valid-share", "0.4"),
+        "--seed": case("--seed", "5"),
+        "--near": case("--near"),
+        "--model": case("--model", "cnn_base_01", base=_WORTH),
+        "--epochs": case("--epochs", "3", base=_WORTH),
+        "--out": case("-o", "{folder}/other", base=_WORTH),
+        "--json": case("--json"),
+        "--workers": case("-w", "1", base=_WORTH),
+    },
+    "compare": {
+        "--figure": "test_contenders.py::test_the_verb",
+        "--json": "test_contenders.py::test_the_verb",
+    },
+    "suspects": {
+        "--out": case("-o", "{folder}/s.csv"),
+        "--top": case("--top", "1"),
+        "--by": case("--by", "artists"),
+        "--folds": case("--folds", "3"),
+        "--seed": case("--seed", "5"),
+        "--json": case("--json"),
+    },
+    "reproduce": {
+        "--out": case("-o", "{folder}/other"),
+        "--only": case("--only", "mlp_1*"),
+        "--split": case("--split", "tracks"),
+        "--epochs-scale": case("--epochs-scale", "0.1"),
+        "--seeds": case("--seeds", "2"),
+        "--songs": case("--songs", "{gtzan}"),
+        "--workers": case("-w", "1"),
+        "--cluster": case("--cluster", "local:1"),
+    },
+    "tune": {
+        "--out": case("-o", "{folder}/other"),
+        "--family": case("--family", "cnn"),
+        "--strategy": case("--strategy", "tpe"),
+        "--budget": case("--budget", "2"),
+        "--split": case("--split", "tracks"),
+        "--test-share": case("--test-share", "0.4"),
+        "--valid-share": case("--valid-share", "0.4"),
+        "--epochs-scale": case("--epochs-scale", "0.1"),
+        "--seed": case("--seed", "5"),
+    },
+    "classify": {
+        **_ANSWERING,
+        "--top": case("--top", "1"),
+        "--format": case("--format", "csv"),
+        "--out": case("-o", "{folder}/a.txt"),
+        "--timeline": case("--timeline"),
+        "--tags": case("--tags"),
+        "--forget-gone": case("--forget-gone"),
+        "--threads": case("--threads", "1"),
+        "--cluster": case("--cluster", "local:1"),
+    },
+    "tag": {
+        **_ANSWERING,
+        "--min-confidence": case("--min-confidence", "1"),
+        # The default, in words: what it forbids is --overwrite.
+        "--only-empty": "test_tags_cli.py::test_mistakes_are_told_in_a_line",
+        "--overwrite": case("--overwrite"),
+        "--multi": case("--multi"),
+        "--dry-run": case("--dry-run"),
+        "--out": case("-o", "{folder}/plan.csv", base=("--dry-run",)),
+        "--yes": case("--yes"),
+        "--keep-times": case("--keep-times", base=_WRITE),
+        "--log": case("--log", "{folder}/other.jsonl", base=_WRITE),
+        "--undo": "test_tags_cli.py::test_yes_writes_and_undo_takes_it_back",
+    },
+    "playlists": {
+        **_ANSWERING,
+        "--out": case("-o", "{folder}/other"),
+        "--min-confidence": case("--min-confidence", "1"),
+    },
+    "similar": {
+        **_ANSWERING,
+        "--in": case("--in", "{collection}"),
+        "--top": case("--top", "1"),
+        "--other-artists": "test_library_cli.py::test_songs_of_the_same_artist_can_be_left_out",
+        "--out": case("-o", "{folder}/like.m3u8"),
+    },
+    "show": {"--out": case("-o", "{folder}/other"), "--seconds": case("--seconds", "2")},
+    "serve": {
+        "--host": case("--host", "0.0.0.0"),
+        "--port": case("--port", "0"),
+        "--model": case("--model", "gtzan-fast"),
+        "--megabytes": case("--megabytes", "1"),
+        "--minutes": case("--minutes", "1"),
+        "--seconds": case("--seconds", "1"),
+        "--at-once": case("--at-once", "1"),
+        "--waiting": case("--waiting", "1"),
+        "--files": case("--files", "1"),
+        "--root-path": case("--root-path", "/music"),
+        "--name": case("--name", "music.example"),
+    },
+    "demo": {"--out": case("-o", "{folder}/other")},
+    "data jam": {
+        "--out": case("-o", "{folder}/other"),
+        "--per-genre": case("--per-genre", "2"),
+        "--seed": case("--seed", "5"),
+        "--with-faults": case("--with-faults"),
+        "--workers": case("-w", "1"),
+    },
+    "data gtzan": {
+        "--out": case("-o", "{folder}/other"),
+        "--from": case("--from", "{gtzan}"),
+        "--workers": case("-w", "1"),
+    },
+}
+
+# Options that would have no effect: the arguments, the option, and what takes its effect away.
+_TRANSFER = ("--model", "transfer")
+_UNDO = ("tag", "--undo", "{folder}/log.jsonl")
+_FORMAT = ("classify", *VERBS["classify"], "--format", "csv", "--timeline")
+REFUSED = [
+    (("train", *VERBS["train"], "-w", "2"), "--workers", "without --folds"),
+    (("train", *VERBS["train"], *_TRANSFER, "--epochs", "2"), "--epochs", "with --model transfer"),
+    (
+        ("train", *VERBS["train"], *_TRANSFER, "--folds", "2", "--tensorboard", "x"),
+        *("--tensorboard", "with --model transfer"),
+    ),
+    (
+        ("train", *VERBS["train"], "--folds", "2", "--test-share", "0.2"),
+        *("--test-share", "with --folds"),
+    ),
+    (
+        ("train", *VERBS["train"], "--split", "slices", "--max-error", "0.1"),
+        *("--max-error", "without a validation part of whole songs"),
+    ),
+    (("audit", *VERBS["audit"], "--epochs", "3"), "--epochs", "without --model"),
+    (("audit", *VERBS["audit"], "-w", "3"), "--workers", "without --model"),
+    (("audit", *VERBS["audit"], *_WORTH, "--folds", "2"), "--folds", "with --model"),
+    (
+        ("audit", *VERBS["audit"], *_WORTH, *_TRANSFER, "--epochs", "2"),
+        *("--epochs", "with --model transfer"),
+    ),
+    ((*_FORMAT, "--top", "2"), "--top", "with --format csv --timeline"),
+    ((*_FORMAT, "--tags"), "--tags", "with --format csv --timeline"),
+    (("tag", *VERBS["tag"], "-o", "plan.csv"), "--out", "without --dry-run"),
+    *(
+        (("tag", *VERBS["tag"], "--dry-run", *option), option[0], "with --dry-run")
+        for option in (("--yes",), ("--keep-times",), ("--log", "x"))
+    ),
+    *(
+        ((*_UNDO, *option), option[0], "with --undo")
+        for option in (
+            *(("--min-confidence", "0.5"), ("--only-empty",), ("--overwrite",), ("--multi",)),
+            *(("--dry-run",), ("--out", "x"), ("--yes",), ("--keep-times",), ("--again",)),
+            *(("--model", "gtzan-fast"), ("--windows", "2"), ("--log", "x")),
+        )
+    ),
+]
+
+
+# --- What the verbs are given
+
+
+def gtzan_names():
+    """Songs of each part of both published splits: two of each genre, part and fold."""
+    parts, folds = gtzan.filtered_parts(), gtzan.folds()
+    there = {}
+    for track in sorted(parts):
+        genre = track.partition(".")[0]
+        if genre in GENRES and track in folds:
+            there.setdefault((genre, parts[track], folds[track]), []).append(track)
+    return sorted(track for tracks in there.values() for track in tracks[:3])
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, run):
+    """Folders and files that the verbs read; none of them is changed."""
+    folder = tmp_path_factory.mktemp("options")
+    write(folder / "collection" / "rock" / "a.wav", music(29.5, 4_000, seed=1), 4_000)
+    for number, name in enumerate(("a.wav", "b.flac", "c.flac")):
+        write(folder / "songs" / name, music(6.0, seed=number))
+    add_tags(folder / "songs" / "c.flac", cover(8), ("Polka",))
+    (folder / "gtzan").mkdir()
+    names = gtzan_names()
+    x = np.random.default_rng(0).standard_normal((len(names), 4, 125, 13)).astype(np.float32)
+    genres = np.array([GENRES.index(name.partition(".")[0]) for name in names])
+    made_npz(folder / "m.npz", X=x, names=np.array(names), y=genres, artists=None)
+    store = import_features(folder / "m.npz", folder / "store", frontend="mfcc")
+    examples = store.examples("mfcc")
+    for name, valid in (("with_valid", "valid"), ("without_valid", "train")):
+        parts = [("train", "test", valid)[row % 3] for row in range(len(names))]
+        rows = [f"{name},{part}" for name, part in zip(names, parts, strict=True)]
+        (folder / f"{name}.csv").write_text("\n".join(["path,part", *rows]) + "\n")
+    splits.write_split(folder / "slices.json", splits.make_split(examples, "slices"))
+    return {
+        "collection": folder / "collection",
+        "songs": folder / "songs",
+        "npz": made_npz(folder / "other.npz"),
+        "store": folder / "store",
+        "run": run,
+        "gtzan": folder / "gtzan",
+        "bundle": make_bundle(folder / "one.backbeat"),
+        "other_bundle": make_bundle(folder / "two.backbeat", genres=("jazz", "polka"), seed=5),
+        "splits": folder,
+    }
+
+
+SPLITS = (
+    *("slices", "tracks", "artists", "gtzan-filtered", "gtzan-folds", "gtzan-folds:1"),
+    *(
+        "file:{splits}/with_valid.csv",
+        "file:{splits}/without_valid.csv",
+        "file:{splits}/slices.json",
+    ),
+)
+
+
+# --- What the functions behind the verbs are given, in place of hours of training
+
+
+def plain(value):
+    """An argument as a text that is the same for the same meaning."""
+    if isinstance(value, splits.Split):
+        return f"split {value.hash} fold {value.fold}"
+    if isinstance(value, Features):
+        return str(value.path)
+    if isinstance(value, dict):
+        return str({key: plain(item) for key, item in value.items()})
+    if isinstance(value, list | tuple) and not isinstance(value, str):
+        return str([plain(item) for item in value])
+    if callable(value) or isinstance(value, Examples | Executor | Iterator):
+        return type(value).__name__
+    return str(value) if isinstance(value, Path) else re.sub(r" at 0x\w+", "", repr(value))
+
+
+@pytest.fixture
+def calls(monkeypatch, places):
+    """What was called, with what."""
+    made = []
+
+    def note(target, result=None, through=False, clean=lambda arguments: arguments):
+        module, _, name = target.rpartition(".")
+        real = getattr(__import__(module, fromlist=[name]), name)
+
+        def noted(*args, **kwargs):
+            made.append((name, plain(clean({**kwargs, "": args}))))
+            return real(*args, **kwargs) if through else result
+
+        monkeypatch.setattr(target, noted)
+
+    def trained(arguments):
+        """Leave out what a training does not use: see the module."""
+        split = next(given for given in arguments[""] if isinstance(given, splits.Split))
+        if not any(isinstance(given, zoo.Spec) for given in arguments[""]):
+            arguments.pop("seed")  # a head is fitted without chance
+        if split.divides_tracks or not len(split.rows("valid")):
+            arguments.pop("max_error")
+        return arguments
+
+    def cross_validated(arguments):
+        features, spec, protocol, _ = arguments[""]
+        seed = arguments["seed"] if spec.family != "transfer" else None
+        drawing = {key: arguments.pop(key) for key in ("folds", "seed", "valid_share")}
+        drawn = splits.make_folds(features.examples("mfcc"), protocol, **drawing)
+        if drawn[0].divides_tracks or not len(drawn[0].rows("valid")):
+            arguments.pop("max_error")
+        return arguments | {"seed": seed, "drawn": drawn}
+
+    @contextlib.contextmanager
+    def executor(*args, **kwargs) -> Iterator[Executor]:
+        made.append(("open_executor", plain(args), plain(kwargs)))
+        yield InlineExecutor()
+
+    for where in ("backbeat.engine", "backbeat.classify"):
+        monkeypatch.setattr(f"{where}.open_executor", executor)
+    note("backbeat.training.train", clean=trained)
+    note("backbeat.transfer.train_transfer", clean=trained)
+    note("backbeat.crossvalidation.cross_validate", {}, clean=cross_validated)
+    monkeypatch.setattr("backbeat.transfer.embed", lambda features, **_: features.examples("mfcc"))
+    note("backbeat.prepare.prepare", Summary(1, 1, (), ()))
+    note("backbeat.cli.models.evaluate")  # of what was not trained
+    note("backbeat.scoring.write_evaluation", Path("report.html"))
+    note("backbeat.audit.audit_splits", through=True)
+    note("backbeat.worth.measure_worth")
+    monkeypatch.setattr("backbeat.cli.comparing._print_worth", lambda worth: None)
+    suspect = Suspect("a", "rock", "jazz", 0.1, 0.9, 0.1, "sounds like jazz")
+    found = Findings((suspect, dataclasses.replace(suspect, name="b")), 9, 0.5, {})
+    note("backbeat.suspects.find_suspects", found)
+    note("backbeat.reproduce.runner.run_all", {})
+    note("backbeat.reproduce.drawing.find_songs", {})
+    note("backbeat.reproduce.writing.write", ())
+    note("backbeat.tuning.tune", Log(heading=("tuned",)))
+    note("backbeat.classify.load", through=True)
+    note("backbeat.library.songs.answer_all", through=True)
+    note("backbeat.library.neighbours.nearest", through=True)
+    # Of the songs' tags it is given inodes and times too, which are never the same.
+    note("backbeat.tags.plan.plan", through=True, clean=lambda arguments: arguments[""][-1])
+    note("backbeat.show.show", ())
+    note("backbeat.web.server.serve")
+    note("backbeat.cli.demo.demo")
+    note("backbeat.jam.generate", ())
+    note("backbeat.gtzan.fetching.fetch", places["gtzan"])
+    note("backbeat.cli.collections.check")
+    return made
+
+
+@pytest.fixture
+def outcome(cli, places, tmp_path, calls, monkeypatch):
+    """Run a verb in a new folder; gives all that came of it, but for the folder's name."""
+    count = 0
+
+    def outcome(*arguments):
+        nonlocal count
+        count += 1
+        folder = tmp_path / str(count)
+        songs = folder / "songs"
+        shutil.copytree(places["songs"], songs)
+        before = time.time() - 1_000
+        for song in songs.iterdir():
+            os.utime(song, (before - 1_000,) * 2)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        monkeypatch.chdir(folder)
+        calls.clear()
+        named = {**places, "folder": folder, "songs": songs}
+        status, out, err = cli(*(str(argument).format(**named) for argument in arguments))
+        files = {}
+        for path in folder.rglob("*"):
+            place = path.relative_to(folder)
+            if path.is_file() and place.parts[0] not in ("cache", "state"):
+                content = b"" if path.suffix == ".jsonl" else path.read_bytes()
+                old = path.stat().st_mtime < before
+                files[str(place)] = hashlib.sha256(content).hexdigest(), old
+        made = repr(calls).replace(str(folder), "")
+        return status, out.replace(str(folder), ""), err.replace(str(folder), ""), files, made
+
+    return outcome
+
+
+# --- Tests
+
+
+def options():
+    """Every option of every verb, by its longest name."""
+
+    def walk(group, before=""):
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from walk(command, f"{before}{name} ")
+            else:
+                yield f"{before}{name}", command
+
+    return {
+        verb: {
+            max(parameter.opts, key=len)
+            for parameter in command.params
+            if parameter.opts[0].startswith("-")
+        }
+        for verb, command in walk(typer.main.get_command(app))
+    }
+
+
+def test_every_option_is_in_the_table():
+    assert {verb: set(known) for verb, known in EFFECTS.items()} == options()
+    assert set(VERBS) == set(EFFECTS)
+
+
+def test_the_tests_that_the_table_names_are_there():
+    for known in EFFECTS.values():
+        for shown in known.values():
+            if isinstance(shown, str):
+                file, _, name = shown.partition("::")
+                assert f"def {name}(" in (HERE / file).read_text("utf-8"), shown
+
+
+@pytest.mark.parametrize("verb", EFFECTS)
+def test_an_option_has_an_effect(verb, outcome):
+    bases = {}
+    for option, shown in EFFECTS[verb].items():
+        if isinstance(shown, str):
+            continue
+        command = (*verb.split(), *VERBS[verb], *shown.base)
+        if shown.base not in bases:
+            bases[shown.base] = outcome(*command)
+            assert bases[shown.base] == outcome(*command), "not the same twice"
+            # `tag` changes nothing where it cannot ask.
+            assert bases[shown.base][0] == (verb == "tag" and not shown.base), bases[shown.base]
+        status, out, err, *_ = changed = outcome(*command, *shown.given)
+        assert status in (0, bases[shown.base][0]), (option, out, err)
+        assert changed != bases[shown.base], f"{verb} {option} has no effect"
+
+
+@pytest.mark.parametrize(("arguments", "option", "why"), REFUSED)
+def test_an_option_without_effect_is_refused(arguments, option, why, outcome):
+    status, out, err, files, _ = outcome(*arguments)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"backbeat: {option}: has no effect {why}")
+    assert err.endswith("; leave it out\n")
+    assert all(name.startswith("songs/") for name in files)
+
+
+FOR_A_SPLIT = {
+    "train": {
+        "--test-share": "0.4", "--valid-share": "0.4", "--max-error": "0.3", "--seed": "5",
+        "--epochs": "3", "--tensorboard": "logs", "--workers": "1",
+    },
+    "audit": {"--test-share": "0.4", "--valid-share": "0.4", "--seed": "5"},
+    "tune": {"--test-share": "0.4", "--valid-share": "0.4"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("folds", [(), ("--folds", "2")], ids=["", "folds"])
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", *VERBS["train"]),
+        ("train", *VERBS["train"], *_TRANSFER),
+        ("audit", *VERBS["audit"], "--json"),
+        ("tune", *VERBS["tune"]),
+    ],
+    ids=["train", "transfer", "audit", "tune"],
+)
+def test_with_every_split_an_option_has_an_effect_or_is_refused(command, split, folds, outcome):
+    if command[0] == "tune" and folds:
+        pytest.skip("tune has no folds")
+    command = (*command, "--split", split, *folds)
+    status, _, err, *_ = base = outcome(*command)
+    if status:  # this split cannot be had so
+        assert err.startswith(
+            ("backbeat: --folds: not with --split", "backbeat: --split gtzan-folds")
+        )
+        assert err.count("\n") == 1
+        return
+    for option, value in FOR_A_SPLIT[command[0]].items():
+        status, _, err, *_ = given = outcome(*command, option, value)
+        if status:
+            assert err.startswith(f"backbeat: {option}: has no effect "), err
+            assert err.count("\n") == 1
+        else:
+            assert given != base, f"{option} has no effect"
