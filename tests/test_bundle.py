@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from backbeat import bundle
 from backbeat import network as network_module
 from backbeat.bundle import read_bundle, write_bundle
+from backbeat.calibration import Calibration, Unsure
 from backbeat.errors import BackbeatError
 from backbeat.frontend import LogMel, Mfcc
 from backbeat.splits import LEAKS
@@ -254,6 +255,21 @@ def test_the_card_tells_the_leak_and_what_was_measured(tmp_path):
     leaking = bundle.card(clean.model_copy(update={"split": split}))
     assert f"**{LEAKS['slices']}.**" in leaking
     assert "Accuracy on new songs was not measured" in leaking
+
+
+def test_the_card_says_what_its_calibration_rests_on():
+    clean = make_description()
+
+    def told(**changes):
+        fitted = Calibration(**{"temperature": 2.0, "songs": 60} | changes)
+        return " ".join(bundle.card(clean.model_copy(update={"calibration": fitted})).split())
+
+    assert "end of its search range" not in told() and "Fewer than 50" not in told()
+    assert "temperature lies at the end of its search range" in told(temperature=19.999)
+    assert "Fewer than 50 validation songs: all of this is uncertain." in told(songs=10)
+    never = Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=None)
+    assert "no threshold was expected to keep wrong answers at 20%" in told(unsure=never)
+    assert "0% of those answers" not in told(unsure=never)
 
 
 def test_the_card_of_a_real_run_tells_its_leak(run, leaking):

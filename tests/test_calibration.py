@@ -93,7 +93,7 @@ def test_the_threshold_is_the_lowest_that_is_good_enough():
 
 def test_where_no_threshold_is_good_enough_nothing_is_answered():
     chosen = choose_threshold(np.array([0.7, 0.6]), np.array([True, True]), 0.2)
-    assert (chosen.threshold, chosen.coverage) == (1.0, 0.0)
+    assert (chosen.threshold, chosen.coverage, chosen.error) == (1.0, 0.0, None)
 
 
 def test_a_threshold_holds_on_other_songs_where_probabilities_are_calibrated():

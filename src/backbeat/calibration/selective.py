@@ -77,7 +77,7 @@ def choose_threshold(
     Returns
     -------
     Unsure
-        With threshold 1 and coverage 0 where no threshold is good enough.
+        With threshold 1, coverage 0 and no error where no threshold is good enough.
     """
     falling = np.sort(np.asarray(confidence, np.float64))[::-1]
     expected = np.cumsum(1 - falling) / np.arange(1, len(falling) + 1)
