@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,6 +161,22 @@ def test_figures_and_a_report_are_written(leaking, tmp_path):
     write_evaluation(copy, evaluate_run(copy))
     assert first_changed(copy) is None
     assert report.read_text("utf-8") == page
+
+
+def test_a_genre_without_songs_is_not_drawn_as_never_found(run, tmp_path, monkeypatch):
+    from backbeat import figures
+
+    copy, drawn, draw = shutil.copytree(run, tmp_path / "run"), [], figures.recall_bars
+    monkeypatch.setattr(
+        figures,
+        "recall_bars",
+        lambda recalls, *a, **k: drawn.append(recalls) or draw(recalls, *a, **k),
+    )
+    evaluated = evaluate_run(copy)
+    absent = replace(evaluated.metrics.slices[0], precision=None, recall=None, f1=None, support=0)
+    slices = (absent, *evaluated.metrics.slices[1:])
+    write_evaluation(copy, replace(evaluated, metrics=replace(evaluated.metrics, slices=slices)))
+    assert np.isnan(drawn[0][0]) and not np.isnan(drawn[0][1:]).any()
 
 
 def test_histories_go_to_figures_by_columns(run):

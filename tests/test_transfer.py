@@ -157,6 +157,8 @@ def test_a_run_is_a_run(store, tmp_path, cli):
     )
     assert status == 0
     assert json.loads(told)["n_tracks"] == 12
+    told = cli("evaluate", "--model", out / "model.backbeat", "--on", store.path)[1]
+    assert "processing time" not in told and "Balanced accuracy" in told
 
 
 def test_the_verb_trains_and_cross_validates(store, tmp_path, cli):

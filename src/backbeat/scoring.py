@@ -240,7 +240,7 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
             metrics.track_confusion, metrics.genres, title="Recall of tracks, %"
         ),
         "recall": figures.recall_bars(
-            [scores.recall or 0.0 for scores in metrics.slices],
+            [np.nan if one.recall is None else one.recall for one in metrics.slices],
             metrics.genres,
             title="Recall of each genre, slices",
         ),

@@ -272,8 +272,10 @@ def _print_scores(evaluated: "Evaluation") -> None:
     say(
         f"\n{evaluated.model}: accuracy of slices {metrics.slice_accuracy:.2%} "
         f"({metrics.n_slices:,}), of tracks {metrics.track_accuracy:.2%} ({metrics.n_tracks:,}); "
-        f"variance of recall {metrics.recall_variance:.1%}; "
-        f"processing time {evaluated.training_seconds / 60:.2f} min"
+        f"variance of recall {metrics.recall_variance:.1%}"
+        # Of a bundle alone it is not known.
+        + f"; processing time {evaluated.training_seconds / 60:.2f} min"
+        * bool(evaluated.training_seconds)
     )
     for line in (*first_lines(evaluated), *certainty_lines(evaluated)):
         say(line)
