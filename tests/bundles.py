@@ -11,7 +11,7 @@ from backbeat.calibration import Calibration
 from backbeat.frontend import FrontEnd, Mfcc, input_shape
 from backbeat.zoo import find
 
-# What onnxruntime 1.18, the oldest that backbeat allows, reads.
+# Old enough for the lowest onnxruntime and onnx that backbeat allows.
 IR_VERSION = 9
 OPSET = 17
 

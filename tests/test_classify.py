@@ -391,7 +391,7 @@ def test_a_link_that_leads_to_itself_stops_nothing(tmp_path):
     assert [track.name for track in read_collection(tmp_path).tracks][:1] == ["pop/a.wav"]
 
 
-CRASHED, HUNG = "the decoder crashed (SIGSEGV)", "took longer than 2 s"
+CRASHED, HUNG = "its process crashed (SIGSEGV)", "took longer than 2 s"
 
 
 def strange_songs(folder, count):

@@ -294,7 +294,7 @@ def test_a_song_that_crashes_its_decoder_is_listed_by_a_cluster_too(
     with open_cluster("local:1") as executor:
         summary = prepare(read_collection(root), tmp_path / "out", executor=executor)
         answers = list(classify_batches(load(bundle), songs, executor))
-    why = "the decoder crashed (SIGSEGV)"
+    why = "its process crashed (SIGSEGV)"
     assert (summary.kept, summary.findings) == (2, (("jazz/b-crash.wav", why),))
     assert answers[1] == Failure(songs[1], why)
     assert [answer.path for answer in answers] == songs

@@ -119,14 +119,14 @@ def test_work_that_crashes_or_hangs_costs_only_itself(ordered):
         told.sort()
     assert [number for number, _ in told] == list(range(20))
     reasons = {number: reason for number, reason in told if reason != "good"}
-    assert reasons == {5: "the decoder crashed (SIGSEGV)", 9: "took longer than 0.5 s"}
+    assert reasons == {5: "its process crashed (SIGSEGV)", 9: "took longer than 0.5 s"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_lost_piece_of_work_is_an_error_of_its_own_future():
     with open_executor(2) as executor:
         lost, good = executor.submit(work_on, (1, "crash")), executor.submit(square, 3)
-        with pytest.raises(WorkerLostError, match=r"1\.wav: the decoder crashed"):
+        with pytest.raises(WorkerLostError, match=r"1\.wav: its process crashed"):
             lost.result()
         assert good.result() == 9
         killed = executor.submit(die, None)

@@ -119,7 +119,7 @@ def test_a_decoder_that_crashes_or_hangs_does_not_end_the_server(
         crashing, hanging = (shutil.copy(songs / "a.wav", tmp_path / n) for n in FAULTY)
         status, what = refusal(service, Path(crashing))
         assert status == HTTPStatus.UNPROCESSABLE_ENTITY
-        assert what == "x.wav: could not be decoded (the decoder crashed (SIGSEGV))"
+        assert what == "x.wav: could not be decoded (its process crashed (SIGSEGV))"
         status, what = refusal(service, Path(hanging))
         assert (status, "no answer within 5 s" in what) == (TOO_LATE, True)
         assert service.answer(songs / "a.wav", "a.wav").path == Path("a.wav")

@@ -32,7 +32,9 @@ from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.frontend import FrontEnd, Musicnn
 from backbeat.frontend import input_shape as shape_for
-from backbeat.network import Network, open_network
+from backbeat.isolation import guarded
+from backbeat.network import SECONDS, Network, Stranger, open_network
+from backbeat.shipped import is_shipped
 from backbeat.splits import Split
 from backbeat.zoo import Spec
 from backbeat.zoo.spec import Input
@@ -133,19 +135,25 @@ class Bundle:
     def open(self) -> "Network":
         """Open the network, and make sure that it takes and gives what the description says.
 
+        One that does not come with backbeat runs in a process that is watched: `network.Stranger`.
+
         Raises
         ------
         BackbeatError
-            If it cannot be run, or does not fit.
+            If it cannot be run, does not fit, or takes too much time or memory.
         """
         described = self.description
         _, frames, bands = shape_for(described.frontend, described.input)
         try:
-            network = open_network(self.network)
+            with guarded(self.path, SECONDS):
+                if is_shipped(self.path):
+                    network = open_network(self.network)
+                else:
+                    network = Network(Stranger(self.path, self.network).run)
+                given = network.outputs(np.zeros((2, frames, bands), np.float32))
         except BackbeatError as error:
-            raise BackbeatError(f"{self.path}: {error}") from error
-        try:
-            given = network.outputs(np.zeros((2, frames, bands), np.float32))
+            said = str(error).removeprefix(f"{self.path}: ")
+            raise BackbeatError(f"{self.path}: {said}") from error
         except Exception as error:
             raise BackbeatError(
                 f"{self.path}: its network does not take {frames} frames x {bands} bands "

@@ -123,9 +123,16 @@ class Child:
                 if attempts >= min(most, self._attempts):
                     raise _lost(status, listener.under_way, attempts) from None
                 continue
+            except BaseException:  # Ctrl-C: the answer would be taken for that to the next piece
+                self.end()
+                raise
             if good:
                 return result
             raise result
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Have the process call a function, as `do`; a signal that ends the waiting ends it."""
+        return self.do(pickle.dumps(function), lambda: False)
 
     def stop(self) -> None:
         """Ask the process, from another thread, to end; a training keeps its last whole epoch."""

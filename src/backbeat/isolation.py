@@ -57,6 +57,11 @@ def be_watched(tell: Callable[[UnderWay | None], None]) -> None:
     _tell = tell
 
 
+def is_watched() -> bool:
+    """Whether somebody watches this process, so that `guarded` has an effect."""
+    return _tell is not None
+
+
 def seconds_for(path: Path) -> float:
     """Give how long the work on a file may take, by its size."""
     try:
@@ -136,7 +141,7 @@ def why_lost(status: int, under_way: UnderWay | None) -> str:
         return f"took longer than {under_way.seconds:.3g} s"
     if status == -getattr(signal, "SIGKILL", 9):
         return "its process was killed, perhaps for want of memory"
-    who = "the decoder" if under_way else "the process"
+    who = "its process" if under_way else "the process"
     try:
         return f"{who} crashed ({signal.Signals(-status).name})"
     except ValueError:

@@ -8,7 +8,7 @@ import numpy as np
 
 from backbeat import transfer
 from backbeat.bundle import Bundle, read_bundle
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions
 from backbeat.features import Examples, Features, spread
 from backbeat.finishing import Answering
@@ -72,7 +72,14 @@ def predict(
     for start in range(0, len(rows), _SLICES_AT_ONCE):
         if on_progress:
             on_progress(start, len(rows))
-        parts.append(answer(examples.x[rows[start : start + _SLICES_AT_ONCE]]).probabilities)
+        x = examples.x[rows[start : start + _SLICES_AT_ONCE]]
+        try:
+            outputs = answer(x)
+        except BackbeatError:
+            raise
+        except Exception as error:  # a network that fails for these slices alone
+            raise BackbeatError(f"{run}: its network cannot be run: {one_line(error)}") from error
+        parts.append(outputs.probabilities)
     if on_progress:
         on_progress(len(rows), len(rows))
     given = np.concatenate(parts)

@@ -1,15 +1,15 @@
 """Data files that come with backbeat: compared with their checksums when they are read.
 
-``tools/sum_up_data.py`` writes the checksums. The bundles have their own.
+``tools/sum_up_data.py`` writes the checksums.
 """
 
 from importlib import resources
 from pathlib import Path
 
-from backbeat.sums import check_sums
+from backbeat.sums import agrees, check_sums
 
 ROOT = Path(str(resources.files("backbeat")))
-DATA = ("gtzan/data/*", "musicnn/data/*", "zoo/models/*.yaml")
+DATA = ("gtzan/data/*", "models/*.backbeat", "musicnn/data/*", "zoo/models/*.yaml")
 """Which files of the package have checksums: patterns below `ROOT`."""
 
 
@@ -28,3 +28,12 @@ def data_file(name: str) -> Path:
     """
     check_sums(ROOT, (name,), "install backbeat again")
     return ROOT / name
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a file lies where it came with backbeat, and is as it was shipped."""
+    try:
+        name = path.absolute().relative_to(ROOT).as_posix()
+    except ValueError:
+        return False
+    return agrees(ROOT, name)

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import needing
-from backbeat.musicnn.runtime import PARTS, network_path
+from backbeat.musicnn.runtime import FEATURES, PARTS, network_path
 from backbeat.musicnn.tags import MSD
 from backbeat.network import Outputs
+from backbeat.plain_onnx import plain
 
 STRENGTH = 0.01
 """Inverse of the regularisation, on standardised features; chosen on artist-disjoint folds."""
@@ -137,14 +138,20 @@ def head_of(network: bytes) -> Head | None:
         import onnx
         from onnx import numpy_helper
 
-    graph = onnx.load_from_string(network).graph
+    try:  # the package onnx reads files that a tensor names, so what it gets is written anew, too
+        graph = onnx.load_from_string(plain(network)).graph
+    except ValueError:
+        return None  # refused where it is opened
     found = {tensor.name: tensor for tensor in graph.initializer}
     if not {"head_weights", "head_bias"} <= set(found):
         return None
-    head = Head(
-        np.array(numpy_helper.to_array(found["head_weights"]), np.float32),
-        np.array(numpy_helper.to_array(found["head_bias"]), np.float32),
+    weights, bias = (
+        np.array(numpy_helper.to_array(found[name]), np.float32)
+        for name in ("head_weights", "head_bias")
     )
+    if bias.ndim != 1 or weights.shape != (FEATURES, len(bias)):
+        return None
+    head = Head(weights, bias)
     # On another MusiCNN than the one that comes with backbeat the head would mean something else.
     return head if joined_network(head) == network else None
 
