@@ -1,6 +1,7 @@
 """A head on MusiCNN's features: the joined network says what the head says, and runs are runs."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ from backbeat.network import open_network
 from backbeat.prediction import predict
 from backbeat.splits import make_split
 from backbeat.transfer import Head, embed, fit_head, head_of, joined_network, train_transfer
+from bundles import make_network
 
 GENRES = ("high", "low")
 
@@ -266,6 +268,23 @@ def test_a_head_is_found_in_its_network_alone(store, bundle):
     values.flat[0] += 1
     kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
     assert head_of(changed.SerializeToString()) is None
+
+
+@pytest.mark.parametrize("shape", [(1706, 3), (3,), ()])
+def test_no_file_is_read_as_a_head_nor_numbers_of_another_shape(shape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("secret").write_bytes(bytes(1706 * 3 * 4))
+    model = onnx.load_from_string(make_network((125, 13), 3))
+    for name in ("head_weights", "head_bias"):
+        tensor = numpy_helper.from_array(np.zeros(shape, np.float32), name)
+        model.graph.initializer.append(tensor)
+    assert head_of(model.SerializeToString()) is None
+    weights = model.graph.initializer[-2]
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="secret")
+    monkeypatch.setattr("onnx.numpy_helper.to_array", None)
+    assert head_of(model.SerializeToString()) is None
 
 
 def test_an_embedding_that_cannot_be_kept_is_given_all_the_same(store, monkeypatch):

@@ -228,7 +228,18 @@ class Stranger:
         self._lock = threading.Lock()
 
     def run(self, x: Array, names: list[str]) -> list[Array]:
-        """Give outputs of the network, as `Network.run` does.
+        """Give outputs of the network.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, frames, bands)
+        names : list of str
+            Of k outputs.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (n, m)
+            k of them.
 
         Raises
         ------
