@@ -124,7 +124,7 @@ def test_a_decoder_that_crashes_or_hangs_does_not_end_the_server(
         assert (status, "no answer within 5 s" in what) == (TOO_LATE, True)
         assert service.answer(songs / "a.wav", "a.wav").path == Path("a.wav")
         # What draws a song is as far from the server.
-        with pytest.raises(RefusedError, match=r"x\.wav: could not be decoded .the decoder crash"):
+        with pytest.raises(RefusedError, match=r"x\.wav: could not be decoded .its process crash"):
             service.work(audio.duration, Path(crashing), "x.wav")
         assert service.work(audio.duration, songs / "a.wav", "a.wav") == 6.0
     assert (service.answering, service.waiting) == (0, 0)
