@@ -475,3 +475,12 @@ def test_a_tables_artist_wins_over_tags(tmp_path):
 
 def test_public_names():
     assert all(hasattr(collections, name) for name in collections.__all__)
+
+
+def test_songs_are_in_the_order_in_which_people_count(tmp_path):
+    wanted = ["pop/CD 2/1.mp3", "pop/CD 10/1.mp3", "rock/2.mp3", "rock/10.mp3", "rock/a09.mp3"]
+    touch(tmp_path / "songs", *reversed(wanted))
+    assert names(read_collection(tmp_path / "songs")) == wanted
+    table = tmp_path / "songs" / "table.csv"
+    table.write_text("path,genre\n" + "".join(f"{name},x\n" for name in reversed(wanted)))
+    assert names(read_collection(table)) == wanted

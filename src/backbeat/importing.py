@@ -243,7 +243,7 @@ def _strings(
     if unique and len(set(strings)) != len(strings):
         [(twice, _)] = Counter(strings).most_common(1)
         raise BackbeatError(
-            f"{source}: {field} must be unique, and {printable(twice)[:100]!r} stands twice"
+            f"{source}: {field} must be unique, and '{printable(twice)[:100]}' stands twice"
         )
     if unique and "" in strings:
         raise BackbeatError(f"{source}: {field} holds an empty string")

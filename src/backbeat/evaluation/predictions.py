@@ -12,7 +12,7 @@ import numpy.typing as npt
 from backbeat import atomic
 from backbeat.cells import exactly, harmless
 from backbeat.documents import read_bytes
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, one_line, printable
 
 SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum (float16 and six printed digits pass)."""
@@ -142,7 +142,7 @@ def _validate_tracks(predictions: Predictions) -> None:
 
 
 def _name_of(predictions: Predictions, row: int) -> str:
-    return f"slice {predictions.slices[row]} of track {str(predictions.tracks[row])!r}"
+    return f"slice {predictions.slices[row]} of track '{printable(str(predictions.tracks[row]))}'"
 
 
 def track_rows(
@@ -233,5 +233,5 @@ def _read_row(cells: Sequence[str], genres: tuple[str, ...]) -> tuple[str, int, 
         raise ValueError(f"{len(cells)} cells, but the header has {3 + len(genres)}")
     track, number, truth = exactly(cells[0]), cells[1], exactly(cells[2])
     if truth not in genres:
-        raise ValueError(f"the truth {truth!r} is none of the genres")
+        raise ValueError(f"the truth '{printable(truth)}' is none of the genres")
     return track, int(number), genres.index(truth), [float(cell) for cell in cells[3:]]

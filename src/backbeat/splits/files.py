@@ -17,7 +17,7 @@ import numpy as np
 from backbeat import gtzan
 from backbeat.cells import exactly
 from backbeat.documents import read_bytes
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import Examples
 from backbeat.splits.split import LEAKS, LEFT_OUT, PARTS, Parts, read_parts
 
@@ -145,7 +145,7 @@ def _read_json(path: Path) -> list[_Row]:
         for name in content["parts"][part]:
             track, _, index = name.rpartition("#") if divided else (name, "", "")
             if divided and not (track and index.isdigit()):
-                raise BackbeatError(f"{path}: {name!r} names no slice; train again")
+                raise BackbeatError(f"{path}: '{printable(name)}' names no slice; train again")
             rows.append((f"part {part}", track, int(index) if divided else None, part))
     return rows
 
