@@ -15,7 +15,7 @@ from beets import ui
 from beets.plugins import BeetsPlugin
 
 from backbeat.classify import Failure, classify_all, load
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, printable
 from backbeat.genres import merge_spellings
 from backbeat.listening import A_FEW
 from backbeat.tags.plan import Change, Decision, Options, Present, kept, plan
@@ -99,9 +99,9 @@ class BackbeatPlugin(BeetsPlugin):
                 if not self.config["pretend"]:
                     item.try_sync(write=write, move=False)
             elif isinstance(decision, Failure):
-                self._log.warning("{}: {}", decision.path, decision.reason)
+                self._log.warning("{}: {}", printable(decision.path), decision.reason)
             else:
-                self._log.info("{}: left alone: {}", decision.path, decision.reason)
+                self._log.info("{}: left alone: {}", printable(decision.path), decision.reason)
         for album in _albums(changed):
             self._tag_album(album, changed)
 
