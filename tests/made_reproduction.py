@@ -10,9 +10,8 @@ from backbeat.evaluation import Predictions, evaluate, write_predictions
 from backbeat.genres import GTZAN_GENRES
 from backbeat.history import Epoch, write_history
 from backbeat.reproduce import paper
+from backbeat.splits.leaks import KINDS, Leak, leaks_to_json
 from backbeat.zoo.spec import parse
-
-LEAK = "LEAKING: slices of one song are on both sides of this split"
 
 
 def made_predictions(accuracy, genres=GTZAN_GENRES, slices=20, recalls=None):
@@ -68,7 +67,14 @@ def made_run(
     (run / "environment.json").write_text(json.dumps(environment), "utf-8")
     if not finished:
         return run
-    described = {"protocol": protocol, "leak": LEAK if protocol == "slices" else "", "seed": 0}
+    shared = int(protocol == "slices")
+    leaks = [Leak(kind, 1, 1, shared, 0, shared, 0) for kind in KINDS]
+    described = {
+        "protocol": protocol,
+        "unit": "slices",
+        "leaks": leaks_to_json(tuple(leaks)),
+        "seed": 0,
+    }
     split_content = {"format": "backbeat-split", **described, "hash": split, "parts": parts}
     (run / "split.json").write_text(json.dumps(split_content), "utf-8")
     rising = np.linspace(0.1, accuracy, epochs)

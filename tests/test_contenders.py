@@ -1,6 +1,7 @@
 """Runs are read as contenders, and only like is compared with like."""
 
 import json
+import shutil
 
 import pytest
 
@@ -9,6 +10,7 @@ from backbeat.crossvalidation import cross_validate
 from backbeat.engine import InlineExecutor
 from backbeat.errors import BackbeatError
 from backbeat.runs import read_runs
+from backbeat.splits import is_leaking
 from made_features import made_run, small_spec
 
 
@@ -41,9 +43,9 @@ def folds(store, tmp_path_factory):
 
 
 def test_two_runs_on_one_split(run, weak):
-    compared, leaks = compare_runs([weak, run])
+    compared, leaks, copies = compare_runs([weak, run])
     assert [score.name for score in compared.scores] == ["small", "weak"]
-    assert leaks == ()
+    assert not is_leaking(leaks) and copies == ()
     test = json.loads((run / "split.json").read_text())
     assert compared.songs == len(test["parts"]["test"])
     # Two songs an artist in the made-up store.
@@ -52,7 +54,7 @@ def test_two_runs_on_one_split(run, weak):
 
 
 def test_crossvalidations_are_compared_over_all_songs(folds):
-    compared, _ = compare_runs(folds)
+    compared, _, _ = compare_runs(folds)
     assert compared.songs == 30
     assert [len(score.trials) for score in compared.scores] == [3, 3]
     assert compared.pairs[0].resampled_t.trials == 3
@@ -63,6 +65,17 @@ def test_seeds_of_one_model_are_its_trials(store, run, tmp_path):
     [contender] = contenders_of([*read_runs(run), *read_runs(other)])
     assert contender.name == "small"
     assert len(contender.trials) == 2
+
+
+def test_a_copy_of_a_run_is_no_second_trial(cli, run, weak, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    compared, _, copies = compare_runs([run, copy, weak])
+    assert [len(score.trials) for score in compared.scores] == [1, 1]
+    assert copies == (
+        f"{copy} has exactly the predictions of {run}: it is no trial of its own and is not "
+        "counted.",
+    )
+    assert "it is no trial of its own" in cli("compare", run, copy, weak)[1]
 
 
 def test_other_splits_are_refused_in_one_line(run, weak, leaking, folds):
@@ -77,7 +90,7 @@ def test_other_splits_are_refused_in_one_line(run, weak, leaking, folds):
 
 def test_models_of_one_name_are_told_apart_by_place(store, run, tmp_path):
     other = made_run(store, tmp_path / "other", spec=small_spec(epochs=1))
-    compared, _ = compare_runs([run, other])
+    compared, _, _ = compare_runs([run, other])
     assert {score.name for score in compared.scores} == {f"small ({run})", f"small ({other})"}
 
 
@@ -91,7 +104,8 @@ def test_the_verb(cli, run, weak, leaking, tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG")
     status, out, _ = cli("compare", run, weak, "--json")
     content = json.loads(out)
-    assert (content["leaks"], len(content["pairs"])) == ([], 1)
+    assert [leak["shared"] for leak in content["leaks"]] == [0] * 4
+    assert (content["copies"], len(content["pairs"])) == ([], 1)
     assert content["scores"][0]["interval"] is None  # four artists
     assert "Fewer than 5 artists: no 95 % interval can be given." in out_of_table
     assert "Always answering" in out_of_table
@@ -139,7 +153,7 @@ def test_train_takes_folds(cli, store, tmp_path):
     arguments = ("train", store.path, "--model", spec, "--split", "tracks", "--folds", 2, "-o", out)
     status, told, err = cli(*arguments, "--workers", 1)
     assert (status, err) == (0, "")
-    assert "songs of one artist are on both sides" in told.casefold()
+    assert "Leaks by artist (" in told
     assert sorted(path.name for path in out.glob("fold-*")) == ["fold-1", "fold-2"]
     status, _, err = cli(*arguments, "--workers", 1)
     assert status == 1 and "--resume" in err

@@ -19,8 +19,11 @@ from made_features import made_mfcc, made_run, made_store, small_spec
 def test_an_honest_run_says_so(run):
     evaluated = evaluate_run(run)
     lines = first_lines(evaluated)
-    assert lines[0] == "Protocol: artists (no artist and no exact copy of a song on two sides)."
-    assert lines[1] == "Nothing is known to leak."
+    assert lines[0].startswith("Protocol: artists (whole artists; ")
+    assert lines[1] == (
+        "Not shared with training: song, artist, exact copy. "
+        f"Unknown for all {evaluated.metrics.n_tracks} test songs: album."
+    )
     assert "songs are correct by the vote of their slices" in lines[2]
     assert f"by whole artists ({evaluated.groups})." in lines[2]
     # Of four artists there is none.
@@ -34,57 +37,79 @@ def test_unknown_artists_are_counted(tmp_path):
     evaluated = evaluate_run(made_run(store, tmp_path / "run", spec=small_spec(epochs=1)))
     lines = first_lines(evaluated)
     n = evaluated.metrics.n_tracks
-    assert f"the artists of {n} of {n} test songs are unknown: each stands for itself" in lines[1]
+    assert f"Unknown for all {n} test songs: artist, album." in lines[1]
     assert "artists are unknown" in lines[2]
 
 
-def test_a_leaking_run_tells_what_the_clean_one_beside_it_gets(leaking, run, store, tmp_path):
+def test_a_leaking_run_shows_the_clean_one_that_is_named(leaking, run, tmp_path):
     copy = shutil.copytree(leaking, tmp_path / "leaking")
     alone = first_lines(evaluate_run(copy))
-    assert alone[1].startswith("LEAKING: ") and alone[1].endswith("new songs fare worse.")
-    assert "is not known: train it with --split artists" in alone[-1]
-    shutil.copytree(run, tmp_path / "clean")
-    (tmp_path / "notes").mkdir()
-    evaluated = evaluate_run(copy)
-    assert evaluated.clean.path.name == "clean"
+    assert alone[1].startswith("LEAKING by song (")
+    assert "train it with --split artists and name that run" in alone[-1]
+    clean = shutil.copytree(run, tmp_path / "clean")
+    evaluated = evaluate_run(copy, clean=clean)
+    assert evaluated.clean.path == clean
     assert evaluated.clean.track_accuracy == evaluate_run(run).metrics.track_accuracy
     sentence = first_lines(evaluated)[-1]
-    assert "does not leak (artists; run clean) the same model gets" in sentence
+    assert "On another split (artists; run clean) the same model gets" in sentence
+    assert "Not shared with training: song, artist, exact copy." in sentence
     page = write_evaluation(copy, evaluated).read_text("utf-8")
     # In the first lines of the page, before any figure.
-    for words in (
-        "Protocol: slices",
-        "LEAKING",
-        "95 % interval",
-        "does not leak (artists; run clean)",
-    ):
+    for words in ("Protocol: slices", "LEAKING", "95 % interval", "(artists; run clean)"):
         assert words in page.split("<dl")[0]
 
 
-def test_another_model_beside_is_not_the_clean_run(leaking, store, tmp_path):
+def test_no_folder_is_looked_into_that_was_not_named(cli, leaking, run, tmp_path):
     copy = shutil.copytree(leaking, tmp_path / "leaking")
-    made_run(store, tmp_path / "other", spec=small_spec(name="other", epochs=1))
-    assert evaluate_run(copy).clean is None
+    shutil.copytree(run, tmp_path / "clean")
+    (tmp_path / "strange" / "environment.json").mkdir(parents=True)
+    (tmp_path / "strange" / "model.backbeat").symlink_to(tmp_path / "strange" / "model.backbeat")
+    (tmp_path / "closed").mkdir(mode=0o000)
+    status, out, err = cli("evaluate", copy)
+    assert (status, err) == (0, "")
+    assert "run clean" not in out
 
 
-def test_the_same_model_of_other_songs_is_not_the_clean_run(leaking, tmp_path):
-    copy = shutil.copytree(leaking, tmp_path / "leaking")
-    other = made_store(tmp_path, names=np.array([f"other {row}" for row in range(30)]))
-    made_run(other, tmp_path / "clean", spec=small_spec())
-    assert evaluate_run(copy).clean is None
+def test_what_is_no_clean_run_is_refused(cli, leaking, run, store, tmp_path):
+    other = made_run(store, tmp_path / "other", spec=small_spec(name="other", epochs=1))
+    songs = made_store(tmp_path, names=np.array([f"other {row}" for row in range(30)]))
+    of_others = made_run(songs, tmp_path / "of-others", spec=small_spec(epochs=1))
+    for clean, why in (
+        (other, "has another model than"),
+        (of_others, "is of other songs than"),
+        (leaking, "its split leaks too: LEAKING by song"),
+    ):
+        status, _, err = cli("evaluate", leaking, "--clean", clean)
+        assert status == 1 and f"--clean {clean}: {why}" in err
+    assert cli("evaluate", run, "--on", store.path, "--clean", run)[0] == 1
+    assert cli("evaluate", run, "--near-duplicates", store.path)[0] == 1
 
 
-def test_songs_that_were_not_in_the_collection_are_told_apart(run, tmp_path):
-    x, _ = made_mfcc(seed=5)
-    other = made_store(tmp_path, X=x, names=np.array([f"new {row}" for row in range(30)]))
+def test_the_headline_on_another_store_describes_that_store(run, tmp_path):
+    x, y = made_mfcc(seed=5)
+    kept = np.flatnonzero(y > 0)
+    other = made_store(
+        tmp_path,
+        X=x[kept],
+        y=y[kept] - 1,
+        genres=np.array(["jazz", "rock"]),
+        names=np.array([f"new {row}" for row in kept]),
+        artists=None,
+    )
     lines = first_lines(evaluate_run(run, on=other.path))
-    assert "Songs that the model was trained on are left out" in lines[1]
+    assert lines[0] == "Tested on songs of features."
+    assert not any("Protocol" in line for line in lines)
+    assert lines[1] == (
+        "0 of 20 songs are left out, as the model was trained or validated on them: 0 by name, "
+        "0 by digest of the samples. Artists were not compared."
+    )
+    assert lines[2] == "No test song of: blues."
 
 
 def test_what_could_not_be_calibrated_says_why(leaking, run, store, tmp_path):
     [line] = certainty_lines(evaluate_run(leaking))
     assert line.startswith("Probabilities are not calibrated: ")
-    assert "heard in training" in line
+    assert "there was no validation part" in line
     from backbeat.splits import make_split
     from backbeat.training import train
 
@@ -151,6 +176,8 @@ def test_slices_of_a_leaking_split_are_not_calibrated_on(store, tmp_path):
     split = make_split(examples, "slices", seed=3, valid_share=0.3)
     run = train(store, small_spec(epochs=1), split, examples, tmp_path / "run")
     assert (run / "validation.csv").exists()
+    [line] = certainty_lines(evaluate_run(run))
+    assert "its validation songs are in training too" in line
     assert not read_run(run).description.calibration.fitted
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backbeat.errors import BackbeatError
-from backbeat.splits import LEAKS, make_split, write_split
+from backbeat.splits import is_leaking, make_split, write_split
 from test_splits import made_examples
 
 NAMES = [
@@ -49,7 +49,7 @@ def test_names_are_found_however_they_are_written(tmp_path):
     }
     assert split.part[-1] == -1  # rock/b2.wav is not named
     assert split.protocol == protocol
-    assert split.leak == ""
+    assert not is_leaking(split.leaks)
 
 
 def test_gtzans_names_are_known_in_any_spelling(tmp_path):
@@ -68,23 +68,27 @@ def test_gtzans_names_are_known_in_any_spelling(tmp_path):
     assert split.names["test"] == ["blues.00001", "hiphop.00001"]
 
 
+def shared(split):
+    return {leak.kind: leak.shared for leak in split.leaks if leak.shared}
+
+
 def test_what_a_split_leaks_is_seen(tmp_path):
     rows = [f"{name},{'test' if '1' in name else 'train'}" for name in NAMES]
     protocol = write(tmp_path / "s.csv", *rows)
     same = dict.fromkeys(["b0", "b1"], "ann")
     artists = [same.get(name[-6:-4], "") for name in NAMES]
-    assert make_split(examples(artists=artists), protocol).leak == LEAKS["tracks"]
+    assert shared(make_split(examples(artists=artists), protocol)) == {"artist": 1}
     digests = [same.get(name[-6:-4], "") for name in NAMES]
-    assert make_split(examples(digests=digests), protocol).leak == LEAKS["copies"]
-    assert make_split(examples(), protocol).leak == ""
-    assert make_split(examples(artists=list(NAMES)), protocol).leak == ""  # each its own
+    assert shared(make_split(examples(digests=digests), protocol)) == {"exact copy": 1}
+    assert shared(make_split(examples(), protocol)) == {}
+    assert shared(make_split(examples(artists=list(NAMES)), protocol)) == {}  # each its own
 
 
 def test_slices_can_be_divided(tmp_path):
     rows = [f"{name},train,0" for name in NAMES] + [f"{name},test,1" for name in NAMES]
     protocol = write(tmp_path / "s.csv", *rows, header="path,part,slice")
     split = make_split(examples(), protocol)
-    assert split.leak == LEAKS["slices"]
+    assert shared(split) == {"song": 6}
     assert split.divides_tracks
     assert split.names["test"] == sorted(f"{name}#1" for name in NAMES)
     assert split.names["valid"] == []
@@ -154,7 +158,8 @@ def test_a_missing_or_foreign_file_is_told(tmp_path):
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(BackbeatError, match=r"x\.json: not a split"):
         make_split(examples(), f"file:{tmp_path / 'x.json'}")
-    content = {"format": "backbeat-split", "protocol": "slices", "leak": LEAKS["slices"]}
+    content = make_split(examples(), "slices").to_json()
+    del content["hash"]
     content |= {"parts": {"train": ["song"], "valid": [], "test": []}}
     (tmp_path / "x.json").write_text(json.dumps(content))
     for name in ("song", "song#", "#1", "song#x", "song#-1"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backbeat import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.splits import LEAKS, PARTS, make_folds, make_split, track_groups
+from backbeat.splits import PARTS, is_leaking, make_folds, make_split, track_groups
 from backbeat.splits.groups import joined, known_artist
 from test_splits import gtzan_like, made_examples, of_tracks
 
@@ -70,7 +70,7 @@ def test_nothing_crosses_whatever_the_collection(tracks, seed, folds, validation
         assert all(len(parts) == 1 for parts in of_tracks(split, examples))
         assert not crossing(examples, split, [known_artist(name) for name in artists])
         assert not crossing(examples, split, digests)
-        assert split.leak == ""
+        assert not is_leaking(split.leaks)
         known = [name for name in artists if known_artist(name)]
         assert split.unknown_artists == len(artists) - len(known)
         assert set(split.artists.values()) <= {"ann", "bob", "cy", "dee", "eve"}
@@ -88,7 +88,7 @@ def test_each_slice_is_tested_once(protocol, folds):
         assert len(split.rows("test")) == pytest.approx(3_000 / folds, abs=90)
         wanted = 0 if protocol == "slices" else 0.15 * 3_000 * (1 - 1 / folds)
         assert len(split.rows("valid")) == pytest.approx(wanted, abs=90)
-        assert split.leak == LEAKS.get(protocol, "")
+        assert split.divides_tracks == (protocol == "slices")
     assert len({split.hash for split in made}) == folds
     again = make_folds(examples, protocol, folds, seed=4)
     assert [split.hash for split in again] == [split.hash for split in made]
@@ -171,7 +171,7 @@ def test_the_published_folds_test_what_was_published_and_train_on_no_tested_arti
         assert "jazz.00054" not in split.names["train"] + split.names["valid"]
         # 24 artists stand in several folds: their songs are left out of the training part.
         assert 560 < len(split.names["train"]) + len(split.names["valid"]) < 633
-        assert split.leak == ""
+        assert not is_leaking(split.leaks)
     one = make_split(examples, "gtzan-folds:2", seed=2)
     assert (one.hash, one.fold) == (made[1].hash, 2)
     with pytest.raises(BackbeatError, match="is a cross-validation of three folds"):

@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from backbeat.errors import BackbeatError
 from backbeat.features import Examples
 from backbeat.splits import (
     DRAWN,
-    LEAKS,
     PARTS,
     is_crossvalidation,
+    is_leaking,
     make_split,
     read_parts,
     track_groups,
@@ -71,8 +72,7 @@ def test_the_papers_split_of_slices():
     split = make_split(examples, "slices")
     assert [len(part) for part in parts(split)] == [6_993, 0, 2_997]
     assert split.monitored == "test"
-    assert split.leak == LEAKS["slices"]
-    assert split.leak.startswith("LEAKING")
+    assert split.leak.startswith("LEAKING by song (")
     assert len(split.names["train"]) == 6_993
     assert "song 0000#3" in split.names["train"] + split.names["test"]
     # Nearly all songs are on both sides: that is the leak.
@@ -196,10 +196,41 @@ def test_groups_join_artists_and_copies():
     assert track_groups(examples, "tracks").tolist() == list(range(8))
 
 
-def test_what_each_protocol_leaks_is_said():
-    examples = gtzan_like(slices=2)
-    assert "songs of one artist" in make_split(examples, "tracks").leak
-    assert make_split(examples, "artists").leak == ""
+def leaks_of(split):
+    """Shared, not shared and unknown test songs by kind."""
+    return {
+        leak.kind: (leak.shared, leak.known - leak.shared, leak.unknown) for leak in split.leaks
+    }
+
+
+def test_what_a_split_leaks_is_measured_whatever_its_protocol():
+    genres = ["jazz", "rock"] * 20
+    own = make_split(made_examples(genres, [f"artist {n}" for n in range(40)]), "tracks")
+    assert leaks_of(own) == {
+        "song": (0, 12, 0),
+        "artist": (0, 12, 0),
+        "album": (0, 0, 12),
+        "exact copy": (0, 0, 12),
+    }
+    assert own.leak == (
+        "Not shared with training: song, artist. Unknown for all 12 test songs: album, exact copy."
+    )
+    unknown = make_split(made_examples(genres), "tracks")
+    assert leaks_of(unknown)["artist"] == (0, 0, 12)
+    assert unknown.leak == (
+        "Not shared with training: song. Unknown for all 12 test songs: artist, album, exact copy."
+    )
+    one = make_split(made_examples(genres, ["Ann"] * 20 + [""] * 20), "tracks")
+    shared, apart, rest = leaks_of(one)["artist"]
+    assert (shared > 0, apart, shared + rest) == (True, 0, 12)
+    assert f"Leaks by artist ({shared} of 12 test songs, unknown for {rest})." in one.leak
+    assert not is_leaking(make_split(gtzan_like(slices=2), "artists").leaks)
+
+
+def test_songs_of_one_slice_leak_no_song_by_slices():
+    split = make_split(made_examples(["jazz", "rock"] * 10, slices=1), "slices")
+    assert not split.divides_tracks and "LEAKING" not in split.leak
+    assert all(name.endswith("#0") for part in PARTS for name in split.names[part])
 
 
 def test_a_split_is_written_and_read(tmp_path):
@@ -209,7 +240,7 @@ def test_a_split_is_written_and_read(tmp_path):
     assert read == json.loads(json.dumps(split.to_json()))
     assert read["hash"] == split.hash
     assert read["parts"] == split.names
-    assert (read["protocol"], read["seed"], read["leak"]) == ("artists", 3, "")
+    assert (read["protocol"], read["seed"], read["unit"]) == ("artists", 3, "tracks")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"format": "x"}', b"\xff\xfe", b'"a'])
@@ -231,7 +262,10 @@ def test_what_is_no_split_is_refused(tmp_path, content):
         {"parts": {"train": [], "test": []}},
         {"parts": {"train": "abc", "valid": [], "test": []}},
         {"parts": {"train": [1], "valid": [], "test": []}},
-        {"leak": 1},
+        {"leaks": 1},
+        {"leaks": []},
+        {"leaks": [{"kind": "song"}]},
+        {"unit": "songs"},
         {"artists": []},
         {"artists": ["Ann"]},
         {"artists": {"song 0000": 1}},
@@ -264,7 +298,8 @@ def test_all_of_a_split_is_in_its_file(tmp_path):
         "format": "backbeat-split",
         "version": 1,
         "protocol": "tracks",
-        "leak": LEAKS["tracks"],
+        "unit": "tracks",
+        "leaks": [asdict(leak) for leak in made.leaks],
         "seed": 2,
         "test_share": 0.3,
         "valid_share": 0.15,
@@ -352,7 +387,7 @@ def test_the_published_split_leaves_out_what_it_does_not_name():
     assert list(split.part[-2:]) == [-1, -1]
     assert sum(map(len, split.names.values())) == 929
     assert split.hash == make_split(made, "gtzan-filtered", seed=4).hash
-    assert split.leak == ""
+    assert not is_leaking(split.leaks)
 
 
 def test_the_published_split_may_lack_the_songs_to_test_on():
@@ -364,11 +399,6 @@ def test_the_published_split_may_lack_the_songs_to_test_on():
     genres = [name.partition(".")[0] for name in no_valid]
     with pytest.raises(BackbeatError, match="the valid part has no"):
         make_split(made_examples(genres, names=no_valid), "gtzan-filtered")
-
-
-def test_slices_are_named_where_each_song_has_but_one():
-    split = make_split(made_examples(["jazz", "rock"] * 10, slices=1), "slices")
-    assert all(name.endswith("#0") for part in PARTS for name in split.names[part])
 
 
 def test_what_means_several_splits():

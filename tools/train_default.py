@@ -201,6 +201,7 @@ def write(
             "model": path.stem,
             "input": answered.input,
             "heard": tuple(sorted(gtzan.track_id(name) or name for name in examples.names)),
+            "digests": tuple(sorted({*map(bundle.short_digest, examples.digests)} - {""})),
             "notes": answered.notes.format(
                 songs=len(examples.names),
                 folds=FOLDS,
@@ -300,7 +301,6 @@ def all_songs(examples: Examples) -> Split:
         seed=SEED,
         test_share=len(watched) / len(examples.names),
         valid_share=0.0,
-        leak=splits.LEAKS["tracks"],
     )
 
 

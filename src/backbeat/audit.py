@@ -1,61 +1,25 @@
-"""How much a split leaks: what of its test part stands in its training part too.
+"""What of the songs to be tested on is known from training: of a split, and of another collection.
 
-Of every test slice is asked whether its song, its artist, its album, an exact copy or a near
-duplicate of its song is in the training part, and, apart, in the validation part, by which models
-are chosen. Where an artist or album is unknown nothing can be said of it, and that is counted.
+`audit_splits` measures what a split leaks. `find_overlap` looks in a feature store for the songs
+that a model was trained or validated on.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.duplicates import NearDuplicate
-from backbeat.features import Examples
-from backbeat.splits import Split
-from backbeat.splits.groups import connected, joined, known_artist
-
-_WORDS = {
-    "song": "of the same song",
-    "artist": "of a song by the same artist",
-    "album": "of a song of the same album",
-    "exact copy": "of an exact copy of the song",
-    "near duplicate": "of a near duplicate of the song",
-}
-
-
-@dataclass(frozen=True)
-class Leak:
-    """One way in which test slices are known from training.
-
-    Attributes
-    ----------
-    kind : {"song", "artist", "album", "exact copy", "near duplicate"}
-    slices : int
-        Test slices, over all folds.
-    known : int
-        Those of which can be told (whose artist or album is known).
-    in_training, in_validation : int
-        Those of which it is in the part.
-    """
-
-    kind: str
-    slices: int
-    known: int
-    in_training: int
-    in_validation: int
-
-    @property
-    def share(self) -> float:
-        """Share of all test slices of which it is in training."""
-        return self.in_training / self.slices if self.slices else 0.0
-
-    @property
-    def sentence(self) -> str:
-        """The same in plain words."""
-        return f"{self.share:.1%} of the test slices: a slice {_WORDS[self.kind]} is in training"
+from backbeat import gtzan
+from backbeat.bundle import Description, short_digest
+from backbeat.duplicates import NearDuplicate, find_near_duplicates
+from backbeat.errors import BackbeatError
+from backbeat.features import Examples, Features, open_features
+from backbeat.frontend import Musicnn
+from backbeat.splits import Leaks, Split, is_leaking, leak_sentence, leaks_to_json, measure_leaks
+from backbeat.splits.groups import connected, joined
 
 
 @dataclass(frozen=True)
@@ -82,7 +46,7 @@ class Audit:
     tracks, left_out : int
         Tracks in the split (in any fold), and tracks of the store that are in none.
     leaks : tuple of Leak
-        A line a kind.
+        One a kind; near duplicates where they were looked for.
     crossings : tuple of Crossing
         Pairs of copies on two sides.
     """
@@ -91,25 +55,28 @@ class Audit:
     folds: int
     tracks: int
     left_out: int
-    leaks: tuple[Leak, ...]
+    leaks: Leaks
     crossings: tuple[Crossing, ...]
 
     @property
     def leaking(self) -> bool:
         """Whether anything of the test part is in training or validation."""
-        return any(leak.in_training or leak.in_validation for leak in self.leaks)
+        return is_leaking(self.leaks)
 
     def to_json(self) -> dict[str, Any]:
         """Give the content of a JSON file."""
         return {
             **asdict(self),
-            "leaks": [{**asdict(leak), "share": leak.share} for leak in self.leaks],
+            "leaks": leaks_to_json(self.leaks),
             "leaking": self.leaking,
+            "summary": leak_sentence(self.leaks),
         }
 
 
 def audit_splits(
-    examples: Examples, splits: Sequence[Split], duplicates: Sequence[NearDuplicate] = ()
+    examples: Examples,
+    splits: Sequence[Split],
+    duplicates: Sequence[NearDuplicate] | None = None,
 ) -> Audit:
     """Count what a split, or all folds of a cross-validation, leak.
 
@@ -118,97 +85,26 @@ def audit_splits(
     examples : Examples
     splits : sequence of Split
         One, or the folds of one protocol.
-    duplicates : sequence of NearDuplicate
-        See `duplicates.find_near_duplicates`.
+    duplicates : sequence of NearDuplicate, optional
+        See `duplicates.find_near_duplicates`. None where they were not looked for.
 
     Returns
     -------
     Audit
     """
     n = len(examples.names)
-    exact = joined(examples.digests)
-    groups = {
-        "song": np.arange(n),
-        "artist": _numbered([known_artist(artist) for artist in examples.artists]),
-        "album": _numbered(_albums(examples)),
-        "exact copy": exact,
-        "near duplicate": _near_groups(n, duplicates),
-    }
-    known = {
-        "artist": groups["artist"] >= 0,
-        "album": groups["album"] >= 0,
-        "exact copy": np.array([bool(digest) for digest in examples.digests]),
-    }
-    leaks = tuple(
-        _leak(kind, group, known.get(kind, np.ones(n, bool)), examples, splits)
-        for kind, group in groups.items()
-    )
+    pairs = [(pair.first, pair.second) for pair in duplicates or ()]
+    near = connected(n, np.array(pairs, np.int64).reshape(-1, 2))
+    parts = [split.part for split in splits]
     in_any = np.unique(np.concatenate([examples.track[split.part >= 0] for split in splits]))
     return Audit(
         protocol=splits[0].protocol,
         folds=splits[0].folds if len(splits) > 1 else 0,
         tracks=len(in_any),
         left_out=n - len(in_any),
-        leaks=leaks,
-        crossings=_crossings(examples, splits, exact, duplicates),
+        leaks=measure_leaks(examples, parts, near=None if duplicates is None else near),
+        crossings=_crossings(examples, splits, joined(examples.digests), duplicates or ()),
     )
-
-
-def _leak(
-    kind: str,
-    group: npt.NDArray[np.int64],
-    known: npt.NDArray[np.bool_],
-    examples: Examples,
-    splits: Sequence[Split],
-) -> Leak:
-    slices = tellable = 0
-    found = {"train": 0, "valid": 0}
-    for split in splits:
-        tested = examples.track[split.rows("test")]
-        slices += len(tested)
-        tellable += int(known[tested].sum())
-        for part in found:
-            there = np.unique(examples.track[split.rows(part)])
-            hits = _hits(kind, group, tested, there)
-            found[part] += int((hits & known[tested]).sum())
-    return Leak(kind, slices, tellable, found["train"], found["valid"])
-
-
-def _hits(
-    kind: str,
-    group: npt.NDArray[np.int64],
-    tested: npt.NDArray[np.int64],
-    there: npt.NDArray[np.int64],
-) -> npt.NDArray[np.bool_]:
-    """Tell of each tested slice whether something of its group is there (-1: no group)."""
-    if kind in ("exact copy", "near duplicate"):
-        # Another track, not the song itself, which is counted by its own line.
-        others = {int(g): set(there[group[there] == g].tolist()) for g in np.unique(group[there])}
-        return np.array(
-            [bool(others.get(int(group[t]), set()) - {int(t)}) and group[t] >= 0 for t in tested],
-            bool,
-        )
-    return np.isin(group[tested], group[there]) & (group[tested] >= 0)
-
-
-def _numbered(keys: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Give each key a number; -1 for an empty one."""
-    numbers = {key: number for number, key in enumerate(sorted(set(keys) - {""}))}
-    return np.array([numbers.get(key, -1) for key in keys], np.int64)
-
-
-def _albums(examples: Examples) -> list[str]:
-    """Name each track's album with its artist, since many albums are called Greatest Hits."""
-    return [
-        f"{known_artist(artist)}\0{' '.join(album.casefold().split())}" if album else ""
-        for artist, album in zip(examples.artists, examples.albums, strict=True)
-    ]
-
-
-def _near_groups(n: int, duplicates: Sequence[NearDuplicate]) -> npt.NDArray[np.int64]:
-    """Join near duplicates; -1 for tracks without one."""
-    edges = np.array([(pair.first, pair.second) for pair in duplicates], np.int64).reshape(-1, 2)
-    return np.where(np.isin(np.arange(n), edges), connected(n, edges), -1).astype(np.int64)
 
 
 def _crossings(
@@ -229,12 +125,137 @@ def _crossings(
     found = {}
     for split in splits:
         tested = set(examples.track[split.rows("test")].tolist())
-        heard = {
+        known = {
             t for part in ("train", "valid") for t in examples.track[split.rows(part)].tolist()
         }
         for (first, second), (kind, correlation, offset) in sorted(pairs.items()):
             for trained, other in ((first, second), (second, first)):
-                if trained in heard and other in tested:
+                if trained in known and other in tested:
                     names = (examples.names[trained], examples.names[other])
                     found[names] = Crossing(*names, kind, round(correlation, 3), round(offset, 2))
     return tuple(found.values())
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Songs of a feature store that a model was trained or validated on.
+
+    Attributes
+    ----------
+    found : mapping of str to tuple of str
+        Names of the songs found by each means that could be compared: "name", "GTZAN identity",
+        "digest of the samples", "near duplicate". A song stands under the first that found it.
+    songs : int
+        Of the store.
+    recorded : bool
+        Whether the model records at all what it was trained on.
+    """
+
+    found: Mapping[str, tuple[str, ...]]
+    songs: int
+    recorded: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All songs that were found."""
+        return frozenset(name for names in self.found.values() for name in names)
+
+    @property
+    def sentence(self) -> str:
+        """How many were found and by what; or that nothing could be compared."""
+        if not self.recorded:
+            return (
+                "The model does not record which songs it was trained on, so nothing could be "
+                f"compared: any of these {self.songs:,} songs may be among them."
+            )
+        counts = ", ".join(f"{len(names):,} by {means}" for means, names in self.found.items())
+        line = (
+            f"{len(self.names):,} of {self.songs:,} songs are left out, as the model was trained "
+            f"or validated on them: {counts}."
+        )
+        if not self.names and list(self.found) == ["name"]:
+            line += (
+                " Nothing but names could be compared: it may have been trained on these songs "
+                "under other names."
+            )
+        return line
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of a JSON file."""
+        return {
+            "songs": self.songs,
+            "left_out": {means: len(names) for means, names in self.found.items()},
+            "recorded": self.recorded,
+        }
+
+
+def find_overlap(described: Description, features: Features, near: Path | None = None) -> Overlap:
+    """Find the songs of a feature store that a model was trained or validated on.
+
+    Parameters
+    ----------
+    described : Description
+        Of the model's bundle.
+    features : Features
+    near : Path, optional
+        The feature store that the model was trained on, to look for near duplicates of its songs.
+
+    Returns
+    -------
+    Overlap
+
+    Raises
+    ------
+    BackbeatError
+        If `near` holds none of the model's songs, or near duplicates cannot be found from it.
+    """
+    used = features.table.slices > 0
+    rows = np.flatnonzero(used).tolist()
+    names = [features.table.name[row] for row in rows]
+    digests = [short_digest(features.table.digest[row]) for row in rows]
+    known: dict[str, tuple[Sequence[str], set[str]]] = {"name": (names, set(described.heard))}
+    ids = [gtzan.track_id(name) or "" for name in names]
+    heard_ids = {gtzan.track_id(name) or "" for name in described.heard} - {""}
+    if any(ids) and heard_ids:
+        known["GTZAN identity"] = (ids, heard_ids)
+    # Digests of samples equal none of features.
+    kinds = {digest.rpartition(":")[0] for digest in described.digests}
+    if any(digest and digest.rpartition(":")[0] in kinds for digest in digests):
+        known["digest of the samples"] = (digests, set(described.digests))
+    if near is not None:
+        alike = _near_overlap(described, features, open_features(near))
+        known["near duplicate"] = (names, alike)
+    found: dict[str, tuple[str, ...]] = {}
+    left = dict(enumerate(names))
+    for means, (keys, heard) in known.items():
+        hits = [row for row in left if keys[row] in heard]
+        found[means] = tuple(left.pop(row) for row in hits)
+    return Overlap(found, len(names), bool(described.heard or described.digests))
+
+
+def _near_overlap(described: Description, features: Features, trained: Features) -> set[str]:
+    """Name the songs of a store of which the training store holds a near duplicate."""
+    option = f"--near-duplicates {trained.path}"
+    if trained.frontend != features.frontend or isinstance(features.frontend, Musicnn):
+        raise BackbeatError(
+            f"{option}: near duplicates are found between stores of one front-end, mfcc or logmel"
+        )
+    own, other = trained.examples("mfcc"), features.examples("mfcc")
+    heard = set(described.heard)
+    kept = np.array(
+        [name in heard or (gtzan.track_id(name) or "") in heard for name in own.names], bool
+    )
+    if not kept.any():
+        raise BackbeatError(f"{option}: holds none of the songs that the model was trained on")
+    rows = kept[own.track]
+    number = np.cumsum(kept) - 1
+    n = int(kept.sum())
+    both = replace(
+        own,
+        x=np.concatenate([own.x[rows], other.x]),
+        track=np.concatenate([number[own.track[rows]], other.track + n]),
+        slice=np.concatenate([own.slice[rows], other.slice]),
+    )
+    seconds = np.concatenate([trained.track_seconds()[kept], features.track_seconds()])
+    pairs = find_near_duplicates(both, features.frontend, seconds=seconds)
+    return {other.names[pair.second - n] for pair in pairs if pair.first < n <= pair.second}

@@ -41,7 +41,7 @@ from backbeat.zoo.spec import Input
 
 VERSION: Literal[2] = 2
 # Each part, with its most bytes: far above any here, and far below filling a memory.
-_PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 2**20, "CARD.md": 2**20}
+_PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 64 * 2**20, "CARD.md": 2**20}
 # Weights are noisy numbers, which hardly pack; zeros pack to a thousandth.
 _MOST_TIMES, _UNPACKED = 50, 32 * 2**20
 
@@ -66,6 +66,7 @@ class SplitFacts(_Strict):
     seed: int
     hash: str
     leak: str
+    """What it was measured to leak, in words."""
 
 
 class MeasuredFacts(_Strict):
@@ -97,7 +98,9 @@ class Description(_Strict):
     spec: dict[str, Any]
     network_sha256: str
     heard: tuple[str, ...] = ()
-    """Tracks that it was trained on, where no ``split.json`` beside it tells them."""
+    """Names of the tracks that it was trained or validated on."""
+    digests: tuple[str, ...] = ()
+    """First characters (`short_digest`) of the digests of these tracks, where known."""
     notes: str = ""
     """More for its card: licences, limits."""
 
@@ -167,6 +170,12 @@ class Bundle:
         return network
 
 
+def short_digest(digest: str) -> str:
+    """Give the part of a track's digest that a bundle keeps: 64 bits of it, and its kind."""
+    kind, colon, value = digest.rpartition(":")
+    return f"{kind}{colon}{value[:16]}"
+
+
 def describe(
     *,
     spec: Spec,
@@ -191,6 +200,8 @@ def describe(
         In the collection that the model was trained on, all parts together.
     calibration : Calibration
     """
+    trained_on = sorted(split.trained_on)
+    digests = {short_digest(split.digests[name]) for name in trained_on if name in split.digests}
     return Description(
         made_by=f"backbeat {__version__}",
         model=spec.name,
@@ -215,6 +226,8 @@ def describe(
         trained_on_tracks=tracks,
         spec=spec.model_dump(mode="json"),
         network_sha256="",
+        heard=tuple(trained_on),
+        digests=tuple(sorted(digests)),
     )
 
 

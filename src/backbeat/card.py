@@ -12,11 +12,9 @@ if TYPE_CHECKING:
 def card(description: "Description") -> str:
     """Write the model's card: what it is, what it was measured to do, and what it is not."""
     measured, split = description.measured, description.split
-    leak = (
-        f"\n**{split.leak[0].upper()}{split.leak[1:]}.** Accuracy on new songs was not measured.\n"
-        if split.leak
-        else ""
-    )
+    leak = f"\n{split.leak}\n" if split.leak else ""
+    if split.leak.startswith(("LEAKING", "Leaks")):
+        leak = f"\n**{split.leak}** Accuracy on new songs was not measured.\n"
     recalls = "\n".join(
         f"| {genre} | {'-' if value is None else f'{value:.0%}'} |"
         for genre, value in measured.recall.items()

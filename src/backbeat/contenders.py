@@ -1,5 +1,6 @@
 """Runs to contenders: runs of one model on several folds or with several seeds go together."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,46 +10,62 @@ import numpy as np
 from backbeat.comparison import Comparison, Contender, Trial, compare
 from backbeat.errors import BackbeatError
 from backbeat.runs import Run, read_runs
+from backbeat.splits import Leaks, joined_leaks
 
 
-def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, tuple[str, ...]]:
+def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, ...]]:
     """Compare the models of runs that were tested on the same split.
 
     Parameters
     ----------
     paths : sequence of Path
-        Runs and cross-validations. Those of one model and front-end are its trials.
+        Runs and cross-validations. Those of one model and front-end are its trials; of those with
+        the same predictions only the first is.
 
     Returns
     -------
     comparison : Comparison
-    leaks : tuple of str
-        What the splits leak, in words; empty where nothing is known to.
+    leaks : tuple of Leak
+        What the splits were measured to leak, all together.
+    copies : tuple of str
+        A sentence about each run that was left out for its predictions.
 
     Raises
     ------
     BackbeatError
-        If a run is missing, unfinished or damaged, or they were not tested on the same songs.
+        If a run is missing, unfinished, damaged or named twice, or they were not tested on the
+        same songs.
     """
-    runs = [run for path in paths for run in read_runs(path)]
-    return (
-        _compare(contenders_of(runs)),
-        tuple(dict.fromkeys(run.leak for run in runs if run.leak)),
-    )
+    runs, copies = _without_copies([run for path in paths for run in read_runs(path)])
+    of_split = {run.split["hash"]: run.leaks for run in runs}
+    return _compare(contenders_of(runs)), joined_leaks(list(of_split.values())), copies
+
+
+def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:
+    """Leave out the runs of a model that predict exactly what another of its runs does."""
+    kept: dict[tuple[str, str, bytes], Run] = {}
+    copies = []
+    for run in runs:
+        given = run.predictions
+        content = hashlib.sha256(given.probabilities.tobytes() + given.slices.tobytes())
+        content.update(repr(given.tracks.tolist()).encode())
+        key = (_identity(run), run.split["hash"], content.digest())
+        first = kept.setdefault(key, run)
+        if first is run:
+            continue
+        if first.path.resolve() == run.path.resolve():
+            raise BackbeatError(f"{run.path}: is there twice; name each run once")
+        copies.append(
+            f"{run.path} has exactly the predictions of {first.path}: it is no trial of its own "
+            "and is not counted."
+        )
+    return list(kept.values()), tuple(copies)
 
 
 def contenders_of(runs: Sequence[Run]) -> tuple[Contender, ...]:
-    """Put runs of one spec and front-end together, and name them by their models.
-
-    Raises
-    ------
-    BackbeatError
-        If a run is there twice.
-    """
+    """Put runs of one spec and front-end together, and name them by their models."""
     by_model: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        if any(run.path.resolve() == other.path.resolve() for other in by_model[_identity(run)]):
-            raise BackbeatError(f"{run.path}: is there twice; name each run once")
         by_model[_identity(run)].append(run)
     models = [own[0].description.model for own in by_model.values()]
     counts = Counter(models)

@@ -13,7 +13,7 @@ from backbeat.calibration.strangeness import MOST_KNOWN
 from backbeat.features import Examples, Features
 from backbeat.history import Epoch, write_history
 from backbeat.network import Outputs, export_onnx, open_network
-from backbeat.splits import TRAIN, Split
+from backbeat.splits import TRAIN, VALID, Split, shared_tracks
 from backbeat.zoo.spec import Spec
 
 # What a run's checksums are of; the bundle, which comes after them, has its own.
@@ -133,7 +133,7 @@ def calibrate(
     if not len(rows):
         return calibration.Calibration()
     given = write_answers(out / "validation.csv", answer, examples, rows)
-    if split.divides_tracks:
+    if shared_tracks(examples, split.part, TRAIN, VALID).size:
         # Other slices of the very songs were in training: validation would flatter.
         return calibration.Calibration()
     validation = evaluation.read_predictions(out / "validation.csv")

@@ -1,20 +1,21 @@
 """The first lines of what is told of a run: protocol, leak, interval, and the clean split."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbeat.calibration import MIN_SONGS, at_limit
 from backbeat.comparison import MIN_GROUPS, Interval
+from backbeat.errors import printable
+from backbeat.splits import is_leaking, leak_sentence
 
 if TYPE_CHECKING:
     from backbeat.scoring import Evaluation
 
 _MEANING = {
     "slices": "slices drawn at random, as in the paper",
-    "tracks": "songs drawn whole, artists not heeded",
-    "artists": "no artist and no exact copy of a song on two sides",
-    "gtzan-filtered": "GTZAN's published fault-filtered lists; no artist on two sides",
-    "gtzan-folds": "GTZAN's published artist-filtered folds; no artist on two sides",
+    "tracks": "whole songs, whatever their artist",
+    "artists": "whole artists; a song without a known artist by itself",
+    "gtzan-filtered": "GTZAN's published fault-filtered lists",
+    "gtzan-folds": "GTZAN's published artist-filtered folds",
     "file": "a split made elsewhere",
 }
 
@@ -35,19 +36,20 @@ def first_lines(evaluated: "Evaluation") -> tuple[str, ...]:
     name = evaluated.protocol.partition(",")[0].partition(":")[0]
     meaning = f" ({_MEANING[name]})" if name in _MEANING else ""
     lines = [f"Protocol: {evaluated.protocol}{meaning}."]
-    if evaluated.leak:
-        lines.append(f"{evaluated.leak[0].upper()}{evaluated.leak[1:]}; new songs fare worse.")
-    elif evaluated.facts.get("Evaluated on"):
-        lines.append("Songs that the model was trained on are left out; artists are not heeded.")
+    if evaluated.overlap:
+        lines = [
+            f"Tested on {evaluated.protocol}.",
+            f"{evaluated.overlap.sentence} Artists were not compared.",
+        ]
     else:
-        unknown = metrics.n_tracks - evaluated.artists_known
-        known = (
-            f"; the artists of {unknown:,} of {metrics.n_tracks:,} test songs are unknown: each "
-            "stands for itself"
-            if unknown
-            else ""
-        )
-        lines.append(f"Nothing is known to leak{known}.")
+        lines.append(leak_sentence(evaluated.leaks))
+    missing = [
+        genre
+        for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
+        if not scores.support
+    ]
+    if missing:
+        lines.append(f"No test song of: {', '.join(missing)}.")
     lines.append(
         f"{metrics.track_accuracy:.1%} of {metrics.n_tracks:,} songs are correct by the vote of "
         f"their slices; {_sure(interval)}, by {_groups(evaluated)}."
@@ -59,14 +61,14 @@ def first_lines(evaluated: "Evaluation") -> tuple[str, ...]:
     clean = evaluated.clean
     if clean:
         lines.append(
-            f"On a split that does not leak ({clean.protocol}; run {Path(clean.path).name}) the "
-            f"same model gets {clean.track_accuracy:.1%} of {clean.tracks:,} songs, "
-            f"{_sure(clean.interval)}."
+            f"On another split ({clean.protocol}; run {printable(clean.path.name)}) the same model "
+            f"gets {clean.track_accuracy:.1%} of {clean.tracks:,} songs, {_sure(clean.interval)}. "
+            f"{leak_sentence(clean.leaks)}"
         )
-    elif evaluated.leak:
+    elif is_leaking(evaluated.leaks):
         lines.append(
-            "What the same model gets where nothing leaks is not known: train it with --split "
-            "artists beside this run."
+            "To see what the same model gets without this leak, train it with --split artists and "
+            "name that run with `backbeat evaluate --clean`."
         )
     return tuple(lines)
 
@@ -75,10 +77,12 @@ def certainty_lines(evaluated: "Evaluation") -> tuple[str, ...]:
     """Say how far the model's confidence can be trusted; why not, where it was not calibrated."""
     certainty = evaluated.certainty
     if certainty is None:
+        if evaluated.overlap:
+            return ("Probabilities are not calibrated.",)
         why = (
-            "its validation songs would have been heard in training"
-            if evaluated.divides_tracks
-            else "there was no validation part with songs that were not in training"
+            "its validation songs are in training too"
+            if evaluated.monitored == "validation"
+            else "there was no validation part"
         )
         return (f"Probabilities are not calibrated: {why}.",)
     heat = ", ".join(f"{temperature:.2f}" for temperature in certainty.temperatures)

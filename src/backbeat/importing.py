@@ -98,8 +98,12 @@ def import_features(
         artist=artists,
         album=("",) * n,
         seconds=np.full(n, front.window_samples / front.sample_rate),
-        # The samples are not known, but equal features are as good a sign of a copy.
-        digest=tuple(hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in array),
+        # The samples are not known, but equal features are as good a sign of a copy. What was
+        # hashed is named, as such a digest equals none of samples.
+        digest=tuple(
+            f"{front.name}:{hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest()}"
+            for row in array
+        ),
         slices=np.full(n, array.shape[1], np.int64),
         finding=("",) * n,
     )

@@ -66,7 +66,7 @@ def predict(
     kept = np.array([name not in leave_out for name in examples.names], bool)
     rows = np.flatnonzero(kept[examples.track])
     if not len(rows):
-        raise BackbeatError(f"{features.path}: {run} was trained on all of its tracks")
+        raise BackbeatError(f"{features.path}: {run} was trained or validated on all of its tracks")
     renumbered = np.array([places[genre] for genre in examples.genres], np.int64)
     parts = []
     for start in range(0, len(rows), _SLICES_AT_ONCE):

@@ -14,7 +14,7 @@ from backbeat.documents import read_json
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.history import Epoch, read_history
-from backbeat.splits import LEAKS, PARTS, read_parts
+from backbeat.splits import PARTS, Leaks, leaks_from_json, read_parts, tracks_in
 from backbeat.splits.groups import known_artist
 from backbeat.sums import check_sums
 
@@ -48,33 +48,18 @@ class Run:
     predictions: Predictions
 
     @property
-    def leak(self) -> str:
-        """What its split leaks, in words; empty where nothing is known to."""
-        return self.description.split.leak
+    def leaks(self) -> Leaks:
+        """What its split was measured to leak."""
+        return leaks_from_json(self.split["leaks"])
 
     @property
     def in_epochs(self) -> bool:
         """Whether it was trained epoch by epoch; a head on MusiCNN's features is fitted at once."""
         return bool(self.description.spec["family"] != "transfer")
 
-    @property
-    def divides_tracks(self) -> bool:
-        """Whether slices of one track may be in different parts of its split."""
-        return self.leak == LEAKS["slices"]
-
-    def heard(self) -> frozenset[str]:
-        """Give the tracks of which any slice was in the training or validation part."""
-        return self._tracks("train", "valid")
-
     def tracks(self) -> frozenset[str]:
         """Give all tracks of its split."""
-        return self._tracks(*PARTS)
-
-    def _tracks(self, *parts: str) -> frozenset[str]:
-        names = [name for part in parts for name in self.split["parts"][part]]
-        if self.divides_tracks:
-            return frozenset(name.rpartition("#")[0] for name in names)
-        return frozenset(names)
+        return tracks_in(self.split["parts"], self.split["unit"], *PARTS)
 
     def songs(self) -> "Songs":
         """Give the calibrated answers to the songs of its test part."""
@@ -221,7 +206,7 @@ def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
     """Say how runs were made, for a table."""
     first = runs[0]
     described, made = first.description, first.environment
-    unit = "slices" if first.divides_tracks else "tracks"
+    unit = first.split["unit"]
     trained_on = [len(run.split["parts"]["train"]) for run in runs]
     packages = (f"{name} {version}" for name, version in made["packages"].items())
     seconds = sum(epoch.seconds for run in runs for epoch in run.history)

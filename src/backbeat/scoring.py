@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from backbeat import atomic, evaluation, gtzan
+from backbeat import atomic, evaluation
+from backbeat.audit import Overlap, find_overlap
 from backbeat.bundle import Description, read_bundle
 from backbeat.certainty import Certainty, measure_certainty
 from backbeat.comparison import LEVEL, GenreMeans, Interval, genre_means, share_interval
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Metrics, Predictions
-from backbeat.features import Features, open_features
+from backbeat.features import open_features
 from backbeat.headlines import certainty_lines, first_lines
 from backbeat.history import Epoch
 from backbeat.prediction import OnProgress, predict
@@ -25,16 +26,24 @@ from backbeat.runs import (
     read_runs,
     songs_of,
 )
-from backbeat.splits import LEAKS
+from backbeat.splits import (
+    Leaks,
+    divides_songs,
+    is_leaking,
+    joined_leaks,
+    leak_sentence,
+    leaks_to_json,
+)
 from backbeat.sums import renew_sum
 
 
 @dataclass(frozen=True)
 class CleanRun:
-    """What the same model gets on a split that does not leak."""
+    """What the same model gets on a split where no leak was found."""
 
     path: Path
     protocol: str
+    leaks: Leaks
     track_accuracy: float
     interval: Interval | None
     tracks: int
@@ -48,7 +57,7 @@ class Evaluation:
     ----------
     model : str
     protocol : str
-        Of its split, in words, such as ``artists, fold 1 to 3``.
+        What was tested: its split in words, such as ``artists, 3 folds``, or another store.
     metrics : Metrics
     interval : Interval or None
         Of the accuracy of tracks, 95 %, by artists; None for fewer than five.
@@ -58,8 +67,10 @@ class Evaluation:
         Balanced accuracy and macro-F1 of tracks, and what the commonest genre alone would get.
     artists_known : int
         Of how many test tracks the artist is known.
-    leak : str
-        What the split leaks, in words; empty where nothing is known to.
+    leaks : tuple of Leak
+        What the split was measured to leak; empty on another store.
+    overlap : Overlap, optional
+        On another store: which of its songs the model was trained or validated on.
     facts : dict of str to str
         What was measured, for a table.
     history : tuple of Epoch
@@ -73,7 +84,7 @@ class Evaluation:
     certainty : Certainty, optional
         None where the run could not be calibrated.
     clean : CleanRun, optional
-        Where the split leaks: the same model on one that does not, if that run lies beside.
+        The same model on a split where no leak was found, where one was named.
     """
 
     model: str
@@ -83,7 +94,8 @@ class Evaluation:
     groups: int
     by_genre: GenreMeans
     artists_known: int
-    leak: str
+    leaks: Leaks
+    overlap: Overlap | None
     facts: dict[str, str]
     history: tuple[Epoch, ...]
     monitored: str
@@ -94,12 +106,17 @@ class Evaluation:
 
     @property
     def divides_tracks(self) -> bool:
-        """Whether slices of one track are on both sides of the split."""
-        return self.leak == LEAKS["slices"]
+        """Whether slices of any test song are in training or validation."""
+        return divides_songs(self.leaks)
 
 
 def evaluate_run(
-    path: Path, *, on: Path | None = None, on_progress: OnProgress | None = None
+    path: Path,
+    *,
+    on: Path | None = None,
+    clean: Path | None = None,
+    near_duplicates: Path | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Score a run on its own test part, or on other features; or all folds of a cross-validation.
 
@@ -110,6 +127,10 @@ def evaluate_run(
     on : Path, optional
         A feature store. Tracks that the model was trained or validated on are left out, and
         counted.
+    clean : Path, optional
+        The same model on a split of the same songs that does not leak, to be shown beside.
+    near_duplicates : Path, optional
+        The store that the model was trained on, to find near duplicates of its songs in `on` too.
     on_progress : callable, optional
         As for `prediction.predict`.
 
@@ -120,57 +141,53 @@ def evaluate_run(
     Raises
     ------
     BackbeatError
-        If the run is missing, unfinished or damaged, or does not fit the features.
+        If a run is missing, unfinished or damaged, or does not fit the features or the other run.
     """
     runs = read_runs(path)
     first = runs[0]
     facts = facts_of(runs)
-    leak = first.leak
-    if on is None:
-        answers = [run.predictions for run in runs]
-        songs = [run.songs() for run in runs]
-    else:
+    if on is not None:
         if len(runs) > 1:
             raise BackbeatError(f"{path}: is a cross-validation; name one of its folds with --on")
-        features = open_features(on)
-        predictions, left_out = predict(
-            path, features, leave_out=first.heard(), on_progress=on_progress
-        )
-        facts["Evaluated on"] = f"{on}, {left_out} of its tracks left out as heard in training"
-        leak = ""
-        answers = [predictions]
-        songs = [_songs_on(features, first.description, predictions)]
+        facts["Trained by split"] = facts.pop("Split")
+        return _evaluate_on(path, on, first.description, near_duplicates, on_progress, facts=facts)
+    songs = [run.songs() for run in runs]
     pooled = joined_songs(songs)
     return Evaluation(
         model=first.description.model,
         protocol=protocol_of(runs),
-        metrics=evaluation.evaluate(_joined(answers)),
+        metrics=evaluation.evaluate(_joined([run.predictions for run in runs])),
         interval=_interval(pooled),
         groups=len(set(pooled.groups)),
-        by_genre=_by_genre(pooled, answers[0].genres),
+        by_genre=_by_genre(pooled, first.predictions.genres),
         artists_known=pooled.artists_known,
-        leak=leak,
+        leaks=joined_leaks([run.leaks for run in runs]),
+        overlap=None,
         facts=facts,
         history=first.history if len(runs) == 1 and first.in_epochs else (),
         monitored="validation" if first.split["parts"]["valid"] else "test",
         training_seconds=sum(epoch.seconds for run in runs for epoch in run.history),
         folds=tuple(float(own.right.mean()) for own in songs) if len(runs) > 1 else (),
         certainty=measure_certainty([run.description.calibration for run in runs], songs),
-        clean=_clean_run(path, first) if leak else None,
+        clean=None if clean is None else _clean_run(clean, runs),
     )
 
 
-def evaluate_bundle(path: Path, on: Path, *, on_progress: OnProgress | None = None) -> Evaluation:
+def evaluate_bundle(
+    path: Path,
+    on: Path,
+    *,
+    near_duplicates: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
     """Score a bundle alone, such as one that comes with backbeat, on a feature store.
 
     Parameters
     ----------
     path : Path
         A ``.backbeat`` file.
-    on : Path
-        A feature store. Tracks that the bundle says it was trained on are left out, and counted.
-    on_progress : callable, optional
-        As for `prediction.predict`.
+    on, near_duplicates, on_progress
+        As for `evaluate_run`.
 
     Returns
     -------
@@ -182,14 +199,29 @@ def evaluate_bundle(path: Path, on: Path, *, on_progress: OnProgress | None = No
         If the bundle is damaged or does not fit the features.
     """
     described = read_bundle(path).description
+    facts = {
+        "Model": described.model,
+        "Made by": described.made_by,
+        "Front-end": f"{described.frontend.name}, network input {described.input}",
+    }
+    return _evaluate_on(path, on, described, near_duplicates, on_progress, facts=facts)
+
+
+def _evaluate_on(
+    path: Path,
+    on: Path,
+    described: Description,
+    near_duplicates: Path | None,
+    on_progress: OnProgress | None,
+    *,
+    facts: dict[str, str],
+) -> Evaluation:
+    """Score a model on a feature store, without the songs that it was trained or validated on."""
     features = open_features(on)
-    heard = frozenset(
-        name
-        for name in features.table.name
-        if name in described.heard or (gtzan.track_id(name) or "") in described.heard
-    )
-    predictions, left_out = predict(path, features, leave_out=heard, on_progress=on_progress)
-    songs = _songs_on(features, described, predictions)
+    overlap = find_overlap(described, features, near_duplicates)
+    predictions, _ = predict(path, features, leave_out=overlap.names, on_progress=on_progress)
+    artists = dict(zip(features.table.name, features.table.artist, strict=True))
+    songs = songs_of(predictions, described.calibration.temperature, artists)
     return Evaluation(
         model=described.model,
         protocol=f"songs of {on.name}",
@@ -198,13 +230,9 @@ def evaluate_bundle(path: Path, on: Path, *, on_progress: OnProgress | None = No
         groups=len(set(songs.groups)),
         by_genre=_by_genre(songs, predictions.genres),
         artists_known=songs.artists_known,
-        leak="",
-        facts={
-            "Model": described.model,
-            "Made by": described.made_by,
-            "Front-end": f"{described.frontend.name}, network input {described.input}",
-            "Evaluated on": f"{on}, {left_out} of its tracks left out as heard in training",
-        },
+        leaks=(),
+        overlap=overlap,
+        facts=facts | {"Evaluated on": f"{on}: {overlap.sentence}"},
         history=(),
         monitored="validation",
         training_seconds=0.0,
@@ -273,8 +301,7 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
         history=history,
         figures=shown,
         leaks=leaks,
-        # What leaks by slices is said in a warning of its own above.
-        opening=[line for line in first_lines(evaluated) if not line.startswith("LEAKING")],
+        opening=first_lines(evaluated),
         interval=evaluated.interval,
         by_genre=evaluated.by_genre,
         certainty=certainty_lines(evaluated),
@@ -299,11 +326,6 @@ def _by_genre(songs: Songs, genres: tuple[str, ...]) -> GenreMeans:
     return genre_means(names[songs.truth].tolist(), answers.tolist(), songs.groups)
 
 
-def _songs_on(features: Features, described: Description, predictions: Predictions) -> Songs:
-    artists = dict(zip(features.table.name, features.table.artist, strict=True))
-    return songs_of(predictions, described.calibration.temperature, artists)
-
-
 def _joined(parts: list[Predictions]) -> Predictions:
     return Predictions(
         tracks=np.concatenate([part.tracks for part in parts]),
@@ -314,30 +336,28 @@ def _joined(parts: list[Predictions]) -> Predictions:
     )
 
 
-def _clean_run(path: Path, leaking: Run) -> CleanRun | None:
-    """Find the same model on a split that does not leak, among the runs beside this one."""
-    for beside in sorted(path.resolve().parent.iterdir()):
-        if beside == path.resolve() or not beside.is_dir():
-            continue
-        try:
-            runs = read_runs(beside)
-        except BackbeatError:
-            continue  # no run, or not a whole one: nothing to say of it
-        same = all(
-            run.description.model == leaking.description.model
-            and run.description.frontend == leaking.description.frontend
-            and run.description.genres == leaking.description.genres
-            # Of the same collection, of which a published split leaves some out.
-            and (run.tracks() <= leaking.tracks() or run.tracks() >= leaking.tracks())
-            and not run.leak
-            for run in runs
-        )
-        if same:
-            songs = joined_songs([run.songs() for run in runs])
-            return CleanRun(
-                beside, protocol_of(runs), float(songs.right.mean()), _interval(songs), len(songs)
+def _clean_run(path: Path, leaking: tuple[Run, ...]) -> CleanRun:
+    """Read the same model on a split that does not leak."""
+    runs = read_runs(path)
+    own, other = leaking[0].description, runs[0].description
+    for name in ("model", "frontend", "genres"):
+        if getattr(own, name) != getattr(other, name):
+            raise BackbeatError(
+                f"--clean {path}: has another {name} than {leaking[0].path}; name a run that "
+                "differs in its split alone"
             )
-    return None
+    here = frozenset[str]().union(*(run.tracks() for run in leaking))
+    there = frozenset[str]().union(*(run.tracks() for run in runs))
+    # A published split leaves out some songs of the collection.
+    if not (here <= there or there <= here):
+        raise BackbeatError(f"--clean {path}: is of other songs than {leaking[0].path}")
+    leaks = joined_leaks([run.leaks for run in runs])
+    if is_leaking(leaks):
+        raise BackbeatError(f"--clean {path}: its split leaks too: {leak_sentence(leaks)}")
+    songs = joined_songs([run.songs() for run in runs])
+    return CleanRun(
+        path, protocol_of(runs), leaks, float(songs.right.mean()), _interval(songs), len(songs)
+    )
 
 
 def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
@@ -348,7 +368,8 @@ def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
     return {
         "model": evaluated.model,
         "protocol": evaluated.protocol,
-        "leak": evaluated.leak,
+        "leaks": leaks_to_json(evaluated.leaks),
+        "overlap": evaluated.overlap and evaluated.overlap.to_json(),
         "accuracy_track": evaluated.metrics.track_accuracy,
         "accuracy_track_interval": _ends(evaluated.interval),
         "balanced_accuracy_track": by_genre.balanced_accuracy,
@@ -371,6 +392,7 @@ def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
         and {
             "run": str(clean.path),
             "protocol": clean.protocol,
+            "leaks": leaks_to_json(clean.leaks),
             "accuracy_track": clean.track_accuracy,
             "accuracy_track_interval": _ends(clean.interval),
         },

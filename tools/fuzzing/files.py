@@ -212,7 +212,7 @@ def run(folder: Path) -> None:
 def read_run(path: Path) -> None:
     """Read all of a run, as `evaluate`, `compare` and `suspects` do."""
     (finished,) = runs.read_runs(path.parent)
-    finished.heard()
+    repr(finished.leaks)
     finished.songs()
     runs.facts_of((finished,))
 

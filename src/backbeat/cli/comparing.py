@@ -43,8 +43,8 @@ def audit(
 ) -> None:
     """Say how much a split leaks: what of its test part is in its training part too.
 
-    Songs, artists, albums, exact copies and near duplicates (the same recording, found by ear
-    whatever its level, start and coding). --split file:theirs.csv audits a split made elsewhere.
+    Songs, artists, albums, exact copies and near duplicates (the same recording, whatever its
+    level, start and coding). --split file:theirs.csv audits a split made elsewhere.
     With --model it also says what the leak is worth: the same model on both splits, side by side.
     """
     from backbeat import splits
@@ -74,7 +74,7 @@ def audit(
         made = splits.make_folds(examples, split, folds, **options)
     else:
         made = (splits.make_split(examples, split, test_share=test_share, **options),)
-    found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else ())
+    found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else None)
     worth = None
     if model and out:
         worth = _worth(
@@ -84,7 +84,7 @@ def audit(
         told = {"audit": found.to_json(), "worth": worth and _worth_json(worth)}
         say_json(told)
         return
-    _print_audit(found, near)
+    _print_audit(found)
     if worth:
         _print_worth(worth)
 
@@ -135,30 +135,28 @@ def _worth_json(worth: "Worth") -> dict[str, Any]:
     }
 
 
-def _print_audit(found: "Audit", near: bool) -> None:
+def _print_audit(found: "Audit") -> None:
+    from backbeat.splits import leak_sentence
 
     rows = [
         (
             leak.kind,
-            f"{leak.share:.1%}",
-            f"{leak.in_validation / max(1, leak.slices):.1%}",
-            f"{leak.known / max(1, leak.slices):.0%}",
+            f"{leak.in_training:,}",
+            f"{leak.in_validation:,}",
+            f"{leak.known - leak.shared:,}",
+            f"{leak.unknown:,}",
         )
         for leak in found.leaks
-        if near or leak.kind != "near duplicate"
     ]
     folds = f", {found.folds} folds" if found.folds else ""
-    title = f"Split {found.protocol}{folds}: test slices of which ... is in training"
-    table(title, ("the same", "in training", "in validation", "known of"), rows)
+    title = f"Split {found.protocol}{folds}: test songs of which ... is in another part"
+    table(title, ("the same", "in training", "in validation", "not shared", "unknown"), rows)
     say(f"\n{found.tracks:,} tracks in the split, {found.left_out:,} left out")
     for pair in found.crossings:
-        names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (heard)"
+        names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
         where = f", {pair.offset:+.1f} s" if pair.offset else ""
         say(f"{pair.kind}: {names}, correlation {pair.correlation:.2f}{where}")
-    if found.leaking:
-        say("This split leaks: figures measured on it are too high.")
-    else:
-        say("Nothing of what is known leaks.")
+    say(leak_sentence(found.leaks))
 
 
 def _print_worth(worth: "Worth") -> None:
@@ -210,14 +208,16 @@ def compare(
     from backbeat.comparison import MIN_GROUPS
     from backbeat.contenders import compare_runs
     from backbeat.headlines import span
+    from backbeat.splits import is_leaking, leak_sentence, leaks_to_json
 
-    compared, leaks = compare_runs(runs)
+    compared, leaks, copies = compare_runs(runs)
     if figure:
         from backbeat import figures
 
-        figures.save(figures.comparison(compared, leak="; ".join(leaks)), figure)
+        leak = leak_sentence(leaks) if is_leaking(leaks) else ""
+        figures.save(figures.comparison(compared, leak=leak), figure)
     if as_json:
-        say_json({"leaks": leaks, **asdict(compared)})
+        say_json({"leaks": leaks_to_json(leaks), "copies": copies, **asdict(compared)})
         return
     rows = [
         (
@@ -247,5 +247,5 @@ def compare(
         t = pair.resampled_t
         if t:
             say(f"  over {t.trials} trials: corrected t {t.t:.2f}, p = {t.p:.3f}")
-    for leak in leaks:
-        say(leak)
+    for line in (*copies, leak_sentence(leaks)):
+        say(line)

@@ -214,8 +214,7 @@ def _tell_split(split: "Split", before: str = "") -> None:
             f"artists unknown of {split.unknown_artists:,} of {split.tracks:,} tracks: "
             "each stands for itself"
         )
-    if split.leak:
-        warn(split.leak)
+    warn(split.leak)
 
 
 def evaluate(
@@ -227,7 +226,21 @@ def evaluate(
         str | None, typer.Option(help="Instead of a run: a bundle, or gtzan; with --on.")
     ] = None,
     on: Annotated[
-        Path | None, typer.Option(help="Another feature store; tracks heard in training left out.")
+        Path | None,
+        typer.Option(help="Another feature store; songs that the model was trained on left out."),
+    ] = None,
+    near_duplicates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STORE",
+            help="With --on: the store that it was trained on, to find near duplicates too.",
+        ),
+    ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="The same model on a split without a leak, to show beside."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
@@ -239,13 +252,21 @@ def evaluate(
     from backbeat.errors import BackbeatError
     from backbeat.models import find_bundle
 
+    if near_duplicates is not None and on is None:
+        raise BackbeatError("--near-duplicates: goes with --on")
+    if clean is not None and (run is None or on is not None):
+        raise BackbeatError("--clean: goes with a run's own test part, not with --on or --model")
     if (run is None) == (model is None):
         raise BackbeatError("name a run, or a bundle with --model")
     with progress("answering", "slices", shown=on is not None) as told:
         if run is not None:
-            evaluated = scoring.evaluate_run(run, on=on, on_progress=told)
+            evaluated = scoring.evaluate_run(
+                run, on=on, clean=clean, near_duplicates=near_duplicates, on_progress=told
+            )
         elif model is not None and on is not None:
-            evaluated = scoring.evaluate_bundle(find_bundle(model), on, on_progress=told)
+            evaluated = scoring.evaluate_bundle(
+                find_bundle(model), on, near_duplicates=near_duplicates, on_progress=told
+            )
         else:
             raise BackbeatError("--model: name the features to evaluate it on with --on")
     report = None if on or run is None else scoring.write_evaluation(run, evaluated)

@@ -18,7 +18,6 @@ from backbeat.reproduce.series import SERIES, SERIES_OF
 from backbeat.scoring import history_columns
 from backbeat.show import analyse
 from backbeat.spectrum import mel_filters
-from backbeat.splits import LEAKS
 
 _log = logging.getLogger(__name__)
 
@@ -151,7 +150,7 @@ def _metrics(results: Results) -> tuple[Picture, ...]:
             run.metrics,
             title=f"Metrics for model {model}",
             monitored=monitored(results),
-            leaks=results.leak == LEAKS["slices"],
+            leaks=results.divides_songs,
         )
         png = figures.to_png(drawn, dpi=110)
         name = f"figure_{number:02}_{model}"
@@ -183,7 +182,7 @@ def _comparisons(results: Results) -> tuple[Picture, ...]:
         )
         for one in found
     ]
-    leak = LEAKING if results.leak == LEAKS["slices"] else ""
+    leak = LEAKING if results.divides_songs else ""
     best = max(found, key=lambda one: one.accuracy).name
     named = list(dict.fromkeys((best, *_NAMED)))
     return (
@@ -207,7 +206,7 @@ def _recalls(results: Results) -> tuple[Picture, ...]:
     from backbeat import figures
     from backbeat.figures.reproduction import recall_panels
 
-    leak = LEAKING if results.leak == LEAKS["slices"] else ""
+    leak = LEAKING if results.divides_songs else ""
     pictures = []
     for table, family in zip(paper.RECALL_TABLES, ("MLPs", "CNNs"), strict=True):
         models = [results.results.get(column.model) for column in table.columns]

@@ -11,7 +11,7 @@ from backbeat.reproduce.drawing import Picture
 from backbeat.reproduce.findings import Finding
 from backbeat.reproduce.results import Results
 from backbeat.reproduce.tables import Cell, ModelTable, RecallTable, Table, number, signed
-from backbeat.splits import LEAKS
+from backbeat.splits import is_leaking
 
 _MARKS = {True: ("✓", "holds"), False: ("✗", "does not hold"), None: ("?", "cannot be judged")}
 _VERDICTS = {
@@ -51,12 +51,12 @@ def reproduction_report(
     """
     steps = telling.told_steps(results)
     every_step = [step for series in steps.values() for step in series]
-    leaks = results.leak == LEAKS["slices"]
     page: str = template("reproduction.html").render(
         title=paper.TITLE,
         author=paper.AUTHOR,
-        leaking=LEAKING if leaks else "",
+        leaking=LEAKING if results.divides_songs else "",
         leak=results.leak,
+        shared=is_leaking(results.leaks),
         headlines=_headlines(results, findings),
         summary=telling.summary(results, findings),
         chance=f"{100 * results.chance:.1f}",

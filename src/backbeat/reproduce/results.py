@@ -16,7 +16,7 @@ from backbeat.evaluation import Metrics
 from backbeat.genres import GTZAN_GENRES, gtzan_spelling
 from backbeat.history import Epoch, read_history
 from backbeat.reproduce import paper
-from backbeat.splits import read_parts
+from backbeat.splits import Leaks, divides_songs, leak_sentence, leaks_from_json, read_parts
 from backbeat.sums import check_sums
 from backbeat.zoo.spec import Spec, read_spec
 
@@ -140,8 +140,12 @@ class Results:
         Why a run failed, by the run's name; without those that were finished since.
     unfinished : tuple of str
         Names of runs that were begun only.
-    protocol, leak, split_hash : str
-        Of the one split of all runs; `leak` says what it leaks, empty where nothing is known.
+    protocol, split_hash : str
+        Of the one split of all runs.
+    leaks : tuple of Leak
+        What it was measured to leak.
+    unit : {"tracks", "slices"}
+        What its parts are counted in.
     split_seed : int
     train, valid, test : int
         How many names (slices, or tracks) are in the parts.
@@ -154,14 +158,25 @@ class Results:
     failed: Mapping[str, str]
     unfinished: tuple[str, ...]
     protocol: str
-    leak: str
     split_hash: str
+    leaks: Leaks
+    unit: str
     split_seed: int
     train: int
     valid: int
     test: int
     genres: tuple[str, ...]
     environment: Mapping[str, Any]
+
+    @property
+    def leak(self) -> str:
+        """What the split was measured to leak, in words."""
+        return leak_sentence(self.leaks)
+
+    @property
+    def divides_songs(self) -> bool:
+        """Whether slices of any test song are in training or validation."""
+        return divides_songs(self.leaks)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -247,6 +262,13 @@ def read_results(folder: Path) -> Results:
                 f"{path}: split otherwise than {finished[0].name}, so that both cannot be "
                 "compared; remove one of the two"
             )
+        named = _RUN_NAME.fullmatch(path.name)
+        if named and environment.get("seed") != int(named["seed"]):
+            # A copy under another name would count as another seed.
+            raise BackbeatError(
+                f"{path}: was trained with seed {environment.get('seed')}, not that of its name; "
+                "rename or remove it"
+            )
     runs: dict[str, list[Run]] = defaultdict(list)
     for path in finished:
         model, run = _read_run(path)
@@ -265,8 +287,9 @@ def read_results(folder: Path) -> Results:
         failed=_read_failures(folder / FAILURES, {path.name for path in finished}),
         unfinished=tuple(path.name for path in folders if path not in finished),
         protocol=split["protocol"],
-        leak=split.get("leak", ""),
         split_hash=split["hash"],
+        leaks=leaks_from_json(split["leaks"]),
+        unit=split["unit"],
         split_seed=split["seed"],
         train=len(split["parts"]["train"]),
         valid=len(split["parts"]["valid"]),

@@ -145,7 +145,7 @@ def summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
         told.append(line + ".")
     if failing:
         told[-1] += " These do not hold: " + "; ".join(_lowered(f.statement) for f in failing) + "."
-    if results.protocol != "slices":
+    if not results.divides_songs:
         other = ["trained for other numbers of epochs"] if scale else []
         other += [] if results.papers_genres else ["of other genres"]
         told.append(
@@ -164,8 +164,7 @@ def summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
 def facts(results: Results) -> dict[str, str]:
     """Tell what was run and on what, for a table."""
     environment = results.environment
-    unit = "slices" if results.protocol == "slices" else "tracks"
-    parts = f"{results.train:,} {unit} to train on, {results.test:,} to test on"
+    parts = f"{results.train:,} {results.unit} to train on, {results.test:,} to test on"
     if results.valid:
         parts += f", {results.valid:,} to validate"
     scale = _epochs_scale(results)
@@ -178,7 +177,7 @@ def facts(results: Results) -> dict[str, str]:
         "Models": _trained(results),
         "Split": f"{results.protocol}, seed {results.split_seed}, hash {results.split_hash}",
         "Parts": parts,
-        "Leak": results.leak or "none known",
+        "Leak": results.leak,
         "Seeds of the weights": ", ".join(map(str, results.seeds)),
         "Epochs": epochs,
         "Genres": ", ".join(results.genres),

@@ -56,5 +56,4 @@ def write(folder: Path, *, songs: Path | None = None) -> tuple[Path, ...]:
 
 def _note(results: Results) -> str:
     ours = f"Ours: split {results.protocol}, hash {results.split_hash}"
-    leak = f" — **{results.leak}**" if results.leak else ""
-    return f"{ours}{leak}. The paper's are of random slices, which leak."
+    return f"{ours}. **{results.leak}** The paper's are of random slices, which leak."

@@ -4,10 +4,9 @@ Protocols
 ---------
 slices
     The paper's: slices are drawn at random, so slices of one song, and songs of one artist, land on
-    both sides. It *leaks*: accuracy measured on it is too high, and everything that shows it says
-    so.
+    both sides, and accuracy measured on it is too high.
 tracks
-    No song is on two sides; stratified by genre. Still leaks what songs of one artist share.
+    No song is on two sides; stratified by genre. Artists may be.
 artists
     No artist, and no exact copy of a song, is on two sides; stratified by genre as far as whole
     artists allow. A track whose artist is unknown stands for itself, and is counted.
@@ -23,6 +22,7 @@ file:PATH
     A split made elsewhere: a CSV with the columns ``path,part`` (and ``slice`` where slices are
     divided), or the ``split.json`` of a run.
 
+What a split leaks is measured (`measure_leaks`), whatever its protocol, and shown with figures.
 The first three are also drawn as K folds, each song tested once (`make_folds`). Where a validation
 part is drawn, it is drawn as the test part is: by slices, tracks or artists.
 
@@ -37,36 +37,65 @@ References
 """
 
 from backbeat.splits.groups import track_groups
+from backbeat.splits.leaks import (
+    Leak,
+    Leaks,
+    divides_songs,
+    is_leaking,
+    joined_leaks,
+    leak_sentence,
+    leaks_from_json,
+    leaks_to_json,
+    measure_leaks,
+)
 from backbeat.splits.making import ignored, make_folds, make_split
-from backbeat.splits.protocols import DRAWN, PROTOCOLS, check_protocol, is_crossvalidation
-from backbeat.splits.split import (
-    LEAKS,
+from backbeat.splits.protocols import (
+    DRAWN,
     LEFT_OUT,
     PARTS,
+    PROTOCOLS,
     TEST,
     TRAIN,
+    VALID,
+    check_protocol,
+    is_crossvalidation,
+)
+from backbeat.splits.split import (
     Split,
     read_parts,
+    shared_tracks,
     split_of,
+    tracks_in,
     write_split,
 )
 
 __all__ = [
     "DRAWN",
-    "LEAKS",
     "LEFT_OUT",
     "PARTS",
     "PROTOCOLS",
     "TEST",
     "TRAIN",
+    "VALID",
+    "Leak",
+    "Leaks",
     "Split",
     "check_protocol",
+    "divides_songs",
     "ignored",
     "is_crossvalidation",
+    "is_leaking",
+    "joined_leaks",
+    "leak_sentence",
+    "leaks_from_json",
+    "leaks_to_json",
     "make_folds",
     "make_split",
+    "measure_leaks",
     "read_parts",
+    "shared_tracks",
     "split_of",
     "track_groups",
+    "tracks_in",
     "write_split",
 ]

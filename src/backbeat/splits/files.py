@@ -19,7 +19,8 @@ from backbeat.cells import exactly
 from backbeat.documents import read_bytes
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import Examples
-from backbeat.splits.split import LEAKS, LEFT_OUT, PARTS, Parts, read_parts
+from backbeat.splits.protocols import LEFT_OUT, PARTS
+from backbeat.splits.split import Parts, read_parts
 
 _PART_NAMES = {
     "train": "train",
@@ -139,7 +140,7 @@ _Row = tuple[str, str, int | None, str]
 
 def _read_json(path: Path) -> list[_Row]:
     content = read_parts(path)
-    divided = content["leak"] == LEAKS["slices"]
+    divided = content["unit"] == "slices"
     rows: list[_Row] = []
     for part in PARTS:
         for name in content["parts"][part]:

@@ -10,16 +10,16 @@ from backbeat.splits import published
 from backbeat.splits.drawing import draw_groups, draw_slices
 from backbeat.splits.files import file_parts
 from backbeat.splits.groups import track_groups
-from backbeat.splits.protocols import DRAWN, FILE, PUBLISHED_FOLDS, check_protocol
-from backbeat.splits.split import (
-    LEAKS,
+from backbeat.splits.protocols import (
+    DRAWN,
+    FILE,
+    PUBLISHED_FOLDS,
     TEST,
     TRAIN,
     VALID,
-    Parts,
-    Split,
-    split_of,
+    check_protocol,
 )
+from backbeat.splits.split import Parts, Split, shared_tracks, split_of
 
 _VALID_SHARE = 0.15
 
@@ -74,7 +74,6 @@ def make_split(
                 seed=seed,
                 test_share=test_share,
                 valid_share=_VALID_SHARE if valid_share is None else valid_share,
-                leak="",
             ),
             examples,
         )
@@ -96,7 +95,6 @@ def make_split(
         test_share=test_share,
         valid_share=valid,
         by_slices=protocol == "slices",
-        leak=LEAKS.get(protocol, ""),
     )
     return _checked(split, examples)
 
@@ -200,7 +198,6 @@ def make_folds(
             test_share=1 / folds,
             valid_share=valid,
             by_slices=divides,
-            leak=LEAKS.get(protocol, ""),
             fold=fold + 1,
             folds=folds,
         )
@@ -221,7 +218,6 @@ def _published_fold(
         seed=seed,
         test_share=1 / PUBLISHED_FOLDS,
         valid_share=valid,
-        leak="",
         fold=number,
         folds=PUBLISHED_FOLDS,
     )
@@ -235,9 +231,8 @@ def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float 
         if not (part == number).any():
             found = f"; {unmatched:,} of its rows name none of these features" if unmatched else ""
             raise BackbeatError(f"{path}: its {name} part holds no track of these features{found}")
-    as_given = split_of(examples, part, protocol=protocol, seed=seed, test_share=0, valid_share=0)
     if not (part == VALID).any():
-        divides = as_given.divides_tracks
+        divides = bool(shared_tracks(examples, part, TRAIN, TEST).size)
         valid = _valid_share(valid_share, divides)
         protocol_of_valid = "slices" if divides else "artists"
         rng = np.random.default_rng(seed)
@@ -250,7 +245,6 @@ def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float 
         seed=seed,
         test_share=float(counts[TEST] / counts.sum()),
         valid_share=float(counts[VALID] / max(1, counts[TRAIN] + counts[VALID])),
-        leak=as_given.leak,
     )
     return _checked(split, examples)
 

@@ -1,4 +1,4 @@
-"""The protocols by name."""
+"""The protocols by name, and the parts of a split."""
 
 from backbeat.errors import BackbeatError
 
@@ -6,6 +6,10 @@ DRAWN = ("slices", "tracks", "artists")
 PROTOCOLS = (*DRAWN, "gtzan-filtered", "gtzan-folds")
 PUBLISHED_FOLDS = 3
 FILE = "file:"
+
+PARTS = ("train", "valid", "test")
+TRAIN, VALID, TEST = range(3)
+LEFT_OUT = -1
 
 
 def check_protocol(protocol: str) -> None:

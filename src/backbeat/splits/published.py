@@ -6,7 +6,8 @@ from backbeat import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.features import Examples
 from backbeat.splits.groups import track_groups
-from backbeat.splits.split import LEFT_OUT, PARTS, TEST, TRAIN, Parts
+from backbeat.splits.protocols import LEFT_OUT, PARTS, TEST, TRAIN
+from backbeat.splits.split import Parts
 
 
 def filtered_parts(examples: Examples) -> Parts:

@@ -14,19 +14,17 @@ from backbeat.documents import read_json
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features import Examples
 from backbeat.splits.groups import known_artist
-from backbeat.splits.protocols import check_protocol
+from backbeat.splits.leaks import (
+    Leaks,
+    divides_songs,
+    leak_sentence,
+    leaks_from_json,
+    leaks_to_json,
+    measure_leaks,
+)
+from backbeat.splits.protocols import LEFT_OUT, PARTS, TEST, TRAIN, VALID, check_protocol
 
-LEAKS: dict[str, str] = {
-    "slices": "LEAKING: slices of one song are on both sides of this split",
-    "copies": "leaks copies: exact copies of one recording are on both sides of this split",
-    "tracks": "leaks by artist: songs of one artist are on both sides of this split",
-}
-"""What a split leaks, worst first, in words for the figures measured on it."""
-
-PARTS = ("train", "valid", "test")
-TRAIN, VALID, TEST = range(3)
 _VERSION = 1
-LEFT_OUT = -1
 
 Parts = npt.NDArray[np.int8]
 
@@ -45,12 +43,13 @@ class Split:
     part : ndarray of int8, shape (n,)
         0 train, 1 valid, 2 test, -1 left out; a row an example.
     names : dict of str to list of str
-        Sorted names in each part: of tracks, or of slices (``track#slice``) where the split
-        divides tracks.
-    artists : dict of str to str
-        Artist of each track of the split, where known.
-    leak : str
-        What it leaks, in words; empty where nothing is known to.
+        Sorted names in each part: of tracks, or of slices (``track#slice``).
+    unit : {"tracks", "slices"}
+        What `names` are of: slices where those of one track may be in different parts.
+    artists, digests : dict of str to str
+        Artist, and digest of the samples, of each track of the split, where known.
+    leaks : tuple of Leak
+        What it was measured to leak.
     fold, folds : int
         The number of this fold, from 1, and of all; 0 where it is no fold.
     tracks : int
@@ -63,8 +62,10 @@ class Split:
     valid_share: float
     part: Parts
     names: dict[str, list[str]]
+    unit: str
     artists: dict[str, str]
-    leak: str
+    digests: dict[str, str]
+    leaks: Leaks
     tracks: int
     fold: int = 0
     folds: int = 0
@@ -89,8 +90,18 @@ class Split:
 
     @property
     def divides_tracks(self) -> bool:
-        """Whether slices of one track may be in different parts, so that names are of slices."""
-        return self.leak == LEAKS["slices"]
+        """Whether slices of any test song are in training or validation."""
+        return divides_songs(self.leaks)
+
+    @property
+    def leak(self) -> str:
+        """What it was measured to leak, in words."""
+        return leak_sentence(self.leaks)
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Names of the tracks of which anything is in the training or validation part."""
+        return tracks_in(self.names, self.unit, "train", "valid")
 
     def rows(self, part: str) -> npt.NDArray[np.intp]:
         """Give the rows of the examples in `part` ("train", "valid" or "test"), shape (m,)."""
@@ -102,7 +113,8 @@ class Split:
             "format": "backbeat-split",
             "version": _VERSION,
             "protocol": self.protocol,
-            "leak": self.leak,
+            "unit": self.unit,
+            "leaks": leaks_to_json(self.leaks),
             "seed": self.seed,
             "test_share": self.test_share,
             "valid_share": self.valid_share,
@@ -124,11 +136,10 @@ def split_of(
     test_share: float,
     valid_share: float,
     by_slices: bool = False,
-    leak: str | None = None,
     fold: int = 0,
     folds: int = 0,
 ) -> Split:
-    """Make the value of an assignment: name its parts, and say what it leaks.
+    """Make the value of an assignment: name its parts, and measure what it leaks.
 
     Parameters
     ----------
@@ -139,10 +150,8 @@ def split_of(
         As in `Split`.
     by_slices : bool
         Whether the protocol divides tracks.
-    leak : str, optional
-        What the protocol is known to leak; by default what can be seen in the assignment.
     """
-    divided = by_slices or bool(_crossing(np.arange(len(examples.names)), part, examples).size)
+    divided = by_slices or bool(shared_tracks(examples, part, TRAIN, VALID, TEST).size)
     kept = np.flatnonzero(part != LEFT_OUT)
     tracks = np.unique(examples.track[kept])
     names: dict[str, list[str]] = {}
@@ -153,8 +162,6 @@ def split_of(
             names[name] = sorted(f"{examples.names[track]}#{index}" for track, index in pairs)
         else:
             names[name] = sorted(examples.names[track] for track in np.unique(examples.track[rows]))
-    if leak is None:
-        leak = LEAKS["slices"] if divided else _seen_leak(part, examples)
     return Split(
         protocol=protocol,
         seed=seed,
@@ -162,36 +169,57 @@ def split_of(
         valid_share=valid_share,
         part=part,
         names=names,
+        unit="slices" if divided else "tracks",
         artists={
             examples.names[track]: artist
             for track in tracks
             if (artist := known_artist(examples.artists[track]))
         },
-        leak=leak,
+        digests={
+            examples.names[track]: examples.digests[track]
+            for track in tracks
+            if examples.digests[track]
+        },
+        leaks=measure_leaks(examples, [part]),
         tracks=len(tracks),
         fold=fold,
         folds=folds,
     )
 
 
-def _seen_leak(part: Parts, examples: Examples) -> str:
-    for leak, column in (("copies", examples.digests), ("tracks", examples.artists)):
-        keys = [known_artist(key) for key in column]
-        known = np.array([bool(key) for key in keys])
-        _, group = np.unique(keys, return_inverse=True)
-        if _crossing(np.where(known, group, -1), part, examples).size:
-            return LEAKS[leak]
-    return ""
+def shared_tracks(examples: Examples, part: Parts, *numbers: int) -> npt.NDArray[np.int64]:
+    """Give the tracks of which slices are in more than one of some parts.
+
+    Parameters
+    ----------
+    examples : Examples
+    part : ndarray of int8, shape (n,)
+        A row an example.
+    *numbers : int
+        The parts.
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+    """
+    there = [np.unique(examples.track[part == number]) for number in numbers]
+    tracks, counts = np.unique(np.concatenate(there), return_counts=True)
+    return np.asarray(tracks[counts > 1])
 
 
-def _crossing(
-    group: npt.NDArray[np.int64], part: Parts, examples: Examples
-) -> npt.NDArray[np.int64]:
-    """Give the groups of tracks (-1: none) that are in training or validation and in test."""
-    of_row = group[examples.track]
-    heard = np.unique(of_row[(part == TRAIN) | (part == VALID)])
-    crossing = np.intersect1d(heard, of_row[part == TEST])
-    return crossing[crossing >= 0]
+def tracks_in(names: dict[str, list[str]], unit: str, *parts: str) -> frozenset[str]:
+    """Give the names of the tracks of which anything is in some parts.
+
+    Parameters
+    ----------
+    names : dict of str to list of str
+        Names in each part.
+    unit : {"tracks", "slices"}
+        What they are names of.
+    *parts : str
+    """
+    there = (name for part in parts for name in names[part])
+    return frozenset(name.rpartition("#")[0] if unit == "slices" else name for name in there)
 
 
 def write_split(path: Path, split: Split) -> None:
@@ -225,10 +253,11 @@ def read_parts(path: Path) -> dict[str, Any]:
     parts, artists = content.get("parts"), content.setdefault("artists", {})
     try:
         check_protocol(str(content.get("protocol")))
-    except BackbeatError as error:
+        leaks_from_json(content.get("leaks"))
+    except (BackbeatError, ValueError) as error:
         raise BackbeatError(f"{path}: damaged split; train again") from error
     if (
-        not isinstance(content.setdefault("leak", ""), str)
+        content.get("unit") not in ("tracks", "slices")
         or not isinstance(content.setdefault("seed", 0), int)
         or not isinstance(parts, dict)
         or not all(isinstance(parts.get(part), list) for part in PARTS)

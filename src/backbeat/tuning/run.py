@@ -21,9 +21,17 @@ from typing import Any, Literal, get_args
 from backbeat import atomic
 from backbeat.documents import read_json
 from backbeat.errors import BackbeatError, one_line
-from backbeat.features import Features
+from backbeat.features import Examples, Features
 from backbeat.locks import locked
-from backbeat.splits import PARTS, Split, make_split, write_split
+from backbeat.splits import (
+    PARTS,
+    VALID,
+    Split,
+    leak_sentence,
+    make_split,
+    measure_leaks,
+    write_split,
+)
 from backbeat.training import Progress
 from backbeat.tuning import moves, trial_and_error
 from backbeat.tuning.judge import Judge, without_test
@@ -119,7 +127,7 @@ def tune(
     with locked(out):
         _claim(out, settings | {"features": str(features.path)})
         write_split(out / "split.json", split)
-        log = Log(heading=_heading(family, strategy, split))
+        log = Log(heading=_heading(family, strategy, split, examples))
 
         def told(progress: Progress | None = None) -> None:
             if on_progress:
@@ -202,14 +210,14 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     atomic.write_text(described, json.dumps(settings, indent=1) + "\n")
 
 
-def _heading(family: str, strategy: str, split: Split) -> tuple[str, ...]:
+def _heading(family: str, strategy: str, split: Split, examples: Examples) -> tuple[str, ...]:
     counts = ", ".join(f"{len(split.rows(part)):,} {part}" for part in PARTS)
-    lines = [
+    leaks = measure_leaks(examples, [split.part], tested=VALID)
+    return (
         f"{family} by {strategy}; split {split.protocol}, seed {split.seed}: {counts} slices.",
         "Accuracies are of slices of the validation part. The test part was not touched.",
-    ]
-    leak = f"{split.leak[0].upper()}{split.leak[1:]}." if split.leak else ""
-    return tuple([*lines, leak] if leak else lines)
+        leak_sentence(leaks, "validation"),
+    )
 
 
 def _write(out: Path, log: Log) -> None:

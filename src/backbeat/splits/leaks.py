@@ -1,0 +1,238 @@
+"""What a split leaks, measured: which of its test songs share something with training.
+
+The one measure of it: ``split.json``, `train`, `compare`, `tune`, reports, cards and `audit` show
+what it gives.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.features import Examples
+from backbeat.splits.groups import known_artist
+from backbeat.splits.protocols import TEST, TRAIN, VALID
+
+KINDS = ("song", "artist", "album", "exact copy")
+Groups = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What test songs share with training in one respect.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`, or "near duplicate".
+    songs : int
+        Test songs, over all folds.
+    known : int
+        Those of which this is known (whose artist, album or digest is).
+    in_training, in_validation : int
+        Those that share it with a song of the part.
+    shared : int
+        Those that share it with either part.
+    unknown_elsewhere : int
+        Songs of the other parts of which it is not known, in the fold with the most.
+    """
+
+    kind: str
+    songs: int
+    known: int
+    in_training: int
+    in_validation: int
+    shared: int
+    unknown_elsewhere: int
+
+    @property
+    def unknown(self) -> int:
+        """Test songs of which it is not known."""
+        return self.songs - self.known
+
+
+Leaks = tuple[Leak, ...]
+
+
+def measure_leaks(
+    examples: Examples,
+    parts: Sequence[npt.NDArray[np.int8]],
+    *,
+    tested: int = TEST,
+    near: Groups | None = None,
+) -> Leaks:
+    """Measure what a split, or all folds of a cross-validation, leak.
+
+    Parameters
+    ----------
+    examples : Examples
+    parts : sequence of ndarray of int8, shape (n,)
+        A split each: 0 train, 1 valid, 2 test, -1 left out; a row an example.
+    tested : {2, 1}
+        Which part is measured on: test, or (for a search) validation.
+    near : ndarray of int64, shape (tracks,), optional
+        Group of near duplicates of each track. Without it they are not measured.
+
+    Returns
+    -------
+    tuple of Leak
+        One a kind.
+    """
+    groups = {
+        "song": np.arange(len(examples.names)),
+        "artist": _numbered([known_artist(artist) for artist in examples.artists]),
+        "album": _numbered(_albums(examples)),
+        "exact copy": _numbered(examples.digests),
+    }
+    if near is not None:
+        groups["near duplicate"] = near
+    return joined_leaks(
+        [
+            tuple(
+                _leak(kind, group, examples.track, part, tested) for kind, group in groups.items()
+            )
+            for part in parts
+        ]
+    )
+
+
+def _leak(kind: str, group: Groups, track: Groups, part: npt.NDArray[np.int8], tested: int) -> Leak:
+    songs = np.unique(track[part == tested])
+    others = [np.unique(track[part == number]) for number in (TRAIN, VALID) if number != tested]
+    found = [_shares(kind, group, songs, there) for there in others]
+    elsewhere = np.unique(np.concatenate(others))
+    return Leak(
+        kind=kind,
+        songs=len(songs),
+        known=int((group[songs] >= 0).sum()),
+        in_training=int(found[0].sum()),
+        in_validation=int(found[1].sum()) if len(found) > 1 else 0,
+        shared=int(np.any(found, axis=0).sum()),
+        unknown_elsewhere=int((group[elsewhere] < 0).sum()),
+    )
+
+
+def _shares(kind: str, group: Groups, songs: Groups, there: Groups) -> npt.NDArray[np.bool_]:
+    """Say of each song whether something of its group (-1: not known) is there."""
+    members = group[there]
+    counts = np.bincount(members[members >= 0], minlength=int(group.max(initial=0)) + 1)
+    found = counts[group[songs]]
+    if kind in ("exact copy", "near duplicate"):
+        # Another track, not the song itself, which has its own kind.
+        found = found - np.isin(songs, there)
+    return np.asarray((group[songs] >= 0) & (found > 0))
+
+
+def joined_leaks(parts: Sequence[Leaks]) -> Leaks:
+    """Add up what several folds leak."""
+    return tuple(
+        Leak(
+            kind=own[0].kind,
+            songs=sum(leak.songs for leak in own),
+            known=sum(leak.known for leak in own),
+            in_training=sum(leak.in_training for leak in own),
+            in_validation=sum(leak.in_validation for leak in own),
+            shared=sum(leak.shared for leak in own),
+            unknown_elsewhere=max(leak.unknown_elsewhere for leak in own),
+        )
+        for own in zip(*parts, strict=True)
+    )
+
+
+def is_leaking(leaks: Leaks) -> bool:
+    """Say whether any test song shares anything with training or validation."""
+    return any(leak.shared for leak in leaks)
+
+
+def divides_songs(leaks: Leaks) -> bool:
+    """Say whether slices of any test song are in training or validation."""
+    return any(leak.shared for leak in leaks if leak.kind == "song")
+
+
+def leak_sentence(leaks: Leaks, tested: str = "test") -> str:
+    """Say what was measured: what is shared, what is not, and of how many songs it is not known.
+
+    Parameters
+    ----------
+    leaks : tuple of Leak
+    tested : str
+        Name of the part that is measured on.
+
+    Returns
+    -------
+    str
+        Such as "Leaks by artist (12 of 40 test songs, unknown for 8). Not shared with training:
+        song, exact copy. Unknown: album."
+    """
+    if not leaks or not leaks[0].songs:
+        return f"No {tested} songs: a leak cannot be measured."
+    n = f"{leaks[0].songs:,} {tested} songs"
+    shared = [
+        f"{leak.kind} ({leak.shared:,} of {n}"
+        + (f", unknown for {leak.unknown:,})" if leak.unknown else ")")
+        for leak in leaks
+        if leak.shared
+    ]
+    apart = [
+        f"{leak.kind}{_gaps(leak, tested)}" for leak in leaks if leak.known and not leak.shared
+    ]
+    unknown = [leak.kind for leak in leaks if not leak.known]
+    sentences = []
+    if shared:
+        verb = "LEAKING" if divides_songs(leaks) else "Leaks"
+        sentences.append(f"{verb} by {', '.join(shared)}.")
+    if apart:
+        sentences.append(f"Not shared with training: {', '.join(apart)}.")
+    if unknown:
+        sentences.append(f"Unknown for all {n}: {', '.join(unknown)}.")
+    return " ".join(sentences)
+
+
+def _gaps(leak: Leak, tested: str) -> str:
+    gaps = [
+        f"{count:,} {part}"
+        for count, part in ((leak.unknown, tested), (leak.unknown_elsewhere, "training"))
+        if count
+    ]
+    return f" (unknown for {' and '.join(gaps)} songs)" if gaps else ""
+
+
+def leaks_to_json(leaks: Leaks) -> list[dict[str, Any]]:
+    """Give leaks for a JSON file."""
+    return [asdict(leak) for leak in leaks]
+
+
+def leaks_from_json(content: Any) -> Leaks:
+    """Read leaks back.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged.
+    """
+    types = get_type_hints(Leak)
+    if not isinstance(content, list) or not all(
+        isinstance(leak, dict) and {name: type(value) for name, value in leak.items()} == types
+        for leak in content
+    ):
+        raise ValueError("damaged leaks")
+    leaks = tuple(Leak(**leak) for leak in content)
+    if tuple(leak.kind for leak in leaks) != KINDS:
+        raise ValueError("leaks of other kinds")
+    return leaks
+
+
+def _numbered(keys: Sequence[str]) -> Groups:
+    """Give each key a number; -1 for an empty one."""
+    numbers = {key: number for number, key in enumerate(sorted(set(keys) - {""}))}
+    return np.array([numbers.get(key, -1) for key in keys], np.int64)
+
+
+def _albums(examples: Examples) -> list[str]:
+    """Name each track's album with its artist, since many albums are called Greatest Hits."""
+    return [
+        f"{known_artist(artist)}\0{' '.join(album.casefold().split())}" if album else ""
+        for artist, album in zip(examples.artists, examples.albums, strict=True)
+    ]
