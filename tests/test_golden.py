@@ -72,7 +72,8 @@ def split_numbers():
     for protocol in DRAWN:
         made += make_folds(drawn, protocol, 3, seed=7, valid_share=0.1)
     made += make_folds(named, "gtzan-folds", seed=7)
-    return [{**split.to_json(), "parts": None, "artists": None} for split in made]
+    shown = {"parts": None, "artists": None}
+    return [{**split.to_json(), **shown, "leaks": split.leak} for split in made]
 
 
 def comparison_numbers():
