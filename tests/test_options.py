@@ -23,8 +23,18 @@ import typer
 from backbeat import gtzan, splits, zoo
 from backbeat.cli import app
 from backbeat.engine import InlineExecutor
-from backbeat.features import Examples, Features
+from backbeat.errors import BackbeatError
+from backbeat.features import (
+    Examples,
+    Features,
+    array_in,
+    create_store,
+    open_features,
+    write_table,
+)
+from backbeat.frontend import Musicnn
 from backbeat.importing import import_features
+from backbeat.jobs import find_spec, load_examples
 from backbeat.prepare import Summary
 from backbeat.suspects.listing import Suspect
 from backbeat.suspects.searching import Findings
@@ -560,3 +570,84 @@ def test_with_every_split_an_option_has_an_effect_or_is_refused(command, split, 
             assert err.count("\n") == 1
         else:
             assert given != base, f"{option} has no effect"
+
+
+# --- Shipped models, on what each front-end makes
+
+
+@pytest.fixture(scope="module")
+def stores(places, tmp_path_factory):
+    """Stores of the same songs of GTZAN by each front-end."""
+    folder, names = tmp_path_factory.mktemp("stores"), gtzan_names()
+    random = np.random.default_rng(0)
+    labels = np.array([GENRES.index(name.partition(".")[0]) for name in names])
+    maps = random.integers(0, 256, (len(names), 128, 387), np.uint8)
+    np.savez(folder / "m.npz", X=maps, names=np.array(names), y=labels, genres=np.array(GENRES))
+    store = import_features(folder / "m.npz", folder / "logmel", frontend="logmel")
+    front = Musicnn()
+    values = random.standard_normal((len(names), *front.shape)).astype(np.float32)
+    about = {"frontend": front.model_dump(), "genres": list(GENRES), "fingerprint": "f"}
+    group = create_store(folder / "musicnn", shape=values.shape, block=8, attributes=about)
+    array_in(group, "features")[:] = values
+    slices = np.full(len(names), len(values[0]))
+    write_table(group, dataclasses.replace(store.table, slices=slices))
+    return {"mfcc": places["store"], "logmel": store.path, "musicnn": folder / "musicnn"}
+
+
+MODELS = (*zoo.specs(), "transfer")
+FRONT_ENDS = ("mfcc", "logmel", "musicnn")
+
+
+def takes(model, frontend):
+    """Whether a model can be trained on what a front-end makes."""
+    if model == "transfer":
+        return frontend != "mfcc"
+    return frontend == "logmel" or (frontend == "mfcc" and find_spec(model).input == "mfcc")
+
+
+@pytest.mark.parametrize("frontend", FRONT_ENDS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_fits_a_front_end_or_is_refused(model, frontend, stores):
+    store, spec = open_features(stores[frontend]), find_spec(model)
+    if not takes(model, frontend):
+        with pytest.raises(BackbeatError) as refused:
+            load_examples(store, spec.input)
+        assert "\n" not in str(refused.value)
+    elif model != "transfer":
+        x = load_examples(store, spec.input).x
+        assert zoo.count_weights(spec, x.shape[1:], len(GENRES)) > 0
+
+
+WALK = [(model, frontend, "artists", ()) for model in MODELS for frontend in FRONT_ENDS] + [
+    (model, frontend, split, folds)
+    for model in ("mlp_base", "transfer")
+    for frontend in FRONT_ENDS
+    for split in SPLITS
+    for folds in ((), ("--folds", "2", "-w", "1"))
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "frontend", "split", "folds"), WALK)
+def test_a_training_ends_or_is_refused(
+    model, frontend, split, folds, stores, places, cli, tmp_path
+):
+    epochs = () if model == "transfer" else ("--epochs", 2)
+    split = split.format(**places)
+    if folds and split not in splits.DRAWN:
+        folds = folds[:2]
+    status, out, err = cli(
+        *("train", stores[frontend], "--model", model, "--split", split),
+        *(*folds, *epochs, "-o", tmp_path / "run"),
+    )
+    if status:
+        assert not takes(model, frontend) or (folds and split not in splits.DRAWN), err
+        assert err.splitlines()[-1].startswith("backbeat: ")
+        assert "Traceback" not in err
+        assert out == ""
+    else:
+        bundles = list((tmp_path / "run").rglob("model.backbeat"))
+        assert len(bundles) == {(): 1}.get(folds, 2) or split == "gtzan-folds"
+        if epochs:
+            for history in (tmp_path / "run").rglob("history.csv"):
+                assert len(history.read_text().splitlines()) == 3
