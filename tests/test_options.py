@@ -131,8 +131,10 @@ EFFECTS = {
     "evaluate": {
         "--model": "test_transfer.py::test_a_run_is_a_run",
         "--on": "test_locks.py::test_who_only_reads_is_not_refused",
-        "--near-duplicates": "test_audit.py::test_a_run_is_not_scored_on_its_own_songs_under_other_names",
-        "--clean": "test_headlines.py::test_what_is_no_clean_run_is_refused",
+        "--near-duplicates": (
+            "test_audit.py::test_a_run_is_not_scored_on_its_own_songs_under_other_names"
+        ),
+        "--clean": "test_headlines.py::test_a_leaking_run_shows_the_clean_one_that_is_named",
         "--json": case("--json"),
     },
     "audit": {
