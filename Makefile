@@ -105,7 +105,7 @@ release:
 
 train-default: $(VENV)/.train
 	$(BIN)/python tools/train_default.py $(FEATURES) --work train-default \
-		--out src/backbeat/models
+		--out src/backbeat/bundle/shipped
 
 clean:
 	rm -rf $(VENV) .venv-* dist build demo site train-default mutants .mypy_cache .pytest_cache .ruff_cache

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from backbeat import zoo
-from backbeat.comparison import difference_interval
-from backbeat.engine import open_executor
 from backbeat.evaluation import read_predictions
-from backbeat.features import open_features
-from backbeat.jobs import Job, run_jobs
-from backbeat.runs import songs_of
+from backbeat.evaluation.comparison import difference_interval
+from backbeat.features.store import open_features
+from backbeat.parallel.engine import open_executor
+from backbeat.runs.reading import songs_of
+from backbeat.training.jobs import Job, run_jobs
 from backbeat.zoo import Spec
 from backbeat.zoo.spec import Augmentation, Recipe
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from backbeat import splits
-from backbeat.comparison import share_interval
 from backbeat.evaluation import mean_by_track
-from backbeat.features import Examples, Features, open_features
+from backbeat.evaluation.comparison import share_interval
+from backbeat.features.store import Examples, Features, open_features
 from backbeat.library.neighbours import cosine
 from backbeat.transfer import embed, fit_head
 

@@ -21,10 +21,10 @@ def features_base(collection: str, out: str) -> float:
 def prepare(collection: str, frontend: str, workers: str) -> float:
     """Bring a collection to an array by backbeat."""
     from backbeat import frontend as frontends
-    from backbeat.collection import read_collection
-    from backbeat.engine import open_executor
-    from backbeat.features import open_features
-    from backbeat.prepare import prepare
+    from backbeat.collections.collection import read_collection
+    from backbeat.features.prepare import prepare
+    from backbeat.features.store import open_features
+    from backbeat.parallel.engine import open_executor
 
     front = frontends.by_name(frontend)
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ def imported(_number: int) -> None:
     import soundfile  # noqa: F401 - loaded when it is first needed
     import zarr.codecs  # noqa: F401
 
-    import backbeat.prepare  # noqa: F401
+    import backbeat.features.prepare  # noqa: F401
 
     time.sleep(1)
 
@@ -108,8 +108,8 @@ def models_base(source: str, out: str, only: str) -> float:
 
 def models(store: str, out: str, only: str) -> float:
     """Train models to finished runs as `backbeat reproduce` does."""
-    from backbeat.engine import cpu_count, open_executor
-    from backbeat.features import open_features
+    from backbeat.features.store import open_features
+    from backbeat.parallel.engine import cpu_count, open_executor
     from backbeat.reproduce.runner import paper_specs, run_all
 
     with open_executor() as executor:
@@ -156,7 +156,7 @@ def folder_base(model: str, collection: str) -> float:
 
 def folder(model: str, collection: str) -> float:
     """Answer all songs of a folder as `backbeat classify` does."""
-    from backbeat.classify import Answer, classify_all, load
+    from backbeat.classify.many import Answer, classify_all, load
 
     classifier = load(model)
     songs = sorted(Path(collection).glob("*/*"))

@@ -16,10 +16,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from backbeat import splits
-from backbeat.calibration import fit_out_of_genre, strangeness
 from backbeat.evaluation import mean_by_track
-from backbeat.features import open_features
-from backbeat.musicnn.tags import MSD
+from backbeat.evaluation.calibration import fit_out_of_genre, strangeness
+from backbeat.features.store import open_features
+from backbeat.frontend.musicnn.tags import MSD
 from backbeat.splits.drawing import draw_groups
 from backbeat.transfer import embed, fit_head
 

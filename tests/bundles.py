@@ -6,8 +6,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from backbeat.bundle import Description, MeasuredFacts, SplitFacts, write_bundle
-from backbeat.calibration import Calibration
+from backbeat.bundle.archive import write_bundle
+from backbeat.bundle.description import Description, MeasuredFacts, SplitFacts
+from backbeat.evaluation.calibration import Calibration
 from backbeat.frontend import FrontEnd, Mfcc, input_shape
 from backbeat.zoo import find
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from backbeat.engine import InlineExecutor
+from backbeat.parallel.engine import InlineExecutor
 
 DASK = (sys.executable, "-m", "dask")
 ENVIRONMENT = os.environ | {
@@ -18,11 +18,11 @@ ENVIRONMENT = os.environ | {
 # Has each song take long enough that a kill meets it in its middle: for the processes that work.
 SLOW = """
 import sys
-if "backbeat.child" in sys.orig_argv:
+if "backbeat.parallel.child" in sys.orig_argv:
     import time, warnings
     # That the module which is run is loaded already, by the next line.
-    warnings.filterwarnings("ignore", "'backbeat.child' found in sys.modules")
-    import backbeat.prepare as prepare
+    warnings.filterwarnings("ignore", "'backbeat.parallel.child' found in sys.modules")
+    import backbeat.features.prepare as prepare
     quickly = prepare.extract_track
     def slowly(*given):
         time.sleep(0.4)
@@ -34,7 +34,7 @@ OLDER = """
 import distributed.versions
 distributed.versions._version_cached = lambda package: {version!r}
 """
-LATE = 'import backbeat.cluster; backbeat.cluster._OWN = "backbeat 0.0.1 on Python 3.11"'
+LATE = 'from backbeat.parallel import cluster; cluster._OWN = "backbeat 0.0.1 on Python 3.11"'
 
 
 class Cluster:

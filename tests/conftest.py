@@ -28,7 +28,7 @@ def own_cache(monkeypatch, tmp_path_factory):
 @pytest.fixture
 def step_by_step(monkeypatch):
     """Have trainings tell of each batch, and heed a signal after it."""
-    from backbeat import recipes
+    from backbeat.training import recipes
 
     monkeypatch.setattr(recipes, "_STEPS_AT_ONCE", 1)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backbeat.features import Features, open_features
-from backbeat.importing import import_features
+from backbeat.features.importing import import_features
+from backbeat.features.store import Features, open_features
 from backbeat.splits import make_split
-from backbeat.training import train
+from backbeat.training.train import train
 from backbeat.zoo.spec import parse
 
 GENRES = ("blues", "jazz", "rock")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.evaluation import Predictions, evaluate, write_predictions
-from backbeat.genres import GTZAN_GENRES
-from backbeat.history import Epoch, write_history
 from backbeat.reproduce import paper
 from backbeat.splits.leaks import KINDS, Leak, leaks_to_json
+from backbeat.training.history import Epoch, write_history
 from backbeat.zoo.spec import parse
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from backbeat import audio
-from backbeat import classify as classifying
+from backbeat.classify import many as classifying
 from bundles import make_bundle
 from clusters import until
 from faults import faulty_environment, processes_of
@@ -288,7 +288,7 @@ def test_stdout_of_another_encoding(bundle, tmp_path):
 
 
 def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
-    from backbeat.calibration import Calibration, Unsure
+    from backbeat.evaluation.calibration import Calibration, Unsure
 
     unsure = Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=0.0)
     bundle = make_bundle(
@@ -309,7 +309,7 @@ def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
 
 
 def test_tags_stand_beside_the_genre(cli, bundle, songs):
-    from backbeat.musicnn.tags import MSD
+    from backbeat.frontend.musicnn.tags import MSD
 
     arguments = ("classify", songs / "a.wav", "--model", bundle, "--tags", "--format")
     told = json.loads(cli(*arguments, "jsonl")[1])
@@ -326,7 +326,7 @@ def test_tags_stand_beside_the_genre(cli, bundle, songs):
 
 
 def test_tags_of_a_long_song_are_the_mean_over_its_half_minutes(tmp_path):
-    from backbeat.tagging import load_tagger
+    from backbeat.classify.autotags import load_tagger
 
     tagger = load_tagger()
     write(tmp_path / "one.wav", music(30.0, seed=1))

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from backbeat import atomic
 from backbeat.errors import BackbeatError
+from backbeat.files import atomic
 
 
 def names(folder):
@@ -65,7 +65,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path):
     script = """
 import os, signal, sys
 from pathlib import Path
-from backbeat import atomic
+from backbeat.files import atomic
 from backbeat.errors import BackbeatError
 with atomic.replacing(Path(sys.argv[1])) as temporary:
     temporary.write_bytes(b"new")
@@ -78,7 +78,7 @@ with atomic.replacing(Path(sys.argv[1])) as temporary:
 WRITER = """
 import sys
 from pathlib import Path
-from backbeat import atomic
+from backbeat.files import atomic
 from backbeat.errors import BackbeatError
 with atomic.replacing(Path(sys.argv[1])) as temporary, atomic.replacing_folder(
     Path(sys.argv[2])

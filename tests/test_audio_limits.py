@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from backbeat import audio
+from backbeat.audio.integrity import inspect
+from backbeat.classify.windows import Listening
 from backbeat.frontend import LogMel
-from backbeat.integrity import inspect
-from backbeat.listening import Listening
 from bombs import WEEK, au, caf, constant_flac, large_png, wav, week_of_wav
 from sounds import music, write
 
@@ -119,7 +119,7 @@ def test_floats_on_the_scale_of_integers_are_sound(tmp_path):
 
 
 def test_what_an_inspector_passes_on_is_sound(tmp_path):
-    from backbeat.integrity import Inspector
+    from backbeat.audio.integrity import Inspector
 
     samples = music(1.0)
     samples[5] = np.nan
@@ -145,7 +145,7 @@ def grown(call):
 def test_a_cover_that_expands_to_144_megabytes(tmp_path, suffix):
     from mutagen import flac, id3, mp4
 
-    from backbeat.tags.sound import same_sound
+    from backbeat.library.tags.sound import same_sound
 
     path = write(tmp_path / f"song.{suffix}", music(3.2, 44_100), 44_100)
     classifier().classify(path)  # what only the first song costs

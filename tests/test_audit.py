@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from backbeat.audit import audit_splits, find_overlap
-from backbeat.bundle import short_digest
-from backbeat.duplicates import NearDuplicate
+from backbeat.bundle.archive import short_digest
+from backbeat.features.duplicates import NearDuplicate
+from backbeat.runs.overlap import find_overlap
 from backbeat.splits import make_folds, make_split
+from backbeat.splits.audit import audit_splits
 from made_features import made_mfcc, made_store
 from test_splits import gtzan_like, made_examples
 

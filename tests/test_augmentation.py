@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbeat.augmentation import augment, cut, equalize, mask, shift_bands
+from backbeat.training.augmentation import augment, cut, equalize, mask, shift_bands
 from backbeat.zoo.spec import Augmentation
 
 EVERYTHING = Augmentation(crop=20, stretch=0.1, pitch=2, equalizer=1.0, masks=2, mixup=0.3)

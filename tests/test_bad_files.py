@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat.cells import exactly, unescaped
-from backbeat.check import check_collection
-from backbeat.classify import Answer, Failure, classify_all, find_songs, load
+from backbeat.classify.many import Answer, Failure, classify_all, find_songs, load
 from backbeat.cli import main
-from backbeat.collection import read_collection
-from backbeat.engine import InlineExecutor
+from backbeat.collections.check import check_collection
+from backbeat.collections.collection import read_collection
 from backbeat.errors import printable
-from backbeat.features import open_features
+from backbeat.features.prepare import prepare
+from backbeat.features.store import open_features
+from backbeat.files.cells import exactly, unescaped
 from backbeat.frontend import Mfcc
-from backbeat.prepare import prepare
+from backbeat.parallel.engine import InlineExecutor
 from sounds import cut, music, silent_opus, write
 
 RATE = 11_025  # quick to write, and resampled on the way
@@ -325,7 +325,7 @@ def test_file_without_permission(tmp_path, bundle):
 MEASURED = """
 import resource, sys
 import av, onnxruntime, soundfile, soxr, zarr
-import backbeat.classify, backbeat.prepare
+import backbeat.classify.many, backbeat.features.prepare
 from backbeat.cli import main
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

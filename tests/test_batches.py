@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from backbeat.batches import classify_batches
-from backbeat.classify import Failure, classify_all, load
-from backbeat.collection import read_collection
-from backbeat.engine import InlineExecutor
+from backbeat.classify.batches import classify_batches
+from backbeat.classify.many import Failure, classify_all, load
+from backbeat.collections.collection import read_collection
 from backbeat.errors import BackbeatError
-from backbeat.prepare import prepare
+from backbeat.features.prepare import prepare
+from backbeat.parallel.engine import InlineExecutor
 from bundles import make_bundle
 from clusters import Elsewhere
 from sounds import write

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backbeat.calibration import Calibration, Unsure
-from backbeat.tags import formats
+from backbeat.evaluation.calibration import Calibration, Unsure
+from backbeat.library.tags import formats
 from bundles import make_bundle
 from tagged import copy_of, make_songs
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backbeat import bundle
-from backbeat import network as network_module
-from backbeat.bundle import read_bundle, write_bundle
-from backbeat.calibration import Calibration, Unsure
+from backbeat.bundle import archive as bundle
+from backbeat.bundle import network as network_module
+from backbeat.bundle.archive import read_bundle, write_bundle
 from backbeat.errors import BackbeatError
+from backbeat.evaluation.calibration import Calibration, Unsure
 from backbeat.frontend import LogMel, Mfcc
 from bundles import make_bundle, make_description, make_network
 

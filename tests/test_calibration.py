@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backbeat.calibration import (
+from backbeat.evaluation import Predictions, vote_by_track
+from backbeat.evaluation.calibration import (
     OutOfGenre,
     choose_threshold,
     expected_calibration_error,
@@ -18,7 +19,6 @@ from backbeat.calibration import (
     strangeness,
     with_temperature,
 )
-from backbeat.evaluation import Predictions, vote_by_track
 
 
 def overconfident(n=4_000, k=5, sharpness=3.0, seed=0):

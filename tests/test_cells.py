@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backbeat.cells import escaped, escaped_in, exactly, harmless, unescaped
-from backbeat.collection import read_collection
+from backbeat.collections.collection import read_collection
+from backbeat.files.cells import escaped, escaped_in, exactly, harmless, unescaped
 
 FORMULAS = ('=HYPERLINK("http://x")&.mp3', "+1", "-2+3", "@SUM(1)", "＝1")
 

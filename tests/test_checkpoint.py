@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backbeat import checkpoint
 from backbeat.errors import BackbeatError
-from backbeat.history import Epoch
+from backbeat.training import checkpoint
+from backbeat.training.history import Epoch
 
 HISTORY = (
     Epoch(1, 1 / 3, 0.125, 2.25, 0.5, 1.5),

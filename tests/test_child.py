@@ -10,8 +10,8 @@ from functools import partial
 
 import pytest
 
-from backbeat.child import THREADS, Child, spared_by_ctrl_c
 from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.parallel.child import THREADS, Child, spared_by_ctrl_c
 from processes import exists
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -102,6 +102,6 @@ def test_a_process_hears_no_ctrl_c_from_its_first_moment_on():
 
 @pytest.mark.parametrize("said", [b"", pickle.dumps((sys.path, None))[:9]])
 def test_a_process_whose_starter_is_gone_at_once_ends_without_a_word(said):
-    command = [sys.executable, "-P", "-m", "backbeat.child"]
+    command = [sys.executable, "-P", "-m", "backbeat.parallel.child"]
     done = subprocess.run(command, input=said, capture_output=True, timeout=50)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")

@@ -12,15 +12,15 @@ import pytest
 import soundfile
 
 from backbeat import audio, frontend
-from backbeat.calibration import (
+from backbeat.classify.many import Answer, Failure, classify_all, find_songs, load, search
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import vote
+from backbeat.evaluation.calibration import (
     Calibration,
     OutOfGenre,
     Unsure,
     with_temperature,
 )
-from backbeat.classify import Answer, Failure, classify_all, find_songs, load, search
-from backbeat.errors import BackbeatError
-from backbeat.evaluation import vote
 from backbeat.frontend import LogMel, Mfcc
 from bundles import make_bundle
 from clusters import until
@@ -224,7 +224,7 @@ def test_paths_are_drawn_as_they_are_needed(tmp_path):
 
 
 def test_a_bundle_whose_network_does_not_fit_is_not_loaded(tmp_path):
-    from backbeat.bundle import write_bundle
+    from backbeat.bundle.archive import write_bundle
     from bundles import make_description, make_network
 
     write_bundle(tmp_path / "b", make_description(), make_network((125, 13), 5))
@@ -380,7 +380,7 @@ def test_strangeness_is_of_the_mean_of_the_slices(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="links are POSIX's")
 def test_a_link_that_leads_to_itself_stops_nothing(tmp_path):
-    from backbeat.collection import read_collection
+    from backbeat.collections.collection import read_collection
 
     (tmp_path / "pop").mkdir()
     song(tmp_path / "pop" / "a.wav", noise(3))

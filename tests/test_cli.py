@@ -10,8 +10,8 @@ import typer
 
 from backbeat import zoo
 from backbeat.cli import app
-from backbeat.collection import read_collection
-from backbeat.prepare import prepare
+from backbeat.collections.collection import read_collection
+from backbeat.features.prepare import prepare
 from bundles import make_bundle
 from sounds import music, write
 

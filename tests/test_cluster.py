@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import backbeat.cluster as cluster_module
-from backbeat.batches import classify_batches
-from backbeat.classify import Answer, Failure, classify_all, load
-from backbeat.cluster import ClusterExecutor, open_cluster
-from backbeat.collection import read_collection
-from backbeat.engine import InlineExecutor, map_ordered, map_unordered, open_executor
+import backbeat.parallel.cluster as cluster_module
+from backbeat.classify.batches import classify_batches
+from backbeat.classify.many import Answer, Failure, classify_all, load
+from backbeat.collections.collection import read_collection
 from backbeat.errors import BackbeatError
-from backbeat.prepare import prepare
+from backbeat.features.prepare import prepare
+from backbeat.parallel.cluster import ClusterExecutor, open_cluster
+from backbeat.parallel.engine import InlineExecutor, map_ordered, map_unordered, open_executor
 from backbeat.reproduce.runner import run_all
 from clusters import ENVIRONMENT, LATE, OLDER, Cluster, until
 from faults import faulty_environment
@@ -233,8 +233,8 @@ def test_models_are_the_same_as_without_a_cluster(store, at_work, tmp_path):
 TRAIN = """
 import sys
 from pathlib import Path
-from backbeat.cluster import open_cluster
-from backbeat.features import open_features
+from backbeat.parallel.cluster import open_cluster
+from backbeat.features.store import open_features
 from backbeat.reproduce.runner import run_all
 sys.path.insert(0, sys.argv[1])
 from clusters import ENVIRONMENT, LATE, OLDER, Cluster, until
@@ -435,6 +435,6 @@ def test_a_missing_package_is_told(monkeypatch):
 
 
 def test_nothing_of_a_cluster_is_loaded_without_one():
-    code = "import sys, backbeat.cli, backbeat.engine; print('distributed' in sys.modules)"
+    code = "import sys, backbeat.cli, backbeat.parallel.engine; print('distributed' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat import collection as collections
-from backbeat.check import check_collection, excluded
-from backbeat.collection import Tags, Track, read_collection, read_tags
-from backbeat.engine import InlineExecutor, open_executor
-from backbeat.errors import BackbeatError
-from backbeat.genres import (
+from backbeat.collections import collection as collections
+from backbeat.collections.check import check_collection, excluded
+from backbeat.collections.collection import Tags, Track, read_collection, read_tags
+from backbeat.collections.genres import (
     GTZAN_GENRES,
     find_genre,
     genre_key,
     gtzan_spelling,
     merge_spellings,
 )
+from backbeat.errors import BackbeatError
+from backbeat.parallel.engine import InlineExecutor, open_executor
 from sounds import GTZAN, cut, music, need_gtzan, write
 
 

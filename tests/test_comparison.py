@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from backbeat import figures
-from backbeat.comparison import (
+from backbeat.evaluation.comparison import (
     Contender,
     ResampledT,
     Trial,

@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 from backbeat.cli import console
-from backbeat.training import Progress
+from backbeat.training.train import Progress
 
 SCRIPT = textwrap.dedent(
     """
@@ -112,7 +112,7 @@ def test_the_line_says_what_is_done_of_how_much(capsys, monkeypatch):
 def test_only_what_failed_sets_the_status_and_other_kinds_are_counted(capsys):
     from pathlib import Path
 
-    from backbeat.classify import Failure
+    from backbeat.classify.many import Failure
 
     skipped = Failure(Path("a\n.wav"), "too short", "skipped")
     link = Failure(Path("b.wav"), "leads to a.wav", "link")

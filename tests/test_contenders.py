@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-from backbeat.contenders import compare_runs, contenders_of
-from backbeat.crossvalidation import cross_validate
-from backbeat.engine import InlineExecutor
 from backbeat.errors import BackbeatError
-from backbeat.runs import read_runs
+from backbeat.parallel.engine import InlineExecutor
+from backbeat.runs.contenders import compare_runs, contenders_of
+from backbeat.runs.reading import read_runs
 from backbeat.splits import is_leaking
+from backbeat.training.crossvalidation import cross_validate
 from made_features import made_run, small_spec
 
 

@@ -11,19 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat import checkpoint, prepare, sums
-from backbeat.bundle import read_bundle
-from backbeat.collection import read_collection
+from backbeat.bundle.archive import read_bundle
+from backbeat.bundle.shipped import find_bundle
+from backbeat.collections.collection import read_collection
 from backbeat.errors import BackbeatError
-from backbeat.features import open_features
+from backbeat.features import prepare
+from backbeat.features.store import open_features
+from backbeat.files import checksums as sums
+from backbeat.files.shipped import DATA, ROOT, data_file
 from backbeat.frontend import LogMel
-from backbeat.history import Epoch, read_history
 from backbeat.library.index import open_index
-from backbeat.models import find_bundle
 from backbeat.reproduce.results import read_results
-from backbeat.runs import read_runs
-from backbeat.shipped import DATA, ROOT, data_file
+from backbeat.runs.reading import read_runs
 from backbeat.splits import read_parts
+from backbeat.training import checkpoint
+from backbeat.training.history import Epoch, read_history
 from backbeat.tuning.judge import Judge, read_judgement, without_test
 from backbeat.tuning.log import Judgement
 from bundles import make_bundle
@@ -312,12 +314,12 @@ def test_another_programs_database_is_never_put_aside(tmp_path):
 
 def test_a_log_of_tags(tmp_path):
     pytest.importorskip("mutagen")
-    from backbeat.classify import Failure
-    from backbeat.tags import formats
-    from backbeat.tags.applying import apply
-    from backbeat.tags.log import LogWriter, read_log
-    from backbeat.tags.plan import Change
-    from backbeat.tags.undoing import undo
+    from backbeat.classify.many import Failure
+    from backbeat.library.tags import formats
+    from backbeat.library.tags.applying import apply
+    from backbeat.library.tags.log import LogWriter, read_log
+    from backbeat.library.tags.plan import Change
+    from backbeat.library.tags.undoing import undo
 
     songs = tmp_path / "songs"
     paths = [write(songs / f"{name}.flac", music(1.0, seed=seed)) for seed, name in enumerate("ab")]
@@ -467,13 +469,17 @@ def test_data_files_are_those_that_were_summed_up():
 
 
 def test_a_damaged_data_file_is_told(tmp_path, monkeypatch):
-    names = ("gtzan/data/folds.yaml", "gtzan/data/artists.csv", "musicnn/data/msd_musicnn.onnx")
+    names = (
+        "collections/gtzan/data/folds.yaml",
+        "collections/gtzan/data/artists.csv",
+        "frontend/musicnn/data/msd_musicnn.onnx",
+    )
     for name in (*names, sums.NAME):
         (tmp_path / "whole" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / "whole" / name)
 
     def read(folder):
-        monkeypatch.setattr("backbeat.shipped.ROOT", folder)
+        monkeypatch.setattr("backbeat.files.shipped.ROOT", folder)
         try:
             return [data_file(name).read_bytes() for name in names]
         except FileNotFoundError as error:

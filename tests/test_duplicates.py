@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbeat.duplicates import (
+from backbeat.features.duplicates import (
     _COARSE_STEP,
     MIN_SECONDS,
     THRESHOLD,
@@ -17,7 +17,7 @@ from backbeat.duplicates import (
     _screen,
     find_near_duplicates,
 )
-from backbeat.features import Examples
+from backbeat.features.store import Examples
 from backbeat.frontend import LogMel, Mfcc, as_input, mfcc_slices
 from sounds import GTZAN, need_gtzan, write
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backbeat.engine import (
+from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.parallel.engine import (
     InlineExecutor,
     cpu_count,
     map_ordered,
@@ -19,8 +20,7 @@ from backbeat.engine import (
     open_executor,
     rest,
 )
-from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.isolation import MEMORY, guarded
+from backbeat.parallel.isolation import MEMORY, guarded
 from processes import exists
 
 if sys.platform == "linux":
@@ -250,7 +250,7 @@ def test_cpu_count_is_that_of_this_process():
 ORPHANS = """
 import os, time
 from backbeat.errors import BackbeatError
-from backbeat.engine import map_unordered, open_executor
+from backbeat.parallel.engine import map_unordered, open_executor
 def slowly(_):
     time.sleep(0.2)
     return os.getpid()

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from backbeat import audio, training
-from backbeat.bundle import read_bundle
-from backbeat.classify import find_songs, load
-from backbeat.collection import Track, read_collection
+from backbeat import audio
+from backbeat.bundle.archive import read_bundle
+from backbeat.classify.many import find_songs, load
+from backbeat.collections.collection import Track, read_collection
+from backbeat.collections.jam.compose import compose
 from backbeat.evaluation import read_predictions
-from backbeat.features import open_features
+from backbeat.features.prepare import extract_track
+from backbeat.features.store import open_features
 from backbeat.frontend import Mfcc
-from backbeat.jam.compose import compose
-from backbeat.prepare import extract_track
+from backbeat.training import train as training
 from made_features import small_spec
 from sounds import cut, music, write
 
@@ -333,11 +334,11 @@ def test_files_that_vanish_or_change_after_they_were_listed(
     cli, collection, tmp_path, monkeypatch, workers
 ):
     """Each is told of; the others are done; and the same command does not take it for the same."""
-    import backbeat.prepare
+    import backbeat.features.prepare
 
     songs = tmp_path / "songs"
     shutil.copytree(collection, songs)
-    own = backbeat.prepare.fingerprint
+    own = backbeat.features.prepare.fingerprint
 
     def and_then_they_change(read, *more):
         made = own(read, *more)
@@ -346,7 +347,7 @@ def test_files_that_vanish_or_change_after_they_were_listed(
         return made
 
     with monkeypatch.context() as patch:
-        patch.setattr(backbeat.prepare, "fingerprint", and_then_they_change)
+        patch.setattr(backbeat.features.prepare, "fingerprint", and_then_they_change)
         command = ("prepare", songs, "--workers", workers, "-o", tmp_path / "features")
         status, out, err = cli(*command)
     assert status == 0

@@ -9,7 +9,7 @@ import pytest
 
 from backbeat import frontend
 from backbeat.errors import BackbeatError
-from backbeat.features import (
+from backbeat.features.store import (
     TrackTable,
     array_in,
     create_store,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from backbeat import figures
-from backbeat.calibration import reliability, risk_coverage
-from backbeat.certainty import Certainty
-from backbeat.comparison import Contender, Trial, compare
 from backbeat.evaluation import LEAKING, Predictions, evaluate
+from backbeat.evaluation.calibration import Certainty, reliability, risk_coverage
+from backbeat.evaluation.comparison import Contender, Trial, compare
 from backbeat.figures.scores import text_colour
 from backbeat.figures.style import minutes
 

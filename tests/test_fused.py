@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backbeat.fused import fuse
+from backbeat.training.fused import fuse
 from backbeat.zoo.build import load_keras
 
 

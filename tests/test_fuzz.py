@@ -14,15 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backbeat import documents
-from backbeat.bundle import read_bundle
-from backbeat.collection import read_collection
+from backbeat.bundle.archive import read_bundle
+from backbeat.collections.collection import read_collection
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.evaluation import read_predictions
-from backbeat.history import read_history
-from backbeat.importing import import_features
+from backbeat.features.importing import import_features
+from backbeat.files import documents
+from backbeat.library.tags.log import read_log
 from backbeat.splits import read_parts
-from backbeat.tags.log import read_log
+from backbeat.training.history import read_history
 from backbeat.tuning.judge import read_judgement
 from backbeat.zoo.spec import read_spec
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from backbeat import api, calibration
-from backbeat.comparison import Contender, Trial, compare, difference_interval
-from backbeat.evaluation import Predictions, read_predictions, vote_by_track
+from backbeat import api
+from backbeat.evaluation import Predictions, calibration, read_predictions, vote_by_track
+from backbeat.evaluation.comparison import Contender, Trial, compare, difference_interval
 from backbeat.frontend import Musicnn
-from backbeat.history import read_history
 from backbeat.splits import DRAWN, make_folds, make_split
+from backbeat.training.history import read_history
 from test_split_folds import gtzan_examples
 from test_splits import gtzan_like
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat import gtzan
-from backbeat.collection import read_collection
+from backbeat.collections import gtzan
+from backbeat.collections.collection import read_collection
+from backbeat.collections.gtzan import fetching
+from backbeat.collections.gtzan.fetching import fetch
 from backbeat.errors import BackbeatError
-from backbeat.gtzan import fetching
-from backbeat.gtzan.fetching import fetch
 from sounds import GTZAN
 
 # --- Facts

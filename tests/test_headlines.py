@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from backbeat import figures
-from backbeat.calibration import Calibration, Unsure, expected_calibration_error
-from backbeat.certainty import measure_certainty
-from backbeat.comparison import genre_means
-from backbeat.headlines import certainty_lines, first_lines
-from backbeat.runs import joined_songs, read_run, songs_of
-from backbeat.scoring import evaluate_run, evaluation_json, write_evaluation
+from backbeat.evaluation.calibration import Calibration, Unsure, expected_calibration_error
+from backbeat.evaluation.comparison import genre_means
+from backbeat.runs.certainty import measure_certainty
+from backbeat.runs.headlines import certainty_lines, first_lines
+from backbeat.runs.reading import joined_songs, read_run, songs_of
+from backbeat.runs.scoring import evaluate_run, evaluation_json, write_evaluation
 from made_features import made_mfcc, made_run, made_store, small_spec
 
 
@@ -111,7 +111,7 @@ def test_what_could_not_be_calibrated_says_why(leaking, run, store, tmp_path):
     assert line.startswith("Probabilities are not calibrated: ")
     assert "there was no validation part" in line
     from backbeat.splits import make_split
-    from backbeat.training import train
+    from backbeat.training.train import train
 
     examples = store.examples("mfcc")
     split = make_split(examples, "artists", seed=3, valid_share=0)
@@ -170,7 +170,7 @@ def test_a_fit_at_its_limit_or_of_few_songs_says_so(run):
 
 def test_slices_of_a_leaking_split_are_not_calibrated_on(store, tmp_path):
     from backbeat.splits import make_split
-    from backbeat.training import train
+    from backbeat.training.train import train
 
     examples = store.examples("mfcc")
     split = make_split(examples, "slices", seed=3, valid_share=0.3)

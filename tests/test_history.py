@@ -3,7 +3,7 @@
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.history import COLUMNS, Epoch, read_history, write_history
+from backbeat.training.history import COLUMNS, Epoch, read_history, write_history
 
 HISTORY = (
     Epoch(1, 2.5, 0.125, 2.25, 0.5, 1.5),

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from backbeat import frontend
 from backbeat.errors import BackbeatError
-from backbeat.features import open_features
+from backbeat.features.importing import import_features
+from backbeat.features.store import open_features
 from backbeat.frontend import LogMel, Mfcc
-from backbeat.importing import import_features
 from made_features import made_mfcc, made_npz
 from sounds import GTZAN
 

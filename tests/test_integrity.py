@@ -14,8 +14,9 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backbeat import audio, containers
-from backbeat.integrity import Inspector, find_duplicates, inspect
+from backbeat import audio
+from backbeat.audio import containers
+from backbeat.audio.integrity import Inspector, find_duplicates, inspect
 from sounds import FORMATS, GTZAN, cut, music, need_gtzan, raw_mp3, silent_opus, write
 
 
@@ -124,7 +125,7 @@ WITHOUT_RIGHTS = """
 import os, sys
 from pathlib import Path
 import soundfile
-from backbeat.integrity import inspect
+from backbeat.audio.integrity import inspect
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -279,7 +280,7 @@ THREE_HOURS = """
 import resource, sys
 from pathlib import Path
 import av, soundfile
-from backbeat.integrity import inspect
+from backbeat.audio.integrity import inspect
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = inspect(Path(sys.argv[1]), min_seconds=29.0)
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

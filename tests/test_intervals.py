@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from backbeat.comparison import difference_interval, genre_means, share_interval
+from backbeat.evaluation.comparison import difference_interval, genre_means, share_interval
 
 SIZES = {
     "alike": lambda random, n: np.full(n, 4),

@@ -8,15 +8,15 @@ import pytest
 import soundfile as sf
 from tinytag import TinyTag
 
+from backbeat.collections.jam import GENRES, SAMPLE_RATE, SECONDS, Song, compose, generate
+from backbeat.collections.jam.artists import ARTISTS, draw_artist, generator
+from backbeat.collections.jam.collection import FAULTS
+from backbeat.collections.jam.compose import _STROKES, _paste, arrange
+from backbeat.collections.jam.harmony import SCALES, parse_chord, voicing
+from backbeat.collections.jam.mix import mix
+from backbeat.collections.jam.sounds import DRUMS, INSTRUMENTS, LENGTH, Tone, hit, play
+from backbeat.collections.jam.styles import ROLES, STYLES
 from backbeat.errors import BackbeatError
-from backbeat.jam import GENRES, SAMPLE_RATE, SECONDS, Song, compose, generate
-from backbeat.jam.artists import ARTISTS, draw_artist, generator
-from backbeat.jam.collection import FAULTS
-from backbeat.jam.compose import _STROKES, _paste, arrange
-from backbeat.jam.harmony import SCALES, parse_chord, voicing
-from backbeat.jam.mix import mix
-from backbeat.jam.sounds import DRUMS, INSTRUMENTS, LENGTH, Tone, hit, play
-from backbeat.jam.styles import ROLES, STYLES
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,17 @@ import numpy as np
 import onnx
 import pytest
 
-from backbeat import classify
-from backbeat.bundle import read_bundle, write_bundle
-from backbeat.features import open_features
+from backbeat.bundle.archive import read_bundle, write_bundle
+from backbeat.bundle.network import export_onnx, open_network
+from backbeat.classify import many as classify
+from backbeat.features.importing import import_features
+from backbeat.features.store import open_features
 from backbeat.frontend import LogMel, as_input, input_shape
 from backbeat.frontend.inputs import unpacked_shapes
-from backbeat.importing import import_features
-from backbeat.musicnn import frontend
-from backbeat.musicnn.maps import spectrograms
-from backbeat.musicnn.runtime import features_of, shipped_musicnn
-from backbeat.network import export_onnx, open_network
-from backbeat.prediction import predict
+from backbeat.frontend.musicnn import frontend
+from backbeat.frontend.musicnn.maps import spectrograms
+from backbeat.frontend.musicnn.runtime import features_of, shipped_musicnn
+from backbeat.runs.prediction import predict
 from backbeat.transfer import Head
 from backbeat.transfer.joining import Shares, fit_shares, join, joined_outputs
 from backbeat.zoo.build import build

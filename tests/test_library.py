@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat.classify import Answer, Failure, Moment, classify_all, find_songs, load
+from backbeat.classify.many import Answer, Failure, Moment, classify_all, find_songs, load
 from backbeat.errors import BackbeatError
 from backbeat.library import answer_all, open_index
 from backbeat.library.index import Stamp, default_path, settings_of, stamp_of
@@ -224,7 +224,7 @@ def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index
 KILLED = """
 import os, sys
 from pathlib import Path
-from backbeat.classify import classify_all, find_songs, load
+from backbeat.classify.many import classify_all, find_songs, load
 from backbeat.library import answer_all, open_index
 classifier = load(Path(sys.argv[1]))
 songs = list(find_songs([Path(sys.argv[2])]))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from backbeat.classify import find_songs
+from backbeat.classify.many import find_songs
 from backbeat.library import open_index
 from backbeat.library.index import default_path
 from sounds import music, write
@@ -43,7 +43,7 @@ def library(folder, tmp_path):
 @pytest.fixture
 def heard(monkeypatch):
     """The names of the songs that are answered anew from now on."""
-    from backbeat import classify
+    from backbeat.classify import many as classify
 
     names = []
     original = classify.classify_all
@@ -161,7 +161,7 @@ def test_without_a_place_for_the_index_songs_are_answered_all_the_same(
     ("windows", "moments"), [((), 4), (("--windows", "2"), 2), (("--windows", "all"), 7)]
 )
 def test_a_long_song_is_heard_in_half_minutes(cli, tmp_path, windows, moments):
-    from backbeat.calibration import Calibration
+    from backbeat.evaluation.calibration import Calibration
     from backbeat.frontend import LogMel
     from bundles import make_bundle
 

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from backbeat import audio
+from backbeat.classify.windows import Listening
 from backbeat.frontend import LogMel
-from backbeat.listening import Listening
 from sounds import FORMATS, write
 
 FRONT = LogMel()

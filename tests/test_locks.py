@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from backbeat import atomic, locks
 from backbeat.errors import BackbeatError
-from backbeat.locks import LockedError, lock_of, locked
+from backbeat.files import atomic, locks
+from backbeat.files.locks import LockedError, lock_of, locked
 from sounds import music, write
 
 pytestmark = pytest.mark.skipif(not locks.HAS_LOCKS, reason="no locks on this system")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not locks.HAS_LOCKS, reason="no locks on this sy
 HOLDER = """
 import sys
 from pathlib import Path
-from backbeat.locks import locked
+from backbeat.files.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -74,8 +74,8 @@ def test_a_dead_process_blocks_nobody(tmp_path, number):
 FORKS = """
 import os, sys, time
 from pathlib import Path
-from backbeat import atomic
-from backbeat.locks import locked
+from backbeat.files import atomic
+from backbeat.files.locks import locked
 with locked(Path(sys.argv[1])), atomic.replacing(Path(sys.argv[1]) / "file"):
     here, there = os.pipe()
     if not os.fork():
@@ -256,7 +256,7 @@ def test_who_only_reads_is_not_refused(cli, run, store):
 WRITER = """
 import sys
 from pathlib import Path
-from backbeat.classify import Answer
+from backbeat.classify.many import Answer
 from backbeat.library.index import Stamp, open_index
 sys.stdin.readline()
 for number in range(20):

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat import gtzan
-from backbeat.bundle import read_bundle
-from backbeat.classify import load
-from backbeat.features import open_features
-from backbeat.importing import import_features
-from backbeat.models import DEFAULT, find_bundle
+from backbeat.bundle.archive import read_bundle
+from backbeat.bundle.shipped import DEFAULT, find_bundle
+from backbeat.classify.many import load
+from backbeat.collections import gtzan
+from backbeat.features.importing import import_features
+from backbeat.features.store import open_features
 from sounds import write
 
 SHIPPED = ("gtzan", "gtzan-fast")
@@ -90,8 +90,8 @@ def test_what_is_no_music_is_withheld(tmp_path, kind):
 def test_audio_and_maps_agree_on_real_songs(name, tmp_path):
     if not SHARED.exists():
         pytest.skip("../shared/gtzan is absent")
-    from backbeat.prediction import predict
-    from backbeat.runs import songs_of
+    from backbeat.runs.prediction import predict
+    from backbeat.runs.reading import songs_of
 
     with np.load(SHARED / "logmel_dev.npz") as file:
         wanted = {gtzan.track_id(path.name): path for path in SHARED.glob("clips/*/*.flac")}

@@ -13,10 +13,12 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from backbeat import api, models, network
-from backbeat.bundle import read_bundle, write_bundle
+from backbeat import api
+from backbeat.bundle import network
+from backbeat.bundle import shipped as models
+from backbeat.bundle.archive import read_bundle, write_bundle
 from backbeat.errors import BackbeatError
-from backbeat.shipped import is_shipped
+from backbeat.files.shipped import is_shipped
 from backbeat.web import Limits
 from backbeat.web.service import Service
 from bundles import make_bundle, make_description, make_network
@@ -99,7 +101,7 @@ def song(tmp_path_factory):
 @pytest.fixture
 def hurried(monkeypatch):
     monkeypatch.setattr(network, "SECONDS", 1.0)
-    monkeypatch.setattr("backbeat.bundle.SECONDS", 1.0)
+    monkeypatch.setattr("backbeat.bundle.archive.SECONDS", 1.0)
 
 
 WORDS = "the network cannot be run: took longer than 1 s"
@@ -214,7 +216,7 @@ def test_only_what_is_as_it_came_is_taken_for_shipped(tmp_path, monkeypatch):
     root = tmp_path / "backbeat"
     shutil.copytree(models.find_bundle("gtzan").parents[1] / "models", root / "models")
     shutil.copy(models.find_bundle("gtzan").parents[1] / "SHA256SUMS", root)
-    monkeypatch.setattr("backbeat.shipped.ROOT", root)
+    monkeypatch.setattr("backbeat.files.shipped.ROOT", root)
     path = root / "models" / "gtzan.backbeat"
     assert is_shipped(path)
     make_bundle(path)

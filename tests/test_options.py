@@ -20,11 +20,13 @@ import numpy as np
 import pytest
 import typer
 
-from backbeat import gtzan, splits, zoo
+from backbeat import splits, zoo
 from backbeat.cli import app
-from backbeat.engine import InlineExecutor
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.features import (
+from backbeat.features.importing import import_features
+from backbeat.features.prepare import Summary
+from backbeat.features.store import (
     Examples,
     Features,
     array_in,
@@ -33,11 +35,10 @@ from backbeat.features import (
     write_table,
 )
 from backbeat.frontend import Musicnn
-from backbeat.importing import import_features
-from backbeat.jobs import find_spec, load_examples
-from backbeat.prepare import Summary
-from backbeat.suspects.listing import Suspect
-from backbeat.suspects.searching import Findings
+from backbeat.library.suspects.listing import Suspect
+from backbeat.library.suspects.searching import Findings
+from backbeat.parallel.engine import InlineExecutor
+from backbeat.training.jobs import find_spec, load_examples
 from backbeat.tuning.log import Log
 from bundles import make_bundle
 from made_features import GENRES, made_npz
@@ -406,35 +407,35 @@ def calls(monkeypatch, places):
         made.append(("open_executor", plain(args), plain(kwargs)))
         yield InlineExecutor()
 
-    for where in ("backbeat.engine", "backbeat.classify"):
+    for where in ("backbeat.parallel.engine", "backbeat.classify.many"):
         monkeypatch.setattr(f"{where}.open_executor", executor)
-    note("backbeat.training.train", clean=trained)
+    note("backbeat.training.train.train", clean=trained)
     note("backbeat.transfer.train_transfer", clean=trained)
-    note("backbeat.crossvalidation.cross_validate", {}, clean=cross_validated)
+    note("backbeat.training.crossvalidation.cross_validate", {}, clean=cross_validated)
     monkeypatch.setattr("backbeat.transfer.embed", lambda features, **_: features.examples("mfcc"))
-    note("backbeat.prepare.prepare", Summary(1, 1, (), ()))
+    note("backbeat.features.prepare.prepare", Summary(1, 1, (), ()))
     note("backbeat.cli.models.evaluate")  # of what was not trained
-    note("backbeat.scoring.write_evaluation", Path("report.html"))
-    note("backbeat.audit.audit_splits", through=True)
-    note("backbeat.worth.measure_worth")
+    note("backbeat.runs.scoring.write_evaluation", Path("report.html"))
+    note("backbeat.splits.audit.audit_splits", through=True)
+    note("backbeat.runs.worth.measure_worth")
     monkeypatch.setattr("backbeat.cli.comparing._print_worth", lambda worth: None)
     suspect = Suspect("a", "rock", "jazz", 0.1, 0.9, 0.1, "sounds like jazz")
     found = Findings((suspect, dataclasses.replace(suspect, name="b")), 9, 0.5, {})
-    note("backbeat.suspects.find_suspects", found)
+    note("backbeat.library.suspects.find_suspects", found)
     note("backbeat.reproduce.runner.run_all", {})
     note("backbeat.reproduce.drawing.find_songs", {})
     note("backbeat.reproduce.writing.write", ())
     note("backbeat.tuning.tune", Log(heading=("tuned",)))
-    note("backbeat.classify.load", through=True)
+    note("backbeat.classify.many.load", through=True)
     note("backbeat.library.songs.answer_all", through=True)
     note("backbeat.library.neighbours.nearest", through=True)
     # Of the songs' tags it is given inodes and times too, which are never the same.
-    note("backbeat.tags.plan.plan", through=True, clean=lambda arguments: arguments[""][-1])
-    note("backbeat.show.show", ())
+    note("backbeat.library.tags.plan.plan", through=True, clean=lambda arguments: arguments[""][-1])
+    note("backbeat.figures.show.show", ())
     note("backbeat.web.server.serve")
     note("backbeat.cli.demo.demo")
-    note("backbeat.jam.generate", ())
-    note("backbeat.gtzan.fetching.fetch", places["gtzan"])
+    note("backbeat.collections.jam.generate", ())
+    note("backbeat.collections.gtzan.fetching.fetch", places["gtzan"])
     note("backbeat.cli.collections.check")
     return made
 

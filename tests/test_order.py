@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from backbeat import api, audio, calibration
-from backbeat.audit import audit_splits
-from backbeat.classify import classify_all, find_songs, load
-from backbeat.comparison import Contender, Trial, compare
-from backbeat.duplicates import find_near_duplicates
-from backbeat.engine import open_executor
-from backbeat.evaluation import Predictions, evaluate, vote_by_track
-from backbeat.features import Examples, open_features
+from backbeat import api, audio
+from backbeat.classify.many import classify_all, find_songs, load
+from backbeat.evaluation import Predictions, calibration, evaluate, vote_by_track
+from backbeat.evaluation.comparison import Contender, Trial, compare
+from backbeat.features.duplicates import find_near_duplicates
+from backbeat.features.store import Examples, open_features
 from backbeat.frontend import LogMel, Mfcc
 from backbeat.library.neighbours import nearest
 from backbeat.library.playlists import by_label
+from backbeat.parallel.engine import open_executor
 from backbeat.splits import DRAWN, make_split
+from backbeat.splits.audit import audit_splits
 from test_golden import answers
 
 GENRES = ("blues", "jazz", "rock")

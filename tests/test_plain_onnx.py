@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from backbeat import models
-from backbeat.bundle import read_bundle
+from backbeat.bundle import shipped as models
+from backbeat.bundle.archive import read_bundle
+from backbeat.bundle.network import open_network
+from backbeat.bundle.plain_onnx import plain
 from backbeat.errors import BackbeatError
-from backbeat.network import open_network
-from backbeat.plain_onnx import plain
 from bundles import make_network
 
 NETWORK = make_network((125, 13), 3)

@@ -13,13 +13,13 @@ import pytest
 import soundfile
 
 from backbeat import audio, frontend
-from backbeat.collection import Track, read_collection
-from backbeat.engine import open_executor
+from backbeat.collections.collection import Track, read_collection
 from backbeat.errors import BackbeatError
-from backbeat.features import open_features
+from backbeat.features.prepare import prepare
+from backbeat.features.store import open_features
+from backbeat.features.tabulating import tabulate
 from backbeat.frontend import LogMel, Mfcc
-from backbeat.prepare import prepare
-from backbeat.tabulating import tabulate
+from backbeat.parallel.engine import open_executor
 from faults import faulty_environment
 from processes import exists
 
@@ -84,7 +84,7 @@ def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path, monkeypatch
         ended.append(not exists(worker))
         return tabulate(*given)
 
-    monkeypatch.setattr("backbeat.prepare.tabulate", tabulate_alone)
+    monkeypatch.setattr("backbeat.features.prepare.tabulate", tabulate_alone)
     with open_executor(2) as executor:
         worker = executor.submit(os.getpid).result()
         assert exists(worker)
@@ -102,9 +102,9 @@ def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path, monkeypatch
 KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from backbeat.collection import Track, read_collection
-from backbeat.engine import open_executor
-from backbeat.prepare import prepare
+from backbeat.collections.collection import Track, read_collection
+from backbeat.parallel.engine import open_executor
+from backbeat.features.prepare import prepare
 if __name__ == "__main__":
     workers, after, wait = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
     began = []
@@ -147,7 +147,7 @@ def test_a_killed_store_is_filled_as_if_it_had_not_been(songs, unbroken, tmp_pat
 
 @pytest.mark.parametrize("moment", ["write_table", "_tidy"])
 def test_a_kill_at_the_end_does_no_harm(songs, unbroken, tmp_path, monkeypatch, moment):
-    import backbeat.prepare as module
+    import backbeat.features.prepare as module
 
     def killed(*_args, **_kwargs):
         raise KeyboardInterrupt
@@ -308,7 +308,7 @@ def test_maps_of_songs_of_several_lengths(tmp_path):
 
 def test_a_length_that_is_far_too_long_costs_no_song(tmp_path, monkeypatch):
     # As FFmpeg estimates it from the bit rate where a raw MP3 begins quietly.
-    import backbeat.prepare as module
+    import backbeat.features.prepare as module
 
     path = write(tmp_path / "song.wav", 65.0)
     monkeypatch.setattr(module.frontends, "spread", lambda *_: (5, 15))
@@ -356,7 +356,7 @@ def strange(tmp_path_factory):
 def test_what_crashes_or_hangs_is_listed_and_the_rest_of_its_block_done(
     strange, tmp_path, monkeypatch, cli
 ):
-    monkeypatch.setattr("backbeat.prepare._LEAST_BLOCKS", 3)  # of six tracks
+    monkeypatch.setattr("backbeat.features.prepare._LEAST_BLOCKS", 3)  # of six tracks
     with monkeypatch.context() as patched:
         for name, value in faulty_environment(tmp_path / "faults").items():
             patched.setenv(name, value)

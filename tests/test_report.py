@@ -8,7 +8,7 @@ import pytest
 
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import LEAKING, Predictions, evaluate
-from backbeat.report import run_report
+from backbeat.runs.report import run_report
 
 PNG = b"\x89PNG\r\n\x1a\n rest of a picture"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -164,7 +164,7 @@ def test_bad_figures_are_named(tmp_path):
 
 
 def test_import_needs_no_jinja2():
-    code = "import sys, backbeat.report; sys.exit('jinja2' in sys.modules)"
+    code = "import sys, backbeat.runs.report; sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -10,10 +10,11 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from backbeat import training, zoo
-from backbeat.engine import InlineExecutor
+from backbeat import zoo
 from backbeat.errors import BackbeatError, WorkerLostError
+from backbeat.parallel.engine import InlineExecutor
 from backbeat.reproduce.runner import paper_specs, run_all
+from backbeat.training import train as training
 from made_features import small_spec
 
 
@@ -135,8 +136,8 @@ def test_a_stop_in_this_process_begins_no_other_model(store, tmp_path, monkeypat
 REPRODUCE = """
 import sys
 from pathlib import Path
-from backbeat.engine import open_executor
-from backbeat.features import open_features
+from backbeat.parallel.engine import open_executor
+from backbeat.features.store import open_features
 from backbeat.reproduce.runner import paper_specs, run_all
 if __name__ == "__main__":
     with open_executor(2) as executor:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backbeat import scoring
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import read_predictions
-from backbeat.prediction import predict
-from backbeat.scoring import evaluate_run, write_evaluation
+from backbeat.files.checksums import first_changed
+from backbeat.runs import scoring
+from backbeat.runs.prediction import predict
+from backbeat.runs.scoring import evaluate_run, write_evaluation
 from backbeat.splits import is_leaking
-from backbeat.sums import first_changed
 from made_features import GENRES, made_mfcc, made_store
 
 

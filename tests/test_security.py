@@ -16,12 +16,12 @@ import pytest
 from markupsafe import escape
 
 import backbeat
-from backbeat import importing
-from backbeat.calibration import Calibration
-from backbeat.cells import exactly, unescaped
-from backbeat.classify import Answer, Failure, Moment
+from backbeat.classify.many import Answer, Failure, Moment
 from backbeat.errors import BackbeatError
-from backbeat.features import open_features
+from backbeat.evaluation.calibration import Calibration
+from backbeat.features import importing
+from backbeat.features.store import open_features
+from backbeat.files.cells import exactly, unescaped
 from backbeat.library.playlists import file_name, write_playlist
 from backbeat.web import Limits, connections, forms, intake, uploads, view
 from backbeat.web.service import own_name, shown_name

@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from backbeat import spectrum
+from backbeat.frontend import spectrum
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from backbeat import gtzan
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.splits import PARTS, is_leaking, make_folds, make_split, track_groups
 from backbeat.splits.groups import joined, known_artist

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbeat import gtzan
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples
+from backbeat.features.store import Examples
 from backbeat.splits import (
     DRAWN,
     PARTS,

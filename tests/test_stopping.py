@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's"
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
-from backbeat import atomic
+from backbeat.files import atomic
 from backbeat.cli.stopping import stopped_by_signals
 class Told:
     def __del__(self):  # where Python ignores what is raised

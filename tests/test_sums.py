@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.sums import NAME, check_sums, first_changed, renew_sum, write_sums
+from backbeat.files.checksums import NAME, check_sums, first_changed, renew_sum, write_sums
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat.cells import exactly
 from backbeat.errors import BackbeatError
-from backbeat.features import open_features
+from backbeat.features.importing import import_features
+from backbeat.features.store import open_features
+from backbeat.files.cells import exactly
 from backbeat.frontend import LogMel, Mfcc
-from backbeat.importing import import_features
-from backbeat.splits.groups import joined
-from backbeat.suspects import (
+from backbeat.library.suspects import (
     Suspect,
     find_suspects,
     list_suspects,
@@ -23,7 +22,8 @@ from backbeat.suspects import (
     song_vectors,
     write_suspects,
 )
-from backbeat.suspects.vectors import song_vector
+from backbeat.library.suspects.vectors import song_vector
+from backbeat.splits.groups import joined
 from made_features import made_store
 
 GTZAN = Path(__file__).parents[2] / "shared" / "gtzan"

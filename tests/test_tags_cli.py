@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from backbeat.calibration import Calibration, Unsure
-from backbeat.tags import formats
+from backbeat.evaluation.calibration import Calibration, Unsure
+from backbeat.library.tags import formats
 from bundles import make_bundle
 from sounds import music, write
 from tagged import SUFFIXES, copy_of, make_songs

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat.tags import delta
+from backbeat.library.tags import delta
 
 BYTES = st.binary(max_size=300)
 PARTS = st.lists(st.binary(min_size=40, max_size=90), min_size=1, max_size=6)

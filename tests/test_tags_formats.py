@@ -8,9 +8,9 @@ import mutagen
 import pytest
 from mutagen import apev2, id3, mp4
 
-from backbeat.tags import formats
-from backbeat.tags.errors import TagError
-from backbeat.tags.sound import same_sound
+from backbeat.library.tags import formats
+from backbeat.library.tags.errors import TagError
+from backbeat.library.tags.sound import same_sound
 from sounds import music, write
 from tagged import SUFFIXES, add_tags, copy_of, cover, make_songs, sound
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat.classify import Answer, Failure
-from backbeat.genres import GTZAN_GENRES
-from backbeat.tags.genres import WRITTEN, chosen, same_genres, written
-from backbeat.tags.plan import Change, LeftAlone, Options, Present, kept, plan
-from backbeat.tags.table import rows
+from backbeat.classify.many import Answer, Failure
+from backbeat.collections.genres import GTZAN_GENRES
+from backbeat.library.tags.genres import WRITTEN, chosen, same_genres, written
+from backbeat.library.tags.plan import Change, LeftAlone, Options, Present, kept, plan
+from backbeat.library.tags.table import rows
 
 SONG = Path("song.mp3")
 

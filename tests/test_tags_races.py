@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from backbeat import locks
-from backbeat.classify import Failure
-from backbeat.tags import applying, formats, rewriting
-from backbeat.tags.applying import Written, apply
-from backbeat.tags.log import LogWriter, read_log
-from backbeat.tags.plan import Change
-from backbeat.tags.undoing import Undone, undo
+from backbeat.classify.many import Failure
+from backbeat.files import locks
+from backbeat.library.tags import applying, formats, rewriting
+from backbeat.library.tags.applying import Written, apply
+from backbeat.library.tags.log import LogWriter, read_log
+from backbeat.library.tags.plan import Change
+from backbeat.library.tags.undoing import Undone, undo
 from tagged import copy_of, make_songs
 
 
@@ -329,11 +329,11 @@ def test_where_there_are_no_locks_songs_are_tagged_with_a_word(
 TAGGER = """
 import json, sys
 from pathlib import Path
-from backbeat.tags import formats
-from backbeat.tags.applying import Written, apply
-from backbeat.tags.log import LogWriter, alone, read_log
-from backbeat.tags.plan import Change
-from backbeat.tags.undoing import Undone, undo
+from backbeat.library.tags import formats
+from backbeat.library.tags.applying import Written, apply
+from backbeat.library.tags.log import LogWriter, alone, read_log
+from backbeat.library.tags.plan import Change
+from backbeat.library.tags.undoing import Undone, undo
 
 what, log, *paths = sys.argv[1:]
 changes = [Change(path, formats.read(path), (what,), 0.9) for path in map(Path, paths)]

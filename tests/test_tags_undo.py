@@ -13,16 +13,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backbeat import atomic
-from backbeat.classify import Failure
+from backbeat.classify.many import Failure
 from backbeat.errors import BackbeatError
-from backbeat.tags import formats
-from backbeat.tags.applying import Written, apply
-from backbeat.tags.errors import TagError
-from backbeat.tags.log import LogWriter, alone, new_log, read_log, state_folder
-from backbeat.tags.plan import Change, Present
-from backbeat.tags.rewriting import changing, opened, refusal, state
-from backbeat.tags.undoing import Undone, undo
+from backbeat.files import atomic
+from backbeat.library.tags import formats
+from backbeat.library.tags.applying import Written, apply
+from backbeat.library.tags.errors import TagError
+from backbeat.library.tags.log import LogWriter, alone, new_log, read_log, state_folder
+from backbeat.library.tags.plan import Change, Present
+from backbeat.library.tags.rewriting import changing, opened, refusal, state
+from backbeat.library.tags.undoing import Undone, undo
 from tagged import SUFFIXES, copy_of, make_songs, sound
 
 
@@ -343,11 +343,11 @@ def test_one_process_at_a_time(tmp_path, monkeypatch):
 KILLS = """
 import os, signal, sys
 from pathlib import Path
-from backbeat.tags import formats
-from backbeat.tags.applying import apply
-from backbeat.tags.log import LogWriter, read_log
-from backbeat.tags.plan import Change
-from backbeat.tags.undoing import undo
+from backbeat.library.tags import formats
+from backbeat.library.tags.applying import apply
+from backbeat.library.tags.log import LogWriter, read_log
+from backbeat.library.tags.plan import Change
+from backbeat.library.tags.undoing import undo
 
 what, song, log = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 before = song.read_bytes()

@@ -5,9 +5,9 @@ import signal
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.history import Epoch, read_history
-from backbeat.tensorboard import TAGS, last_step, logging_to, read_scalars
-from backbeat.training import StoppedError
+from backbeat.training.history import Epoch, read_history
+from backbeat.training.tensorboard import TAGS, last_step, logging_to, read_scalars
+from backbeat.training.train import StoppedError
 from made_features import made_run, small_spec
 
 

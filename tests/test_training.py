@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat import checkpoint, training
-from backbeat.bundle import read_bundle
+from backbeat.bundle.archive import read_bundle
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Metrics, read_predictions
-from backbeat.history import read_history
 from backbeat.splits import make_split
-from backbeat.training import StoppedError
+from backbeat.training import checkpoint
+from backbeat.training import train as training
+from backbeat.training.history import read_history
+from backbeat.training.train import StoppedError
 from backbeat.zoo.build import load_keras
 from backbeat.zoo.spec import read_spec
 from made_features import GENRES, made_mfcc, made_run, made_store, small_spec
@@ -161,8 +162,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from backbeat import recipes, training
-from backbeat.features import open_features
+from backbeat.training import recipes, train as training
+from backbeat.features.store import open_features
 from made_features import made_run
 training._SECONDS_BETWEEN_CHECKPOINTS = -1.0
 recipes._STEPS_AT_ONCE = 1

@@ -9,17 +9,18 @@ import pytest
 import soundfile
 from onnx import numpy_helper
 
-from backbeat import atomic, classify
-from backbeat.bundle import read_bundle
-from backbeat.calibration import with_temperature
+from backbeat.bundle.archive import read_bundle
+from backbeat.bundle.network import open_network
+from backbeat.classify import many as classify
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
-from backbeat.features import open_features
+from backbeat.evaluation.calibration import with_temperature
+from backbeat.features.importing import import_features
+from backbeat.features.store import open_features
+from backbeat.files import atomic
 from backbeat.frontend import LogMel, Musicnn, as_input
-from backbeat.importing import import_features
-from backbeat.musicnn.runtime import features_of, network_path, open_musicnn
-from backbeat.network import open_network
-from backbeat.prediction import predict
+from backbeat.frontend.musicnn.runtime import features_of, network_path, open_musicnn
+from backbeat.runs.prediction import predict
 from backbeat.splits import make_split
 from backbeat.transfer import Head, embed, fit_head, head_of, joined_network, train_transfer
 from bundles import make_network
@@ -186,8 +187,8 @@ def heard(tmp_path_factory):
 
     Each genre has its own chord and beat.
     """
-    from backbeat.collection import read_collection
-    from backbeat.prepare import prepare
+    from backbeat.collections.collection import read_collection
+    from backbeat.features.prepare import prepare
     from sounds import write
 
     folder = tmp_path_factory.mktemp("heard")

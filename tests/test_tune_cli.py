@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backbeat import training
 from backbeat.errors import BackbeatError
-from backbeat.history import read_history
 from backbeat.splits import read_parts
+from backbeat.training import train as training
+from backbeat.training.history import read_history
 from backbeat.tuning import tune
 from backbeat.zoo.spec import read_spec
 
@@ -126,7 +126,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not(store, searched, cli, tmp_pat
 KILLED = """
 import sys
 from pathlib import Path
-from backbeat.features import open_features
+from backbeat.features.store import open_features
 from backbeat.tuning import tune
 def told(now):
     if now.training and len(now.log.trials) == 1 and now.training.epoch == 1:

@@ -6,11 +6,12 @@ import signal
 import numpy as np
 import pytest
 
-from backbeat import checkpoint, training
 from backbeat.errors import BackbeatError
-from backbeat.history import read_history
 from backbeat.splits import PARTS, make_split
-from backbeat.training import StoppedError
+from backbeat.training import checkpoint
+from backbeat.training import train as training
+from backbeat.training.history import read_history
+from backbeat.training.train import StoppedError
 from backbeat.tuning.judge import Judge, PrunedError, read_judgement, without_test
 from backbeat.tuning.moves import fingerprint
 from backbeat.zoo.build import load_keras

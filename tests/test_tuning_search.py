@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.history import Epoch
+from backbeat.training.history import Epoch
 from backbeat.tuning.judge import PrunedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint

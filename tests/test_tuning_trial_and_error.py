@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbeat.figures.tree import trial_tree
 from backbeat.tuning import moves
 from backbeat.tuning.log import NOTHING, Judgement, Log
 from backbeat.tuning.moves import fingerprint
+from backbeat.tuning.tree import trial_tree
 from backbeat.tuning.trial_and_error import NO_IMPROVEMENT, search
 from backbeat.zoo.shapes import UnfitError
 from backbeat.zoo.spec import Dense, parse

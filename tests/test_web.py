@@ -18,11 +18,11 @@ import typer
 from starlette.testclient import TestClient
 
 from backbeat import audio
-from backbeat.cells import escaped
-from backbeat.classify import Answer
+from backbeat.classify.many import Answer
 from backbeat.cli import app
-from backbeat.engine import InlineExecutor
 from backbeat.errors import BackbeatError
+from backbeat.files.cells import escaped
+from backbeat.parallel.engine import InlineExecutor
 from backbeat.web import Limits, view
 from backbeat.web.api import make_api
 from backbeat.web.guard import Guard

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backbeat import __version__, classify
-from backbeat.bundle import read_bundle
+from backbeat import __version__
+from backbeat.bundle.archive import read_bundle
+from backbeat.classify import many as classify
 from backbeat.web.answered import Answered
 from servers import serving
 from sounds import FORMATS, music, write

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backbeat import zoo
+from backbeat.bundle.network import export_onnx, open_network
 from backbeat.errors import BackbeatError
-from backbeat.network import export_onnx, open_network
 from backbeat.zoo import find, read_spec, specs
 from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import Spec, parse

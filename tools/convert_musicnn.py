@@ -4,7 +4,7 @@
     python tools/convert_musicnn.py mtt mtt_musicnn.onnx --wheel musicnn-0.1.0-py3-none-any.whl
 
 Without ``--wheel``, pip downloads the authors' wheel (29 MB) from PyPI. Filters that always say the
-same are left out (`backbeat.musicnn.pruning`); the outputs are those of the whole network, in its
+same are left out (`converting.pruning`); the outputs are those of the whole network, in its
 order, within float32's rounding. The same wheel and packages give the same bytes.
 """
 
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from converting import network, pruning, weights
 
-from backbeat import atomic
 from backbeat.errors import BackbeatError
-from backbeat.musicnn import network, pruning, runtime, tags, weights
+from backbeat.files import atomic
+from backbeat.frontend.musicnn import runtime, tags
 from backbeat.zoo.build import load_keras
 
 _TOLERANCE = 1e-4  # of the tags and the embedding; of pooled features relative to their largest

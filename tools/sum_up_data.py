@@ -3,8 +3,8 @@
 python tools/sum_up_data.py
 """
 
-from backbeat.shipped import DATA, ROOT
-from backbeat.sums import write_sums
+from backbeat.files.checksums import write_sums
+from backbeat.files.shipped import DATA, ROOT
 
 if __name__ == "__main__":
     write_sums(

@@ -1,6 +1,6 @@
 """Make the bundles that come with backbeat, `gtzan` and `gtzan-fast`, trained on GTZAN.
 
-    python tools/train_default.py FEATURES -o src/backbeat/models --work train-default
+    python tools/train_default.py FEATURES -o src/backbeat/bundle/shipped --work train-default
 
 `gtzan` is two networks joined: MusiCNN under a head, and `res_10s` of the zoo, trained from scratch
 (see `backbeat.transfer.joining`); `gtzan-fast` is the second alone. FEATURES is a store of log-mel
@@ -22,20 +22,24 @@ from pathlib import Path
 
 import numpy as np
 
-from backbeat import atomic, bundle, calibration, evaluation, gtzan, splits, training, zoo
-from backbeat.bundle import read_bundle
-from backbeat.calibration.fitting import MAX_ERROR
-from backbeat.comparison import share_interval
+from backbeat import evaluation, splits, zoo
+from backbeat.bundle import archive as bundle
+from backbeat.bundle.archive import read_bundle
+from backbeat.bundle.network import Outputs, open_network
+from backbeat.bundle.network import joined_outputs as stacked
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.evaluation import Predictions, mean_by_track
-from backbeat.features import Examples, Features, open_features
+from backbeat.evaluation import Predictions, calibration, mean_by_track
+from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.evaluation.comparison import share_interval
+from backbeat.features.store import Examples, Features, open_features
+from backbeat.files import atomic
 from backbeat.frontend import as_input
 from backbeat.frontend.inputs import PATCHES_A_PIECE, unpacked_shapes
-from backbeat.musicnn.runtime import features_of, shipped_musicnn
-from backbeat.network import Outputs, open_network
-from backbeat.network import joined_outputs as stacked
-from backbeat.runs import songs_of
+from backbeat.frontend.musicnn.runtime import features_of, shipped_musicnn
+from backbeat.runs.reading import songs_of
 from backbeat.splits import TEST, TRAIN, Split
+from backbeat.training import train as training
 from backbeat.transfer import SPEC, fit_head
 from backbeat.transfer.joining import fit_shares, join, joined_outputs
 

@@ -1,24 +1,24 @@
 """The steps of the command line as functions, for scripts and notebooks."""
 
-from backbeat.audit import audit_splits
-from backbeat.check import check_collection
-from backbeat.classify import classify_all, find_songs
-from backbeat.classify import load as load_classifier
-from backbeat.collection import read_collection
-from backbeat.contenders import compare_runs
-from backbeat.crossvalidation import cross_validate
-from backbeat.duplicates import find_near_duplicates
-from backbeat.engine import open_executor
+from backbeat.classify.many import classify_all, find_songs
+from backbeat.classify.many import load as load_classifier
+from backbeat.collections.check import check_collection
+from backbeat.collections.collection import read_collection
+from backbeat.collections.jam import generate as generate_jam
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples, Features, open_features
+from backbeat.features.duplicates import find_near_duplicates
+from backbeat.features.importing import import_features
+from backbeat.features.prepare import prepare
+from backbeat.features.store import Examples, Features, open_features
+from backbeat.figures.show import show
 from backbeat.frontend import LogMel, Mfcc, Musicnn
-from backbeat.importing import import_features
-from backbeat.jam import generate as generate_jam
-from backbeat.prepare import prepare
-from backbeat.scoring import evaluate_run, write_evaluation
-from backbeat.show import show
+from backbeat.parallel.engine import open_executor
+from backbeat.runs.contenders import compare_runs
+from backbeat.runs.scoring import evaluate_run, write_evaluation
 from backbeat.splits import make_folds, make_split
-from backbeat.training import train
+from backbeat.splits.audit import audit_splits
+from backbeat.training.crossvalidation import cross_validate
+from backbeat.training.train import train
 from backbeat.tuning import tune
 from backbeat.zoo import find as find_model
 from backbeat.zoo import read_spec

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from beets import ui
 from beets.plugins import BeetsPlugin
 
-from backbeat.classify import Failure, classify_all, load
+from backbeat.classify.many import Failure, classify_all, load
+from backbeat.classify.windows import A_FEW
+from backbeat.collections.genres import merge_spellings
 from backbeat.errors import BackbeatError, printable
-from backbeat.genres import merge_spellings
-from backbeat.listening import A_FEW
-from backbeat.tags.plan import Change, Decision, Options, Present, kept, plan
+from backbeat.library.tags.plan import Change, Decision, Options, Present, kept, plan
 
 if TYPE_CHECKING:
     import optparse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Album, Item, Library
 
-    from backbeat.classify import Classifier
+    from backbeat.classify.many import Classifier
 
 
 class BackbeatPlugin(BeetsPlugin):

@@ -17,24 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from backbeat import bundle, checkpoint, crossvalidation, jobs, runs, training, transfer
-from backbeat.classify import Answer, Moment
+from backbeat import transfer
+from backbeat.bundle import archive as bundle
+from backbeat.classify.many import Answer, Moment
+from backbeat.collections.gtzan.fetching import fetch
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, evaluate, read_predictions, write_predictions
-from backbeat.features import open_features
-from backbeat.gtzan.fetching import fetch
-from backbeat.history import Epoch, write_history
-from backbeat.importing import import_features
+from backbeat.features.importing import import_features
+from backbeat.features.store import open_features
 from backbeat.library.index import Stamp, open_index
+from backbeat.library.tags import log as log_module
+from backbeat.library.tags.log import Entry, LogWriter, read_log
+from backbeat.library.tags.rewriting import State
+from backbeat.library.tags.undoing import undo
 from backbeat.reproduce import runner
 from backbeat.reproduce.results import read_results
+from backbeat.runs import reading as runs
 from backbeat.splits import make_split, read_parts
 from backbeat.splits.files import file_parts
 from backbeat.splits.split import write_split
-from backbeat.tags import log as log_module
-from backbeat.tags.log import Entry, LogWriter, read_log
-from backbeat.tags.rewriting import State
-from backbeat.tags.undoing import undo
+from backbeat.training import checkpoint, crossvalidation, jobs
+from backbeat.training import train as training
+from backbeat.training.history import Epoch, write_history
 from backbeat.tuning import run as tuning_run
 from backbeat.tuning.log import Judgement
 from backbeat.zoo import find

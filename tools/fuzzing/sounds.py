@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from backbeat import audio, collection, frontend
-from backbeat.classify import Classifier, load
-from backbeat.containers import breaks_off, promised_seconds
-from backbeat.integrity import Inspector
+from backbeat import audio, frontend
+from backbeat.audio.containers import breaks_off, promised_seconds
+from backbeat.audio.integrity import Inspector
+from backbeat.classify.many import Classifier, load
+from backbeat.collections import collection
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from bundles import make_bundle
@@ -252,7 +253,7 @@ def classifier() -> Classifier:
 
 def read_tags(path: Path) -> None:
     """Read the tags as `check`, `playlists` and `tag` do, and write a genre into them."""
-    from backbeat.tags import formats
+    from backbeat.library.tags import formats
 
     collection.read_tags(path)
     formats.read(path)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backbeat.collection import read_collection
-from backbeat.history import read_history
+from backbeat.collections.collection import read_collection
+from backbeat.training.history import read_history
 from backbeat.tuning.judge import read_judgement
 from backbeat.zoo.spec import read_spec
 from fuzzing import files, mutations, sounds

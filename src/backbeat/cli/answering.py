@@ -13,7 +13,7 @@ from backbeat.cli.console import warn
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
-    from backbeat.classify import Answer, Classifier, Failure
+    from backbeat.classify.many import Answer, Classifier, Failure
     from backbeat.library.index import Index
     from backbeat.library.songs import Classify
 
@@ -88,7 +88,7 @@ def answering(songs: Sequence[Path], wanted: Wanted, index: "Index | None") -> I
     BackbeatError
         If the bundle or the cluster cannot be used.
     """
-    from backbeat.classify import load
+    from backbeat.classify.many import load
     from backbeat.library.songs import answer_all
 
     windows = windows_of(wanted.windows)
@@ -132,7 +132,7 @@ def windows_of(written: str | None) -> int | None:
         If it is neither a number nor "all".
     """
     if written is None:
-        from backbeat.listening import A_FEW
+        from backbeat.classify.windows import A_FEW
 
         return A_FEW
     if written == "all":
@@ -147,13 +147,13 @@ def _where(
     classifier: "Classifier", threads: int | None, cluster: str | None
 ) -> "Iterator[Classify]":
     """Open where songs are answered: threads of this process, or the workers of a cluster."""
-    from backbeat.classify import classify_all
+    from backbeat.classify.many import classify_all
 
     if cluster is None:
         yield partial(classify_all, classifier, threads=threads)
         return
-    from backbeat.batches import classify_batches
-    from backbeat.engine import open_executor
+    from backbeat.classify.batches import classify_batches
+    from backbeat.parallel.engine import open_executor
 
     # `--threads` and `--workers` say the same: how much of this machine to use.
     with open_executor(threads, cluster) as executor:

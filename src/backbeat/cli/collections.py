@@ -11,7 +11,7 @@ from backbeat.cli.options import Cluster, Workers
 from backbeat.errors import printable
 
 if TYPE_CHECKING:
-    from backbeat.collection import Collection
+    from backbeat.collections.collection import Collection
 
 
 class FrontEndName(StrEnum):
@@ -40,7 +40,7 @@ Several = Annotated[
 
 def _read(path: Path, several: SeveralName | None) -> "Collection":
     """Read a collection, and say how many songs have several genres."""
-    from backbeat.collection import read_collection
+    from backbeat.collections.collection import read_collection
 
     read = read_collection(path, several=several.value if several else None)
     if read.several:
@@ -68,10 +68,10 @@ def check(
     """
     import json
 
-    from backbeat import atomic
     from backbeat import frontend as frontends
-    from backbeat.check import check_collection
-    from backbeat.engine import open_executor
+    from backbeat.collections.check import check_collection
+    from backbeat.files import atomic
+    from backbeat.parallel.engine import open_executor
 
     front = frontends.Mfcc()  # all front-ends need the same length
     read = _read(collection, several)
@@ -134,8 +134,8 @@ def prepare(
     Files that cannot be used are left out and listed, with the reason; the exit status is 0.
     """
     from backbeat import frontend as frontends
-    from backbeat.engine import open_executor
-    from backbeat.prepare import prepare as fill
+    from backbeat.features.prepare import prepare as fill
+    from backbeat.parallel.engine import open_executor
 
     read = _read(collection, several)
     with (
@@ -170,7 +170,7 @@ def import_features(
 
     MFCCs of whole songs are cut into slices of 125 frames. What is dropped is printed.
     """
-    from backbeat.importing import import_features as bring
+    from backbeat.features.importing import import_features as bring
 
     features = bring(file, out, frontend=frontend, on_dropped=lambda what: warn(f"dropped: {what}"))
     say(f"{out}: features of {len(features.table):,} tracks in {len(features.genres)} genres")
@@ -190,7 +190,7 @@ def jam(
     workers: Workers = None,
 ) -> None:
     """Compose and render the built-in synthetic collection; it stands for no real music."""
-    from backbeat import jam as jams
+    from backbeat.collections import jam as jams
 
     with progress("composing", "clips") as told:
         paths = jams.generate(
@@ -214,7 +214,7 @@ def gtzan(
     workers: Workers = None,
 ) -> None:
     """Fetch GTZAN from its public sources, or take the copy that you have; then check it."""
-    from backbeat.gtzan.fetching import fetch
+    from backbeat.collections.gtzan.fetching import fetch
 
     with progress("fetching", "") as told:
 

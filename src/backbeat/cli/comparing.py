@@ -10,12 +10,12 @@ from backbeat.cli.options import Folds, SplitName, Workers, refuse, refuse_for_s
 from backbeat.errors import printable
 
 if TYPE_CHECKING:
-    from backbeat.audit import Audit
-    from backbeat.comparison import Interval
-    from backbeat.duplicates import NearDuplicate
-    from backbeat.features import Examples, Features
-    from backbeat.jobs import Progress
-    from backbeat.worth import Worth
+    from backbeat.evaluation.comparison import Interval
+    from backbeat.features.duplicates import NearDuplicate
+    from backbeat.features.store import Examples, Features
+    from backbeat.runs.worth import Worth
+    from backbeat.splits.audit import Audit
+    from backbeat.training.jobs import Progress
 
 
 def audit(
@@ -48,10 +48,10 @@ def audit(
     With --model it also says what the leak is worth: the same model on both splits, side by side.
     """
     from backbeat import splits
-    from backbeat.audit import audit_splits
     from backbeat.errors import BackbeatError
-    from backbeat.features import open_features
+    from backbeat.features.store import open_features
     from backbeat.frontend import Musicnn
+    from backbeat.splits.audit import audit_splits
 
     splits.check_protocol(split)
     if (model is None) != (out is None):
@@ -90,7 +90,7 @@ def audit(
 
 
 def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDuplicate, ...]":
-    from backbeat.duplicates import find_near_duplicates
+    from backbeat.features.duplicates import find_near_duplicates
 
     with progress("looking for near duplicates", "blocks") as told:
         return find_near_duplicates(
@@ -108,9 +108,9 @@ def _worth(
     workers: int | None,
     **options: Any,
 ) -> "Worth":
-    from backbeat.engine import open_executor
-    from backbeat.jobs import find_spec
-    from backbeat.worth import measure_worth
+    from backbeat.parallel.engine import open_executor
+    from backbeat.runs.worth import measure_worth
+    from backbeat.training.jobs import find_spec
 
     spec = find_spec(model).with_epochs(epochs)
     if spec.family == "transfer":
@@ -126,7 +126,7 @@ def _worth(
 
 
 def _worth_json(worth: "Worth") -> dict[str, Any]:
-    from backbeat.scoring import evaluation_json
+    from backbeat.runs.scoring import evaluation_json
 
     return {
         "points": worth.points,
@@ -160,7 +160,7 @@ def _print_audit(found: "Audit") -> None:
 
 
 def _print_worth(worth: "Worth") -> None:
-    from backbeat.headlines import span
+    from backbeat.runs.headlines import span
 
     rows = [
         (
@@ -205,9 +205,9 @@ def compare(
     """
     from dataclasses import asdict
 
-    from backbeat.comparison import MIN_GROUPS
-    from backbeat.contenders import compare_runs
-    from backbeat.headlines import span
+    from backbeat.evaluation.comparison import MIN_GROUPS
+    from backbeat.runs.contenders import compare_runs
+    from backbeat.runs.headlines import span
     from backbeat.splits import is_leaking, leak_sentence, leaks_to_json
 
     compared, leaks, copies = compare_runs(runs)

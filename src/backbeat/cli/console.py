@@ -13,8 +13,8 @@ from backbeat.errors import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backbeat.classify import Failure
-    from backbeat.training import Progress
+    from backbeat.classify.many import Failure
+    from backbeat.training.train import Progress
 
 
 _SECONDS_BETWEEN = 0.1  # the bar is drawn anew as often by itself
@@ -193,7 +193,7 @@ def say_json(content: Any) -> None:
     """Print a value as JSON on standard output, its text as `cells.escaped` gives it."""
     import json
 
-    from backbeat.cells import escaped_in
+    from backbeat.files.cells import escaped_in
 
     print(json.dumps(escaped_in(content), indent=1))
 

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from backbeat import classify, frontend, jam, scoring, splits, training, zoo
-from backbeat.check import check_collection
+from backbeat import frontend, splits, zoo
+from backbeat.classify import many as classify
 from backbeat.cli.console import EpochBar, progress, say
-from backbeat.collection import read_collection
-from backbeat.engine import open_executor
-from backbeat.features import open_features
-from backbeat.prepare import prepare
-from backbeat.show import show
+from backbeat.collections import jam
+from backbeat.collections.check import check_collection
+from backbeat.collections.collection import read_collection
+from backbeat.features.prepare import prepare
+from backbeat.features.store import open_features
+from backbeat.figures.show import show
+from backbeat.parallel.engine import open_executor
+from backbeat.runs import scoring
+from backbeat.runs.evaluation import Evaluation
+from backbeat.training import train as training
 
 CLIPS_PER_GENRE = 24
 MODEL = "cnn_03.8"
@@ -79,7 +84,7 @@ def demo(out: Path) -> None:
     say(f"\nNext: backbeat classify YOUR_SONGS --model {out / 'run-artists' / 'model.backbeat'}")
 
 
-def _train(features: Path, out: Path, protocol: str) -> scoring.Evaluation:
+def _train(features: Path, out: Path, protocol: str) -> Evaluation:
     """Train and evaluate on one split."""
     spec = zoo.find(MODEL).with_epochs(EPOCHS)
     opened = open_features(features)

@@ -44,8 +44,8 @@ def suspects(
     """
     from dataclasses import asdict
 
-    from backbeat.features import open_features
-    from backbeat.suspects import find_suspects, write_suspects
+    from backbeat.features.store import open_features
+    from backbeat.library.suspects import find_suspects, write_suspects
 
     with progress("describing songs", "") as told:
         found = find_suspects(

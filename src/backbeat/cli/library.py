@@ -20,7 +20,7 @@ from backbeat.errors import BackbeatError, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from backbeat.classify import Answer, Failure
+    from backbeat.classify.many import Answer, Failure
 
 Songs = Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")]
 
@@ -81,8 +81,8 @@ def similar(
 
     Exit status 1 if a file cannot be read; one that is too short or silent is skipped.
     """
-    from backbeat.classify import Failure
-    from backbeat.collection import read_tags
+    from backbeat.classify.many import Failure
+    from backbeat.collections.collection import read_tags
     from backbeat.library.neighbours import nearest
     from backbeat.library.playlists import entry_of, write_playlist
 
@@ -124,7 +124,7 @@ def _heard(
     paths: "Sequence[Path]", wanted: Wanted, index: Path | None
 ) -> "tuple[list[Answer], list[Failure], Mapping[str, int]]":
     """Answer all songs, those that the index knows from there; count files of other kinds."""
-    from backbeat.classify import Answer, search
+    from backbeat.classify.many import Answer, search
 
     found = search(paths)
     songs = found.songs

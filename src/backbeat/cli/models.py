@@ -10,10 +10,10 @@ from backbeat.cli.console import EpochBar, progress, say, say_json, table, warn
 from backbeat.cli.options import Folds, SplitName, Workers, refuse, refuse_for_split
 
 if TYPE_CHECKING:
-    from backbeat.features import Features
-    from backbeat.jobs import Progress as JobProgress
-    from backbeat.scoring import Evaluation
+    from backbeat.features.store import Features
+    from backbeat.runs.evaluation import Evaluation
     from backbeat.splits import Split
+    from backbeat.training.jobs import Progress as JobProgress
     from backbeat.zoo import Spec
 
 _GENRES = 10  # GTZAN's, for which weights are counted
@@ -118,9 +118,11 @@ def train(
 
     With --folds, or the published folds, train it on every fold. Ctrl-C keeps the last whole epoch.
     """
-    from backbeat import splits, training, transfer
-    from backbeat.features import open_features
-    from backbeat.jobs import find_spec, load_examples
+    from backbeat import splits
+    from backbeat.features.store import open_features
+    from backbeat.training import train as training
+    from backbeat.training import transfer
+    from backbeat.training.jobs import find_spec, load_examples
 
     splits.check_protocol(split)
     spec = find_spec(model).with_epochs(epochs)
@@ -186,8 +188,8 @@ def _refuse_max_error(context: typer.Context, split: "Split") -> None:
 def _cross_validate(
     opened: "Features", spec: "Spec", out: Path, split: str, *, workers: int | None, **options: Any
 ) -> None:
-    from backbeat.crossvalidation import cross_validate
-    from backbeat.engine import open_executor
+    from backbeat.parallel.engine import open_executor
+    from backbeat.training.crossvalidation import cross_validate
 
     with open_executor(workers) as executor, progress(spec.name, "") as bar:
 
@@ -248,9 +250,9 @@ def evaluate(
 
     Writes figures and a report page into it (not with --on).
     """
-    from backbeat import scoring
+    from backbeat.bundle.shipped import find_bundle
     from backbeat.errors import BackbeatError
-    from backbeat.models import find_bundle
+    from backbeat.runs import scoring
 
     if near_duplicates is not None and on is None:
         raise BackbeatError("--near-duplicates: goes with --on")
@@ -281,7 +283,7 @@ def evaluate(
 
 
 def _print_scores(evaluated: "Evaluation") -> None:
-    from backbeat.headlines import certainty_lines, first_lines
+    from backbeat.runs.headlines import certainty_lines, first_lines
 
     metrics = evaluated.metrics
     say(metrics.slice_report.text())

@@ -7,7 +7,7 @@ import typer
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
-    from backbeat.features import Examples
+    from backbeat.features.store import Examples
 
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Processes (default: one a processor).")

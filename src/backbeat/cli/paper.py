@@ -10,7 +10,7 @@ from backbeat.cli.console import progress, say, warn
 from backbeat.cli.options import Cluster, SplitName, Workers
 
 if TYPE_CHECKING:
-    from backbeat.jobs import Progress
+    from backbeat.training.jobs import Progress
 
 
 class Paper(StrEnum):
@@ -40,8 +40,8 @@ def reproduce(
     What is trained already is kept: after a stop, the same command goes on. A model that fails is
     listed, and the others go on (exit status 1).
     """
-    from backbeat.engine import open_executor
-    from backbeat.features import open_features
+    from backbeat.features.store import open_features
+    from backbeat.parallel.engine import open_executor
     from backbeat.reproduce.drawing import find_songs
     from backbeat.reproduce.runner import paper_specs, run_all
     from backbeat.reproduce.writing import write

@@ -20,7 +20,7 @@ from backbeat.cli.console import count_failures, progress, say, tell_failures, w
 from backbeat.cli.options import Cluster, refuse
 
 if TYPE_CHECKING:
-    from backbeat.classify import Failure, Found
+    from backbeat.classify.many import Failure, Found
 
 _MANY = 20  # songs, of which a chart tells more than the list above it
 
@@ -69,8 +69,8 @@ def classify(
     what is whole but too short or silent is skipped, and a link to a song that is answered is
     named as a link (exit status 0 for both).
     """
-    from backbeat import answers
-    from backbeat.classify import Answer, search
+    from backbeat.classify import answers
+    from backbeat.classify.many import Answer, search
 
     if timeline and output_format is Format.csv:
         refuse(context, "with --format csv --timeline, a row a slice", "top", "tags")
@@ -130,7 +130,7 @@ def show(
     seconds: Annotated[float, typer.Option(min=0.1, help="How much of its beginning.")] = 30.0,
 ) -> None:
     """Draw a song's waveplot, spectrogram, mel filters and MFCCs (the paper's Figures 1 to 4)."""
-    from backbeat.show import show as draw
+    from backbeat.figures.show import show as draw
 
     for path in draw(song, out, seconds=seconds):
         say(str(path))

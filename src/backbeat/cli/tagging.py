@@ -25,10 +25,10 @@ from backbeat.cli.options import refuse
 from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
-    from backbeat.classify import Failure
+    from backbeat.classify.many import Failure
     from backbeat.library.index import Index
-    from backbeat.tags.log import LogWriter
-    from backbeat.tags.plan import Change, Decision, Options
+    from backbeat.library.tags.log import LogWriter
+    from backbeat.library.tags.plan import Change, Decision, Options
 
 
 def tag(
@@ -76,7 +76,7 @@ def tag(
     others the sound and all other tags. Files that cannot be tagged are listed at the end, with
     exit status 1. Each change is logged, and `--undo LOG` takes all of them back.
     """
-    from backbeat.tags.formats import require
+    from backbeat.library.tags.formats import require
 
     require()
     if undo is not None:
@@ -93,9 +93,9 @@ def tag(
         refuse(context, "with --dry-run", "yes", "keep_times", "log")
     else:
         refuse(context, "without --dry-run", "out")
-    from backbeat.classify import search
-    from backbeat.tags.log import LogWriter, new_log
-    from backbeat.tags.plan import Options
+    from backbeat.classify.many import search
+    from backbeat.library.tags.log import LogWriter, new_log
+    from backbeat.library.tags.plan import Options
 
     options = Options(min_confidence, overwrite, multi)
     writer = LogWriter(log or new_log(), dataclasses.asdict(options))
@@ -131,8 +131,8 @@ class _Tally:
 
     def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
         """Show the changes among decisions and give them on; count the others."""
-        from backbeat.classify import Failure
-        from backbeat.tags.plan import LeftAlone
+        from backbeat.classify.many import Failure
+        from backbeat.library.tags.plan import LeftAlone
 
         for decision in decisions:
             if isinstance(decision, Failure):
@@ -158,8 +158,8 @@ def _decisions(
     songs: list[Path], wanted: Wanted, index: "Index | None", options: "Options"
 ) -> "Iterator[Decision]":
     """Look at the songs' tags, hear those that may be tagged, and decide."""
-    from backbeat.tags.plan import plan
-    from backbeat.tags.survey import survey
+    from backbeat.library.tags.plan import plan
+    from backbeat.library.tags.survey import survey
 
     present = {}
     with progress("reading tags", "songs") as told:
@@ -198,10 +198,10 @@ def _write(
     index: "Index | None",
     keep_times: bool,
 ) -> None:
-    from backbeat.classify import Failure
+    from backbeat.classify.many import Failure
     from backbeat.library.index import Stamp, stamp_of
-    from backbeat.tags.applying import apply
-    from backbeat.tags.log import alone
+    from backbeat.library.tags.applying import apply
+    from backbeat.library.tags.log import alone
 
     before: dict[Path, Stamp | None] = {}
 
@@ -231,8 +231,8 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
     if out is None:
         tally.tagged = sum(1 for _ in tally.changes(decisions))
         return
-    from backbeat.answers import open_output
-    from backbeat.tags.table import rows
+    from backbeat.classify.answers import open_output
+    from backbeat.library.tags.table import rows
 
     everything = list(decisions)
     with open_output(out) as file:
@@ -243,10 +243,10 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
 
 def _undo(path: Path, index: "Index | None") -> None:
     """Take back what a log tells of, say how that went, and end."""
-    from backbeat.classify import Failure
+    from backbeat.classify.many import Failure
     from backbeat.library.index import stamp_of
-    from backbeat.tags.log import alone, read_log
-    from backbeat.tags.undoing import undo
+    from backbeat.library.tags.log import alone, read_log
+    from backbeat.library.tags.undoing import undo
 
     log = read_log(path)
     done: Counter[str] = Counter()

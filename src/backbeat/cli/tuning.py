@@ -50,7 +50,7 @@ def tune(
     the same command goes on; with a larger --budget, so it does after the end.
     """
     from backbeat import splits, tuning
-    from backbeat.features import open_features
+    from backbeat.features.store import open_features
 
     opened = open_features(features)
     splits.check_protocol(split)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import atomic
-from backbeat.cells import exactly, harmless
-from backbeat.documents import read_bytes
 from backbeat.errors import BackbeatError, one_line, printable
+from backbeat.files import atomic
+from backbeat.files.cells import exactly, harmless
+from backbeat.files.documents import read_bytes
 
 SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum (float16 and six printed digits pass)."""
@@ -172,7 +172,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write predictions as CSV, atomically: track, slice, truth, then a column a genre.
 
     The truth is written by name, a probability with six significant digits. Names may hold
-    anything, see `backbeat.cells`.
+    anything, see `backbeat.files.cells`.
     """
     text = io.StringIO(newline="")
     # Names are quoted, numbers bare.

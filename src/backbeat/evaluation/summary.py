@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.documents import parse_json
 from backbeat.errors import one_line
 from backbeat.evaluation import metrics
 from backbeat.evaluation.metrics import ClassificationReport, Scores
 from backbeat.evaluation.predictions import Predictions
+from backbeat.files.documents import parse_json
 
 LEAKING = "LEAKING: slices of one song are on both sides of this split; the figure is too high"
 """The warning that goes with every score of such a split, wherever it is shown."""

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from backbeat.figures.style import BLUE, FAINT, LIGHT_BLUE, ORANGE, new_figure, styled
 
 if TYPE_CHECKING:
-    from backbeat.calibration import Reliability
-    from backbeat.certainty import Certainty
+    from backbeat.evaluation.calibration import Certainty, Reliability
 
 
 @styled

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backbeat.comparison import MIN_GROUPS
+from backbeat.evaluation.comparison import MIN_GROUPS
 from backbeat.figures.style import BLUE, FAINT, INK, LIGHT_BLUE, WARNING, new_figure, styled
 
 if TYPE_CHECKING:
-    from backbeat.comparison import Comparison
+    from backbeat.evaluation.comparison import Comparison
 
 
 @styled

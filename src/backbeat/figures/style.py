@@ -15,7 +15,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from backbeat import atomic
+from backbeat.files import atomic
 
 # Okabe and Ito's palette, which the colour-blind tell apart; these two also differ in lightness.
 BLUE, ORANGE = "#0072b2", "#d55e00"

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import spectrum
 from backbeat.errors import BackbeatError
+from backbeat.frontend import spectrum
 from backbeat.frontend.kinds import FrontEnd
 from backbeat.frontend.maps import LogMel
 from backbeat.frontend.mfccs import Mfcc
@@ -115,7 +115,7 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
         cut = mfcc_slices(slices)
         return cut.reshape(-1, *cut.shape[2:])
     if kind == "musicnn":
-        from backbeat.musicnn.maps import maps_to_patches
+        from backbeat.frontend.musicnn.maps import maps_to_patches
 
         patches = maps_to_patches(slices, parameters=parameters)
         return patches.reshape(-1, *patches.shape[2:])
@@ -129,7 +129,7 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
 
 def unpacked_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
     """Give the shapes (frames, bands) of the piece and of each patch in a packed "joined" input."""
-    from backbeat.musicnn import frontend
+    from backbeat.frontend.musicnn import frontend
 
     standard = LogMel()
     piece = (standard.columns // _PIECES, standard.n_mels)
@@ -141,8 +141,8 @@ def _packed(maps: Array, parameters: LogMel) -> Array:
 
     The network has one input as all others have, so that what carries inputs need not know.
     """
-    from backbeat.musicnn import frontend
-    from backbeat.musicnn.maps import spectrograms
+    from backbeat.frontend.musicnn import frontend
+    from backbeat.frontend.musicnn.maps import spectrograms
 
     pieces = _pieces(standardise(maps), "logmel_10s")
     heard = spectrograms(maps, parameters=parameters)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from backbeat import spectrum
+from backbeat.frontend import spectrum
 from backbeat.frontend.parameters import MelParameters
 
 Array = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt, model_validator
 
-from backbeat import spectrum
+from backbeat.frontend import spectrum
 from backbeat.frontend.parameters import MOST_NUMBERS, MelParameters
 
 Array = npt.NDArray[np.float32]

@@ -61,7 +61,7 @@ class Musicnn(BaseModel):
     @property
     def shape(self) -> tuple[int, int, int]:
         """What `extract` gives of a whole window: (patches, frames, bands or features)."""
-        from backbeat.musicnn import frontend, runtime
+        from backbeat.frontend.musicnn import frontend, runtime
 
         if self.output == "features":
             return (_PATCHES, 1, runtime.FEATURES)
@@ -85,7 +85,7 @@ class Musicnn(BaseModel):
         ndarray of float32, shape (m, 187, 96) or (m, 1, 1706)
             Ten of a window, fewer of a song that is shorter than 29 s.
         """
-        from backbeat.musicnn import frontend, runtime
+        from backbeat.frontend.musicnn import frontend, runtime
 
         whole = len(samples) >= self.least_samples
         count = _PATCHES if whole else max(1, int(len(samples) / _SAMPLE_RATE / self.slice_seconds))

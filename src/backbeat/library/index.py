@@ -22,10 +22,10 @@ from typing import Any, TypeVar
 import numpy as np
 import xxhash
 
-from backbeat.classify import Answer, Classifier, Moment
-from backbeat.documents import parse_json
+from backbeat.classify.many import Answer, Classifier, Moment
 from backbeat.errors import BackbeatError, one_line, printable
-from backbeat.locks import locked
+from backbeat.files.documents import parse_json
+from backbeat.files.locks import locked
 
 _VERSION = 2
 _SECONDS_TO_WAIT = 60.0  # for another command that is writing

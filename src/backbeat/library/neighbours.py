@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.classify import Answer
+from backbeat.classify.many import Answer
 
 Array = npt.NDArray[np.float32]
 

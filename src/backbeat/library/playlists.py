@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import category
 
-from backbeat import atomic
-from backbeat.classify import Answer
-from backbeat.collection import read_tags
+from backbeat.classify.many import Answer
+from backbeat.collections.collection import read_tags
 from backbeat.errors import BackbeatError, printable
+from backbeat.files import atomic
 
 _NAME = 60  # signs of a label in a file's name, whose bytes systems limit to 255
 

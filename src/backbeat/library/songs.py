@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from backbeat.classify import Answer, Classifier, Failure
+from backbeat.classify.many import Answer, Classifier, Failure
 from backbeat.errors import BackbeatError
 from backbeat.library.index import Index, settings_of, stamp_of
 

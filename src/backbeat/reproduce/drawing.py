@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from backbeat.audio import AUDIO_SUFFIXES
+from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import LEAKING
+from backbeat.figures.show import analyse
 from backbeat.frontend import Mfcc
-from backbeat.genres import GTZAN_GENRES
+from backbeat.frontend.spectrum import mel_filters
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results
 from backbeat.reproduce.series import SERIES, SERIES_OF
-from backbeat.scoring import history_columns
-from backbeat.show import analyse
-from backbeat.spectrum import mel_filters
+from backbeat.runs.scoring import history_columns
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 import scipy.stats
 
-from backbeat.genres import gtzan_spelling
+from backbeat.collections.genres import gtzan_spelling
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results
 from backbeat.reproduce.series import SERIES

@@ -5,12 +5,12 @@ from typing import Any
 
 from backbeat import __version__
 from backbeat.evaluation import LEAKING
-from backbeat.report import data_uri, template
 from backbeat.reproduce import paper, telling
 from backbeat.reproduce.drawing import Picture
 from backbeat.reproduce.findings import Finding
 from backbeat.reproduce.results import Results
 from backbeat.reproduce.tables import Cell, ModelTable, RecallTable, Table, number, signed
+from backbeat.runs.report import data_uri, template
 from backbeat.splits import is_leaking
 
 _MARKS = {True: ("✓", "holds"), False: ("✗", "does not hold"), None: ("?", "cannot be judged")}

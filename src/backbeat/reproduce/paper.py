@@ -12,7 +12,7 @@ References
 
 from dataclasses import dataclass
 
-from backbeat.genres import GTZAN_GENRES
+from backbeat.collections.genres import GTZAN_GENRES
 
 TITLE = "I Know It's Only Rock 'N' Roll (But Does TensorFlow?)"
 AUTHOR = "James Sears, 2021"

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from backbeat.documents import read_bytes, read_json
+from backbeat.collections.genres import GTZAN_GENRES, gtzan_spelling
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
-from backbeat.genres import GTZAN_GENRES, gtzan_spelling
-from backbeat.history import Epoch, read_history
+from backbeat.files.checksums import check_sums
+from backbeat.files.documents import read_bytes, read_json
 from backbeat.reproduce import paper
 from backbeat.splits import Leaks, divides_songs, leak_sentence, leaks_from_json, read_parts
-from backbeat.sums import check_sums
+from backbeat.training.history import Epoch, read_history
 from backbeat.zoo.spec import Spec, read_spec
 
 FAILURES = "failures.json"

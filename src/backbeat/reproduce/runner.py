@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from backbeat import atomic, zoo
-from backbeat.documents import read_json
+from backbeat import zoo
 from backbeat.errors import BackbeatError, one_line, printable
-from backbeat.features import Features
-from backbeat.jobs import Job, Progress, run_jobs
-from backbeat.locks import locked
+from backbeat.features.store import Features
+from backbeat.files import atomic
+from backbeat.files.documents import read_json
+from backbeat.files.locks import locked
 from backbeat.reproduce.paper import BASE_AT_100
-from backbeat.training import StoppedError
+from backbeat.training.jobs import Job, Progress, run_jobs
+from backbeat.training.train import StoppedError
 from backbeat.zoo import Spec
 
 

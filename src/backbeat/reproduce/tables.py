@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backbeat.genres import GTZAN_GENRES
+from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results, sample_deviation
 

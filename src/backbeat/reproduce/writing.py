@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from backbeat import atomic
+from backbeat.files import atomic
 from backbeat.reproduce.drawing import draw
 from backbeat.reproduce.findings import all_findings
 from backbeat.reproduce.page import reproduction_report

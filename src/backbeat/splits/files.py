@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from backbeat import gtzan
-from backbeat.cells import exactly
-from backbeat.documents import read_bytes
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError, one_line, printable
-from backbeat.features import Examples
+from backbeat.features.store import Examples
+from backbeat.files.cells import exactly
+from backbeat.files.documents import read_bytes
 from backbeat.splits.protocols import LEFT_OUT, PARTS
 from backbeat.splits.split import Parts, read_parts
 

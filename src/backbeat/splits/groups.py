@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import gtzan
-from backbeat.features import Examples
+from backbeat.collections import gtzan
+from backbeat.features.store import Examples
 
 _NO_ARTIST = frozenset(
     {"various", "various artists", "va", "v.a.", "unknown", "unknown artist", "n/a", "[unknown]"}

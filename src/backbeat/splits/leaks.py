@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.features import Examples
+from backbeat.features.store import Examples
 from backbeat.splits.groups import known_artist
 from backbeat.splits.protocols import TEST, TRAIN, VALID
 

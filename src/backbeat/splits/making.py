@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples
+from backbeat.features.store import Examples
 from backbeat.splits import published
 from backbeat.splits.drawing import draw_groups, draw_slices
 from backbeat.splits.files import file_parts

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from backbeat import gtzan
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples
+from backbeat.features.store import Examples
 from backbeat.splits.groups import track_groups
 from backbeat.splits.protocols import LEFT_OUT, PARTS, TEST, TRAIN
 from backbeat.splits.split import Parts

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import atomic
-from backbeat.documents import read_json
 from backbeat.errors import BackbeatError, one_line, printable
-from backbeat.features import Examples
+from backbeat.features.store import Examples
+from backbeat.files import atomic
+from backbeat.files.documents import read_json
 from backbeat.splits.groups import known_artist
 from backbeat.splits.leaks import (
     Leaks,

@@ -1,28 +1,23 @@
 """Transfer: MusiCNN's features under a small head that is trained in seconds.
 
-MusiCNN (see `backbeat.musicnn`) learnt from the Million Song Dataset what music sounds like; a
+MusiCNN (see `frontend.musicnn`) learnt from the Million Song Dataset what music sounds like; a
 linear head on the means of its features over a song learns genres from few songs. Since a
 mean of linear functions is the function of the mean, the head is trained on songs and answers
 patches of 3 s, whose vote (the geometric mean of probabilities) is exactly its answer to the song.
 
 - `embedding`: each patch of a feature store by MusiCNN, once, kept in the store;
 - `head`: the linear head, alone and joined to MusiCNN as one ONNX network;
-- `training`: a run like that of any other model;
 - `joining`: a head and another network as one, as the bundle `gtzan` is.
 """
 
 from backbeat.transfer.embedding import embed
-from backbeat.transfer.head import Head, fit_head, head_of, joined_network
-from backbeat.transfer.training import NAME, SPEC, heard_by, train_transfer
+from backbeat.transfer.head import Head, bundle_frontend, fit_head, head_of, joined_network
 
 __all__ = [
-    "NAME",
-    "SPEC",
     "Head",
+    "bundle_frontend",
     "embed",
     "fit_head",
     "head_of",
-    "heard_by",
     "joined_network",
-    "train_transfer",
 ]

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from backbeat import atomic
 from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError
-from backbeat.features import Examples, Features, spread
+from backbeat.features.store import Examples, Features, spread
+from backbeat.files import atomic
 from backbeat.frontend import LogMel, as_input
-from backbeat.musicnn.runtime import Musicnn, features_of, network_path, open_musicnn
+from backbeat.frontend.musicnn.runtime import Musicnn, features_of, network_path, open_musicnn
 
 _KEPT = "musicnn.npz"
 
@@ -37,7 +37,7 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
 
     Returns
     -------
-    embedded : backbeat.features.Examples
+    embedded : backbeat.features.store.Examples
         With ``x`` of shape (n, 1, 1706): 10 patches a map.
 
     Raises

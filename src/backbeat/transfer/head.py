@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backbeat.bundle.network import Outputs
+from backbeat.bundle.plain_onnx import plain
 from backbeat.errors import needing
-from backbeat.musicnn.runtime import FEATURES, PARTS, network_path
-from backbeat.musicnn.tags import MSD
-from backbeat.network import Outputs
-from backbeat.plain_onnx import plain
+from backbeat.frontend import FrontEnd, Musicnn
+from backbeat.frontend.musicnn.runtime import FEATURES, PARTS, network_path
+from backbeat.frontend.musicnn.tags import MSD
 
 STRENGTH = 0.01
 """Inverse of the regularisation, on standardised features; chosen on artist-disjoint folds."""
@@ -213,3 +214,10 @@ def _tag_layer() -> tuple[Array, Array]:
         np.array(numpy_helper.to_array(found[multiplied.input[1]]), np.float32),
         np.array(numpy_helper.to_array(found[added.input[1]]), np.float32),
     )
+
+
+def bundle_frontend(frontend: FrontEnd) -> FrontEnd:
+    """Give the front-end of a bundle whose head was trained on what `frontend` extracts."""
+    if isinstance(frontend, Musicnn):
+        return frontend.model_copy(update={"output": "patches"})
+    return frontend

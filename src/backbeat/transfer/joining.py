@@ -14,9 +14,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from backbeat.bundle.network import Outputs
 from backbeat.errors import needing
 from backbeat.frontend.inputs import PATCHES_A_PIECE, unpacked_shapes
-from backbeat.network import Outputs
 from backbeat.transfer.head import Head, joined_network
 
 Array = npt.NDArray[np.float32]

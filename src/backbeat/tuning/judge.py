@@ -20,14 +20,16 @@ from typing import cast
 
 import numpy as np
 
-from backbeat import atomic, checkpoint, training
-from backbeat.documents import read_json
 from backbeat.errors import BackbeatError, one_line
-from backbeat.features import Examples
-from backbeat.history import Epoch, read_history, write_history
+from backbeat.features.store import Examples
+from backbeat.files import atomic
+from backbeat.files.checksums import check_sums, write_sums
+from backbeat.files.documents import read_json
 from backbeat.splits import TEST, Split
-from backbeat.sums import check_sums, write_sums
-from backbeat.training import Progress, StoppedError
+from backbeat.training import checkpoint
+from backbeat.training import train as training
+from backbeat.training.history import Epoch, read_history, write_history
+from backbeat.training.train import Progress, StoppedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
 from backbeat.zoo.shapes import check_fit

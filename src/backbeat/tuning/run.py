@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from backbeat import atomic
-from backbeat.documents import read_json
 from backbeat.errors import BackbeatError, one_line
-from backbeat.features import Examples, Features
-from backbeat.locks import locked
+from backbeat.features.store import Examples, Features
+from backbeat.files import atomic
+from backbeat.files.documents import read_json
+from backbeat.files.locks import locked
 from backbeat.splits import (
     PARTS,
     VALID,
@@ -32,7 +32,7 @@ from backbeat.splits import (
     measure_leaks,
     write_split,
 )
-from backbeat.training import Progress
+from backbeat.training.train import Progress
 from backbeat.tuning import moves, trial_and_error
 from backbeat.tuning.judge import Judge, without_test
 from backbeat.tuning.log import Log
@@ -231,6 +231,6 @@ def _write(out: Path, log: Log) -> None:
 
 def _draw(out: Path, log: Log) -> None:
     from backbeat.figures.style import save
-    from backbeat.figures.tree import trial_tree
+    from backbeat.tuning.tree import trial_tree
 
     save(trial_tree(log), out / "tree.png")

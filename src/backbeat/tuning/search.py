@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbeat.errors import BackbeatError, needing, one_line
-from backbeat.history import Epoch
-from backbeat.sums import first_changed, write_sums
+from backbeat.files.checksums import first_changed, write_sums
+from backbeat.training.history import Epoch
 from backbeat.tuning.judge import Judge, PrunedError
 from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
 from backbeat.tuning.moves import Family, scaled

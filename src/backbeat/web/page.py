@@ -11,16 +11,16 @@ import gradio as gr
 
 from backbeat import __version__
 from backbeat.audio import AUDIO_SUFFIXES, AudioError
-from backbeat.classify import Answer, Failure
+from backbeat.classify.many import Answer, Failure
 from backbeat.errors import BackbeatError
-from backbeat.folders import natural
+from backbeat.files.folders import natural
 from backbeat.web import pictures, view
 from backbeat.web.service import RefusedError, Service, own_name, shown_name
 from backbeat.web.uploads import Arrivals, Uploads
 
 # Keeps the song in the browser before it is sent to be answered, and gives the player it after.
 _KEEP = "async (song, ...others) => { await backbeat.keep(song); return [song, ...others]; }"
-_SHOW = "() => backbeat.show()"
+_SHOW = "() => backbeat.figures.show()"
 
 
 def theme() -> gr.themes.Base:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from backbeat.figures.show import analyse
 from backbeat.frontend import Mfcc
-from backbeat.show import analyse
 
 SECONDS = 30.0
 """How much of a song's beginning is drawn, as `backbeat show` does."""

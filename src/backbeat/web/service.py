@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from backbeat import audio
-from backbeat.batches import Model, load_model
-from backbeat.classify import Answer, Classifier, load
+from backbeat.classify.batches import Model, load_model
+from backbeat.classify.many import Answer, Classifier, load
 from backbeat.errors import BackbeatError, WorkerLostError, one_line, printable
-from backbeat.isolation import guarded
+from backbeat.parallel.isolation import guarded
+from backbeat.parallel.workers import ProcessExecutor
 from backbeat.web.limits import Limits
-from backbeat.workers import ProcessExecutor
 
 Result = TypeVar("Result")
 

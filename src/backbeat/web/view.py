@@ -11,8 +11,8 @@ from typing import Any
 
 import jinja2
 
-from backbeat import answers
-from backbeat.classify import Answer, Failure
+from backbeat.classify import answers
+from backbeat.classify.many import Answer, Failure
 from backbeat.errors import printable
 from backbeat.web.pictures import Picture
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from backbeat.errors import BackbeatError
-from backbeat.shipped import ROOT, data_file
+from backbeat.files.shipped import ROOT, data_file
 from backbeat.zoo.shapes import count_weights
 from backbeat.zoo.spec import Spec, parse, read_spec
 

@@ -151,7 +151,7 @@ _LAYERS: dict[str, type[_Strict]] = {
 class Augmentation(_Strict):
     """How training slices (log-mel, standardised) are changed each time that they are seen.
 
-    See `backbeat.augmentation`. Each is 0 for none.
+    See `backbeat.training.augmentation`. Each is 0 for none.
     """
 
     crop: Annotated[int, Field(ge=0)] = 0

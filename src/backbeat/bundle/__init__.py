@@ -1,0 +1,1 @@
+"""Bundles: one file that holds all that classifying needs, its network as ONNX, the shipped."""

@@ -1,0 +1,80 @@
+"""A model's card: what it is, what it was measured to do, how sure it is, and what it is not."""
+
+from backbeat.bundle.description import Description
+from backbeat.evaluation.calibration import MIN_SONGS, Calibration, at_limit
+from backbeat.frontend import input_shape
+
+
+def card(description: Description) -> str:
+    """Write the model's card: what it is, what it was measured to do, and what it is not."""
+    measured, split = description.measured, description.split
+    leak = f"\n{split.leak}\n" if split.leak else ""
+    if split.leak.startswith(("LEAKING", "Leaks")):
+        leak = f"\n**{split.leak}** Accuracy on new songs was not measured.\n"
+    recalls = "\n".join(
+        f"| {genre} | {'-' if value is None else f'{value:.0%}'} |"
+        for genre, value in measured.recall.items()
+    )
+    slices, frames, bands = input_shape(description.frontend, description.input)
+    size = f"{frames} frames x {bands} bands"
+    if description.input == "joined":
+        size = "a log-mel map and MusiCNN's patches of it"
+    return f"""# {description.model}
+
+A music-genre classifier for {len(description.genres)} genres: {", ".join(description.genres)}.
+Made by {description.made_by} from {description.trained_on_tracks} tracks.
+
+It hears {slices} slice(s) of {size} in each window of
+{description.frontend.window_samples / description.frontend.sample_rate:g} s
+(front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
+
+## Measured
+Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slice_accuracy:.1%} of
+{measured.slices} test slices, {measured.track_accuracy:.1%} of {measured.tracks} test tracks.
+{leak}
+| genre | recall of tracks |
+| --- | --- |
+{recalls}
+
+## How sure it is
+{_how_sure(description.calibration)}
+
+## What it is not
+It knows no genre but these. Genres overlap and labels differ between people. It was measured on
+songs of the collection that it was trained on, and may do worse on music of other times, places or
+recordings.
+{description.notes}"""
+
+
+def _how_sure(calibration: Calibration) -> str:
+    if not calibration.fitted:
+        return "Its probabilities are the network's own, not calibrated; it is never unsure."
+    lines = [
+        f"Probabilities of songs are calibrated (temperature {calibration.temperature:.2f}, fitted "
+        f"on {calibration.songs} validation songs)."
+    ]
+    if at_limit(calibration.temperature):
+        lines.append(
+            "The temperature lies at the end of its search range, where no best value was found: "
+            "do not rely on these probabilities."
+        )
+    if calibration.songs < MIN_SONGS:
+        lines.append(f"Fewer than {MIN_SONGS} validation songs: all of this is uncertain.")
+    unsure = calibration.unsure
+    if unsure and unsure.error is None:
+        lines.append(
+            '"Unsure" is what it says of all validation songs: no threshold was expected to keep '
+            f"wrong answers at {unsure.max_error:.0%}."
+        )
+    elif unsure:
+        lines.append(
+            f'Below {unsure.threshold:.0%} it says "unsure": of the validation songs it then '
+            f"answers {unsure.coverage:.0%}, and {unsure.error:.0%} of those answers are wrong "
+            f"(aim: {unsure.max_error:.0%})."
+        )
+    if stranger := calibration.out_of_genre:
+        lines.append(
+            f"Songs stranger to it than {stranger.threshold:.0%} of the validation songs are "
+            '"out of genre": perhaps none of these genres.'
+        )
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""What stands in ``bundle.json``, checked field by field."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from backbeat.evaluation.calibration import Calibration
+from backbeat.frontend import FrontEnd, Musicnn
+from backbeat.zoo.spec import Input
+
+VERSION: Literal[2] = 2
+# By which front-ends a network's input can be made, where logmel is not the only one.
+_FRONTENDS = {"mfcc": ("mfcc", "logmel"), "musicnn": ("logmel", "musicnn")}
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SplitFacts(_Strict):
+    """On which split the metrics were measured."""
+
+    protocol: str
+    seed: int
+    hash: str
+    leak: str
+    """What it was measured to leak, in words."""
+
+
+class MeasuredFacts(_Strict):
+    """What the model was measured to do, on the test part of its split."""
+
+    slice_accuracy: Share
+    track_accuracy: Share
+    slices: Count
+    tracks: Count
+    recall: dict[str, Share | None]
+
+
+class Description(_Strict):
+    """The content of ``bundle.json``."""
+
+    format: Literal["backbeat-bundle"] = "backbeat-bundle"
+    version: Literal[2] = VERSION
+    made_by: str
+    model: str
+    genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
+    frontend: Annotated[FrontEnd, Field(discriminator="name")]
+    input: Input | Literal["joined"]
+    normalisation: Literal["none", "window"]
+    """"window": each log-mel map brought to mean 0 and variance 1."""
+    calibration: Calibration = Calibration()
+    split: SplitFacts
+    measured: MeasuredFacts
+    trained_on_tracks: Count
+    spec: dict[str, Any]
+    network_sha256: str
+    heard: tuple[str, ...] = ()
+    """Names of the tracks that it was trained or validated on."""
+    digests: tuple[str, ...] = ()
+    """First characters (`short_digest`) of the digests of these tracks, where known."""
+    notes: str = ""
+    """More for its card: licences, limits."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Description":
+        if len(set(self.genres)) != len(self.genres):
+            raise ValueError("genres stand twice")
+        if (self.normalisation == "window") != self.input.startswith("logmel"):
+            raise ValueError("log-mel maps are normalised a window, other inputs are not")
+        able = _FRONTENDS.get(self.input, ("logmel",))
+        if self.frontend.name not in able:
+            raise ValueError(f"{self.input} needs the front-end {' or '.join(able)}")
+        if isinstance(self.frontend, Musicnn) and self.frontend.output != "patches":
+            raise ValueError("the network of a bundle takes the patches of the front-end musicnn")
+        if not set(self.genres) >= set(self.measured.recall):
+            raise ValueError("recall of a genre that is not in genres")
+        return self

@@ -1,0 +1,300 @@
+"""The network of a bundle: from Keras to ONNX, and run by onnxruntime.
+
+It takes slices (batch, frames, bands) and gives ``probabilities`` and ``logits`` (batch, genres),
+after and before the softmax, and ``embedding`` (batch, n), which its last layer sees.
+
+A network is a program that may need any time and memory, and what it needs may depend on the song.
+So one that does not come with backbeat runs only in processes that are watched: `Stranger`.
+"""
+
+import math
+import os
+import tempfile
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.bundle.plain_onnx import plain
+from backbeat.errors import BackbeatError, WorkerLostError, one_line
+from backbeat.parallel.child import Child
+from backbeat.parallel.forks import Fork, can_fork
+from backbeat.parallel.isolation import MEMORY, guarded, is_watched
+
+_EXPORT_TOLERANCE = 1e-4
+# Of the input; between the layers of a convolutional network it becomes a hundred times as many.
+_NUMBERS_AT_ONCE = 2**18
+_LEAST_BATCH = 4
+_MAX_OUTPUT = 2**20  # numbers a slice: a hundred times the widest embedding
+_NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")  # onnxruntime's words
+SECONDS = 60.0
+"""For a stranger's network to open, or to predict one batch: a thousand times what ours take."""
+
+Array = npt.NDArray[np.float32]
+
+
+def export_onnx(network: Any, examples: Array) -> bytes:
+    """Turn a Keras network into ONNX, and make sure that both give the same answers.
+
+    Parameters
+    ----------
+    network : keras.Model
+    examples : ndarray of float32, shape (n, frames, bands)
+        A few slices to compare the two on.
+
+    Returns
+    -------
+    bytes
+        An ONNX model with a free batch dimension.
+
+    Raises
+    ------
+    RuntimeError
+        If the outputs differ by more than 1e-4.
+    """
+    telling = _telling_all(network)
+    telling(examples[:1])  # Keras exports only what has been called once
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        with warnings.catch_warnings():
+            # Keras looks whether NumPy has an `np.object` before it makes one for tf2onnx.
+            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            telling.export(path, format="onnx", verbose=False)
+        exported = path.read_bytes()
+    expected = network.predict(examples, verbose=0)
+    difference = float(np.abs(open_network(exported)(examples) - expected).max())
+    if not difference <= _EXPORT_TOLERANCE:
+        raise RuntimeError(f"the exported network differs from the trained one by {difference:.2g}")
+    return exported
+
+
+def _telling_all(network: Any) -> Any:
+    """Make of a network one that also gives what its last layer takes and sums up."""
+    from backbeat.zoo.build import load_keras
+
+    keras = load_keras()
+    last = network.layers[-1]
+    embedding = last.input
+    before_softmax = keras.layers.Dense(last.units, name="before_softmax")
+    logits = before_softmax(embedding)
+    before_softmax.set_weights(last.get_weights())
+    return keras.Model(
+        network.input,
+        {
+            "probabilities": keras.layers.Softmax(name="probabilities")(logits),
+            "logits": keras.layers.Identity(name="logits")(logits),
+            "embedding": keras.layers.Identity(name="embedding")(embedding),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network gives for n slices.
+
+    Attributes
+    ----------
+    probabilities, logits : ndarray of float32, shape (n, genres)
+        After and before the softmax.
+    embedding : ndarray of float32, shape (n, m)
+        What its last layer sees.
+    """
+
+    probabilities: Array
+    logits: Array
+    embedding: Array
+
+
+def joined_outputs(parts: Sequence[Outputs]) -> Outputs:
+    """Put outputs of several calls in one."""
+    columns = (field.name for field in fields(Outputs))
+    return Outputs(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+
+
+@dataclass(frozen=True)
+class Network:
+    """An ONNX network, ready to run.
+
+    Attributes
+    ----------
+    run : callable
+        From slices (n, frames, bands) and the names of k outputs to these, each of shape (n, m).
+    """
+
+    run: Callable[[Array, list[str]], list[Array]]
+
+    def __call__(self, x: Array) -> Array:
+        """Give the genres' probabilities, shape (n, genres), of slices (n, frames, bands)."""
+        (probabilities,) = self.run(x, ["probabilities"])
+        return probabilities
+
+    def outputs(self, x: Array) -> Outputs:
+        """Give all that the network says of some slices.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, frames, bands)
+
+        Returns
+        -------
+        Outputs
+            Of n slices.
+        """
+        return Outputs(*self.run(x, ["probabilities", "logits", "embedding"]))
+
+    def in_batches(self, x: Array) -> Outputs:
+        """Give the same for any number of slices, in bounded memory.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, frames, bands)
+
+        Returns
+        -------
+        Outputs
+            Of n slices.
+        """
+        size = max(_LEAST_BATCH, _NUMBERS_AT_ONCE // max(1, math.prod(x.shape[1:])))
+        starts = range(0, max(1, len(x)), size)
+        return joined_outputs([self.outputs(x[start : start + size]) for start in starts])
+
+
+def open_network(network: bytes, *, threads: int = 1) -> Network:
+    """Open an ONNX network on the processor.
+
+    Parameters
+    ----------
+    network : bytes
+    threads : int
+        Threads within one call.
+
+    Raises
+    ------
+    BackbeatError
+        If it holds more than is understood (see `plain_onnx`), or onnxruntime refuses it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # It plans memory for every size of batch that comes, and keeps all of that: 20 MB, no quicker.
+    options.enable_mem_pattern = False
+    try:
+        session = onnxruntime.InferenceSession(
+            plain(network), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise BackbeatError(f"the network cannot be run: {one_line(error)}") from error
+    return Network(partial(_run, session))
+
+
+def _run(session: Any, x: Array, names: list[str]) -> list[Array]:
+    (name,) = (one.name for one in session.get_inputs())
+    outputs: list[Array] = session.run(names, {name: np.ascontiguousarray(x, np.float32)})
+    for each in outputs:
+        if each.dtype != np.float32 or each.ndim != 2 or each.shape[1] > _MAX_OUTPUT:
+            raise BackbeatError("an output of the network is no row of numbers a slice")
+    return outputs
+
+
+class Stranger:
+    """A network of somebody else, run within bounds of time and memory.
+
+    In a process that is watched (`isolation`), as workers are, it runs there; for any other process
+    a watched one is started, which ends with it, or when a signal ends the waiting.
+
+    Parameters
+    ----------
+    path : Path
+        The bundle that it comes from, to be named in errors.
+    network : bytes
+    """
+
+    def __init__(self, path: Path, network: bytes) -> None:
+        self._path = path
+        self._network = network
+        self._here: Network | None = None
+        self._child: Child | None = None
+        self._owner = 0
+        self._lock = threading.Lock()
+
+    def run(self, x: Array, names: list[str]) -> list[Array]:
+        """Give outputs of the network.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (n, frames, bands)
+        names : list of str
+            Of k outputs.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (n, m)
+            k of them.
+
+        Raises
+        ------
+        BackbeatError
+            If it cannot be run, takes more than `SECONDS` or more than `isolation.MEMORY`.
+        """
+        if is_watched():
+            self._here = self._here or open_network(self._network)
+            return self._here.run(x, names)
+        with self._lock:
+            new = self._child is None or self._owner != os.getpid()
+            child = self._started() if new else self._child
+            assert child is not None
+            # The network itself goes only with the first batch.
+            given = (self._network if new else None, x, names)
+            try:
+                outputs: list[Array] = child.call(
+                    partial(_run_bounded, self._path, SECONDS, *given)
+                )
+            except BaseException as error:  # Ctrl-C, too
+                child.end()
+                self._child = None
+                if isinstance(error, WorkerLostError):
+                    reason = error.reason
+                elif isinstance(error, MemoryError) or any(n in str(error) for n in _NO_MEMORY):
+                    reason = f"it needs more than {MEMORY / 2**30:.0f} GB of memory"
+                else:
+                    raise
+                raise BackbeatError(f"{self._path}: the network cannot be run: {reason}") from error
+            return outputs
+
+    def _started(self) -> Child:
+        if can_fork():
+            import onnxruntime  # noqa: F401 - for this copy, and for those to come
+
+            child = Child(None, 1, Fork(alone=True))
+        else:
+            child = Child(None, 1)
+        self._child, self._owner = child, os.getpid()
+        weakref.finalize(self, _end, child, self._owner)
+        return child
+
+
+def _end(child: Child, owner: int) -> None:
+    if os.getpid() == owner:  # not in a copy of that process
+        child.end()
+
+
+_opened: dict[Path, Network] = {}  # in the process of a `Stranger`
+
+
+def _run_bounded(
+    path: Path, seconds: float, network: bytes | None, x: Array, names: list[str]
+) -> list[Array]:
+    with guarded(path, seconds):
+        if network is not None:
+            _opened[path] = open_network(network)
+        return _opened[path].run(x, names)

@@ -1,0 +1,1 @@
+"""Songs to answers: windows of a song, a classifier, many songs at once, answers written."""

@@ -1,0 +1,238 @@
+"""How answers are written: as a table for people, as CSV, as JSON lines."""
+
+import contextlib
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from backbeat.classify.many import Answer, Failure
+from backbeat.errors import BackbeatError, printable
+from backbeat.files import atomic
+from backbeat.files.cells import escaped_in, harmless
+
+_ANSWERED = "answered"  # the status of those that are no `Failure`
+_DIGITS = 6  # of probabilities, in JSON
+_TAGS = 5  # how many tags are told of the fifty, but in JSON lines
+
+
+def described(answer: Answer, *, top: int | None = None) -> dict[str, Any]:
+    """Say an answer in the words and digits of all that programs read, but for its path.
+
+    Parameters
+    ----------
+    answer : Answer
+    top : int, optional
+        How many genres to name; all by default.
+
+    Returns
+    -------
+    dict
+        For JSON.
+    """
+    return {
+        "answer": answer.label,
+        "verdict": answer.verdict,
+        "genre": answer.genre,
+        "probability": round(answer.probability, _DIGITS),
+        "agreement": round(answer.agreement, _DIGITS),
+        "seconds": answer.seconds,
+        "strangeness": answer.strangeness and round(answer.strangeness, _DIGITS),
+        "ranking": [
+            {"genre": genre, "probability": round(probability, _DIGITS)}
+            for genre, probability in answer.ranking[:top]
+        ],
+        "tags": [{"tag": tag, "fit": round(fit, _DIGITS)} for tag, fit in answer.tags],
+        "timeline": [
+            {
+                "start": moment.start,
+                "end": moment.end,
+                "genre": moment.genre,
+                "probability": round(moment.probability, _DIGITS),
+            }
+            for moment in answer.timeline
+        ],
+    }
+
+
+class Writer(Protocol):
+    """Writes answers and failures as they come."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        """Prepare to write to `file`, with the `top` genres of each answer."""
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+
+    def failure(self, failure: Failure) -> None:
+        """Write that a file could not be answered."""
+
+
+class TableWriter:
+    """A line a song: answer, probability, the next best, agreement of its slices, path."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        self.file = file
+        self.top = min(top, genres)
+        self.timeline = timeline
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+        # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
+        told = answer.label == answer.genre
+        guesses = answer.ranking[1 : self.top] if told else answer.ranking[: self.top]
+        others = ", ".join(f"{printable(genre)} {p:.0%}" for genre, p in guesses)
+        named = f"{printable(answer.label):<12} " + (
+            f"{answer.probability:>4.0%}" if told else "    "
+        )
+        agree = f"{answer.agreement:>4.0%} of it agrees"
+        columns = [named, f"{others:<36}" if others else "", agree, printable(answer.path)]
+        print("  ".join(column for column in columns if column), file=self.file, flush=True)
+        if answer.tags:
+            best = ", ".join(f"{tag} {fit:.0%}" for tag, fit in answer.tags[:_TAGS])
+            print(f"    tags: {best}", file=self.file, flush=True)
+        if self.timeline:
+            for moment in answer.timeline:
+                span = f"{_clock(moment.start)} - {_clock(moment.end)}"
+                genre = printable(moment.genre)
+                print(f"    {span}  {genre:<12} {moment.probability:>4.0%}", file=self.file)
+
+    def failure(self, failure: Failure) -> None:
+        """Write nothing: failures are listed at the end."""
+
+
+class CsvWriter:
+    """A row a song; with a timeline, a row a slice."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        self.file = file
+        self.writer = csv.writer(file, lineterminator="\n")
+        self.top = min(top, genres)
+        self.timeline = timeline
+        if timeline:
+            self.columns = ["path", "start", "end", "genre", "probability", "status", "error"]
+        else:
+            others = [
+                f"{name}_{place}"
+                for place in range(2, self.top + 1)
+                for name in ("genre", "probability")
+            ]
+            self.columns = [
+                "path",
+                "answer",
+                "genre",
+                "probability",
+                "agreement",
+                "seconds",
+                "strangeness",
+                *others,
+                "tags",
+                "status",
+                "error",
+            ]
+        self.writer.writerow(self.columns)
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+        path = harmless(answer.path)
+        if self.timeline:
+            for moment in answer.timeline:
+                span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
+                probability = f"{moment.probability:.4f}"
+                genre = harmless(moment.genre)
+                self.writer.writerow([path, *span, genre, probability, _ANSWERED, ""])
+        else:
+            others = [
+                cell
+                for genre, probability in answer.ranking[1 : self.top]
+                for cell in (harmless(genre), f"{probability:.4f}")
+            ]
+            facts = [
+                f"{answer.probability:.4f}",
+                f"{answer.agreement:.4f}",
+                f"{answer.seconds:.3f}",
+                "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
+            ]
+            named = [path, harmless(answer.label), harmless(answer.genre)]
+            tags = harmless(_joined(answer.tags))
+            self.writer.writerow([*named, *facts, *others, tags, _ANSWERED, ""])
+        self.file.flush()
+
+    def failure(self, failure: Failure) -> None:
+        """Write a row with nothing but the path, the status and the reason."""
+        blank = [""] * (len(self.columns) - 3)
+        reason = harmless(failure.reason)
+        self.writer.writerow([harmless(failure.path), *blank, failure.status, reason])
+        self.file.flush()
+
+
+class JsonlWriter:
+    """A JSON object a song."""
+
+    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+        self.file = file
+        self.top = min(top, genres)
+        self.timeline = timeline
+
+    def answer(self, answer: Answer) -> None:
+        """Write what a song was taken for."""
+        content = described(answer, top=self.top)
+        if not answer.tags:
+            del content["tags"]
+        if not self.timeline:
+            del content["timeline"]
+        self._line({"path": str(answer.path), "status": _ANSWERED, **content})
+
+    def failure(self, failure: Failure) -> None:
+        """Write the path, the status and the reason."""
+        self._line({"path": str(failure.path), "status": failure.status, "error": failure.reason})
+
+    def _line(self, content: dict[str, Any]) -> None:
+        print(json.dumps(escaped_in(content)), file=self.file, flush=True)
+
+
+WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jsonl": JsonlWriter}
+
+
+@contextlib.contextmanager
+def open_output(path: Path | None) -> Iterator[IO[str]]:
+    """Open where answers go: standard output, or a file that is there only when it is whole.
+
+    Parameters
+    ----------
+    path : Path or None
+        None is standard output.
+
+    Yields
+    ------
+    file of str
+
+    Raises
+    ------
+    BackbeatError
+        If `path` is a folder.
+    """
+    if path is None:
+        if hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8")  # as in a file
+        yield sys.stdout
+        return
+    if path.is_dir():
+        raise BackbeatError(f"{path}: is a folder; name a file to write to")
+    with atomic.writing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()
+
+
+def _joined(tags: tuple[tuple[str, float], ...]) -> str:
+    """Give the best tags in one cell, such as ``rock 0.61; guitar 0.30``."""
+    return "; ".join(f"{tag} {fit:.2f}" for tag, fit in tags[:_TAGS])
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):>3}:{rest:04.1f}"

@@ -1,0 +1,77 @@
+"""A second answer beside the genre: MusiCNN's fifty tags, from audio at full resolution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import audio
+from backbeat.frontend.musicnn import frontend
+from backbeat.frontend.musicnn.runtime import Musicnn, shipped_musicnn
+from backbeat.frontend.musicnn.tags import MSD
+
+_WINDOW = 30 * frontend.SAMPLE_RATE
+_LEAST = frontend.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """MusiCNN, loaded and ready."""
+
+    network: Musicnn
+
+    def tag(self, path: Path) -> tuple[tuple[str, float], ...]:
+        """Tell how well each tag fits a song of any length, in bounded memory.
+
+        Parameters
+        ----------
+        path : Path
+            An audio file.
+
+        Returns
+        -------
+        tuple of (str, float)
+            All fifty, the best first: the mean over patches of 3 s, from 0 to 1. They are not
+            exclusive, and not calibrated. Empty for less than a second of sound.
+
+        Raises
+        ------
+        BackbeatError
+            If the file cannot be decoded, or holds what is no sound.
+        """
+        total, patches = np.zeros(len(MSD)), 0
+        for window in _windows(path):
+            if not audio.is_sound(window):
+                raise audio.AudioError(path, audio.NO_SOUND)
+            given = self.network(frontend.patches(frontend.spectrogram(window))).tags
+            total += given.sum(axis=0, dtype=np.float64)
+            patches += len(given)
+        if not patches:
+            return ()
+        means = total / patches
+        order = np.argsort(-means, kind="stable").tolist()
+        return tuple((MSD[tag], float(means[tag])) for tag in order)
+
+
+def load_tagger() -> Tagger:
+    """Load the MusiCNN that comes with backbeat."""
+    return Tagger(shipped_musicnn())
+
+
+def _windows(path: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield half minutes of a song at MusiCNN's rate, and what is left if it is a second."""
+    held: list[npt.NDArray[np.float32]] = []
+    length = 0
+    with audio.open_source(path) as source:
+        for block in audio.mono_blocks(source, source.info, frontend.SAMPLE_RATE):
+            held.append(block)
+            length += len(block)
+            while length >= _WINDOW:
+                joined = np.concatenate(held)
+                yield joined[:_WINDOW]
+                held = [joined[_WINDOW:]]
+                length = len(held[0])
+    if length >= _LEAST:
+        yield np.concatenate(held)

@@ -1,0 +1,279 @@
+"""A song to its genre, with a bundle and without TensorFlow.
+
+A song of any length is read as a stream, cut into the windows that the bundle's front-end takes,
+and each slice of them answered by the network; the song's answer is the slices' geometric mean,
+calibrated. An answer of less confidence than the bundle's threshold is "unsure"; a song stranger to
+the network than nearly all that it was validated on is "out of genre".
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat import audio
+from backbeat import frontend as frontends
+from backbeat.bundle.archive import Bundle, read_bundle
+from backbeat.bundle.network import Network, Outputs, joined_outputs
+from backbeat.bundle.shipped import find_bundle
+from backbeat.classify.windows import Listening
+from backbeat.errors import BackbeatError
+from backbeat.evaluation import vote
+from backbeat.evaluation.calibration import Calibration, strangeness, with_temperature
+from backbeat.parallel.isolation import guarded
+
+if TYPE_CHECKING:
+    from backbeat.classify.autotags import Tagger
+
+_SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
+
+
+Verdict = Literal["sure", "unsure", "out of genre", "not calibrated"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The answer to one slice of a song."""
+
+    start: float
+    """In seconds from the song's beginning."""
+    end: float
+    """In seconds, too."""
+    genre: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a song was taken for.
+
+    Attributes
+    ----------
+    path : Path
+    seconds : float
+        Length of the song, in seconds.
+    ranking : tuple of (str, float)
+        All genres with their calibrated probabilities, the likeliest first.
+    verdict : {"sure", "unsure", "out of genre", "not calibrated"}
+        Whether the likeliest genre is an answer to rely on.
+    strangeness : float, optional
+        The share of familiar songs that are less strange to the network; None if not calibrated.
+    agreement : float
+        Share of the song's slices whose own answer is the song's.
+    timeline : tuple of Moment
+        The answer to each slice that is not silent.
+    tags : tuple of (str, float)
+        MusiCNN's tags, the best first; empty unless asked for.
+    embedding : ndarray of float32, shape (n,), optional
+        What the network's last layer sees, averaged over the slices: songs that sound alike lie
+        close together.
+    """
+
+    path: Path
+    seconds: float
+    ranking: tuple[tuple[str, float], ...]
+    verdict: Verdict
+    strangeness: float | None
+    agreement: float
+    timeline: tuple[Moment, ...]
+    tags: tuple[tuple[str, float], ...] = ()
+    embedding: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def genre(self) -> str:
+        """The likeliest genre."""
+        return self.ranking[0][0]
+
+    @property
+    def probability(self) -> float:
+        """The probability of the likeliest genre."""
+        return self.ranking[0][1]
+
+    @property
+    def label(self) -> str:
+        """The answer in a word: the likeliest genre, or the verdict that withholds it."""
+        withheld = self.verdict in ("unsure", "out of genre")
+        return self.verdict if withheld else self.genre
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that was not answered, and why.
+
+    Attributes
+    ----------
+    path : Path
+    reason : str
+        In one line.
+    status : {"failed", "skipped", "link"}
+        "failed" if it could not be read, "skipped" if it is whole but holds too little sound, and
+        "link" if it leads to a song that is answered by another name.
+    """
+
+    path: Path
+    reason: str
+    status: Literal["failed", "skipped", "link"] = "failed"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A bundle, loaded and ready: load once, classify thousands.
+
+    Attributes
+    ----------
+    bundle : Bundle
+    network : Network
+    tagger : Tagger, optional
+        For MusiCNN's tags, where they are wanted.
+    windows : int, optional
+        The most windows (half minutes, of the shipped bundles) that are heard of a song, spread
+        over it; all by default.
+    """
+
+    bundle: Bundle
+    network: Network
+    tagger: "Tagger | None" = None
+    windows: int | None = None
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres it tells apart."""
+        return self.bundle.description.genres
+
+    def classify(self, path: Path) -> Answer:
+        """Classify one song.
+
+        Parameters
+        ----------
+        path : Path
+            An audio file of any length.
+
+        Returns
+        -------
+        Answer
+
+        Raises
+        ------
+        BackbeatError
+            If the file cannot be decoded, is too short, silent or holds no numbers.
+        """
+        described = self.bundle.description
+        front = described.frontend
+        rows: list[Outputs] = []
+        spans: list[tuple[float, float]] = []
+        with audio.open_source(path) as source:
+            listening = Listening(source, front, self.windows)
+            for window in listening:
+                if not audio.is_sound(window.samples):
+                    raise audio.AudioError(path, audio.NO_SOUND)
+                if np.abs(window.samples).max() >= _SILENCE:
+                    extracted = front.extract(window.samples)
+                    x = frontends.as_input(extracted, front, described.input)
+                    loud = np.flatnonzero(_peaks(window.samples, len(x), front) >= _SILENCE)
+                    rows.append(self.network.outputs(x[loud]))
+                    step = self._slice_seconds(len(window.samples), len(x))
+                    first = window.start
+                    spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
+        least = front.least_answer_samples / front.sample_rate
+        if listening.seconds < least:
+            what = f"too short: this model needs {least:.1f} s"
+            raise audio.AudioError(path, what, "too-short")
+        if not rows:
+            raise audio.AudioError(path, "silent: there is nothing to hear", "silent")
+        answer = self._answer(path, listening.seconds, joined_outputs(rows), spans)
+        return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
+
+    def answer(self, path: Path) -> "Answer | Failure":
+        """Classify one song, or say why that cannot be; as one of many, within its bounds."""
+        try:
+            with guarded(path):
+                return self.classify(path)
+        except BackbeatError as error:
+            if not isinstance(error, audio.AudioError):
+                return Failure(path, str(error))
+            return Failure(path, error.what, "skipped" if error.whole else "failed")
+        except Exception as error:  # noqa: BLE001 - a decoder's surprise must not stop the others
+            words = " ".join(str(error).split())
+            return Failure(path, f"could not be decoded ({type(error).__name__}: {words})")
+
+    def _slice_seconds(self, window: int, slices: int) -> float:
+        front = self.bundle.description.frontend
+        if isinstance(front, frontends.Mfcc):
+            return front.slice_seconds
+        return window / front.sample_rate / slices
+
+    def _answer(
+        self, path: Path, seconds: float, given: Outputs, spans: list[tuple[float, float]]
+    ) -> Answer:
+        calibration = self.bundle.description.calibration
+        song = with_temperature(vote(given.probabilities), calibration.temperature)
+        slices = with_temperature(given.probabilities, calibration.slice_temperature)
+        strange = None
+        if known := calibration.out_of_genre:
+            vectors: npt.NDArray[np.float32] = getattr(given, known.space)
+            song_vector = vectors.mean(axis=0, dtype=np.float64)[np.newaxis]
+            strange = known.score(float(strangeness(song_vector, known)[0]))
+        order = np.argsort(-song, kind="stable")
+        best = slices.argmax(axis=1)
+        return Answer(
+            path=path,
+            seconds=round(seconds, 3),
+            ranking=tuple((self.genres[genre], float(song[genre])) for genre in order),
+            verdict=_verdict(calibration, float(song.max()), strange),
+            strangeness=strange,
+            agreement=float(np.mean(best == order[0])),
+            timeline=tuple(
+                Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
+                for (start, end), genre, row in zip(spans, best, slices, strict=True)
+            ),
+            embedding=given.embedding.mean(axis=0),
+        )
+
+
+def _verdict(calibration: Calibration, confidence: float, strange: float | None) -> Verdict:
+    out_of_genre, unsure = calibration.out_of_genre, calibration.unsure
+    if not calibration.fitted:
+        return "not calibrated"
+    if out_of_genre and strange is not None and strange > out_of_genre.threshold:
+        return "out of genre"
+    if unsure and confidence < unsure.threshold:
+        return "unsure"
+    return "sure"
+
+
+def _peaks(
+    window: npt.NDArray[np.float32], slices: int, front: frontends.FrontEnd
+) -> npt.NDArray[np.float32]:
+    """Give the peak of each slice; those of a map are heard together."""
+    if isinstance(front, frontends.Mfcc):
+        parts = window[: slices * front.slice_samples].reshape(slices, -1)
+        return np.asarray(np.abs(parts).max(axis=1))
+    return np.full(slices, np.abs(window).max())
+
+
+def load(model: Path | str, *, tags: bool = False, windows: int | None = None) -> Classifier:
+    """Load a bundle for classifying.
+
+    Parameters
+    ----------
+    model : Path or str
+        A ``.backbeat`` file, a run directory, or the name of a bundle that comes with backbeat.
+    tags : bool
+        Whether MusiCNN's tags are wanted too; songs are then decoded twice.
+    windows : int, optional
+        The most windows to hear of a song; all by default.
+
+    Raises
+    ------
+    BackbeatError
+        If it is no bundle, or damaged.
+    """
+    bundle = read_bundle(find_bundle(model))
+    tagger = None
+    if tags:
+        from backbeat.classify.autotags import load_tagger
+
+        tagger = load_tagger()
+    return Classifier(bundle, bundle.open(), tagger, windows)

@@ -1,0 +1,1 @@
+"""Collections: a labelled folder or table to tracks; their check; GTZAN and a synthetic one."""

@@ -1,0 +1,280 @@
+"""Comparing contenders: their accuracies with intervals, and each pair's verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.evaluation.comparison.intervals import (
+    MIN_GROUPS,
+    GenreMeans,
+    Interval,
+    difference_interval,
+    genre_means,
+    share_interval,
+)
+from backbeat.evaluation.comparison.significance import (
+    McNemar,
+    ResampledT,
+    corrected_resampled_t,
+    holm,
+    mcnemar,
+)
+
+SIGNIFICANT = 0.05
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a model did on one test part.
+
+    Attributes
+    ----------
+    key : str
+        Names the test part (the split's hash) and, of several trials on it, which.
+    tracks, truth, answers : tuple of str, length n
+        Names of the songs, their genres, and the genres that the model answers with.
+    groups : tuple of str, length n
+        Artists, or the tracks themselves.
+    test_to_train : float
+        Size of the test part over that of the training part.
+    """
+
+    key: str
+    tracks: tuple[str, ...]
+    truth: tuple[str, ...]
+    answers: tuple[str, ...]
+    groups: tuple[str, ...]
+    test_to_train: float
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each answer is correct, shape (n,)."""
+        return np.asarray(np.array(self.truth) == np.array(self.answers))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of its songs that are right."""
+        return float(self.right.mean())
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model and its trials, in the order of their keys."""
+
+    name: str
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The accuracy of one contender over all songs, of each of its trials, and by genres."""
+
+    name: str
+    accuracy: float
+    interval: Interval | None
+    trials: tuple[float, ...]
+    by_genre: GenreMeans
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two contenders, the more accurate first.
+
+    Attributes
+    ----------
+    first, second : str
+    difference : float
+        Of their accuracies; not negative.
+    interval : Interval or None
+        Of the difference, by artists; None for fewer than five.
+    mcnemar : McNemar
+    p : float
+        McNemar's, after Holm's correction over all pairs.
+    resampled_t : ResampledT, optional
+        Where there are several trials.
+    verdict : {"better", "cannot be told apart"}
+        Of the first.
+    sentence : str
+        The same in plain words.
+    """
+
+    first: str
+    second: str
+    difference: float
+    interval: Interval | None
+    mcnemar: McNemar
+    p: float
+    resampled_t: ResampledT | None
+    verdict: Literal["better", "cannot be told apart"]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All contenders, the most accurate first, and all pairs of them."""
+
+    scores: tuple[Score, ...]
+    pairs: tuple[Pair, ...]
+    songs: int
+    groups: int
+
+    def differ(self, first: str, second: str) -> bool:
+        """Whether two contenders can be told apart."""
+        names = {first, second}
+        return any({p.first, p.second} == names and p.verdict == "better" for p in self.pairs)
+
+
+def compare(contenders: Sequence[Contender]) -> Comparison:
+    """Compare models that were tested on the same songs.
+
+    Parameters
+    ----------
+    contenders : sequence of Contender
+        At least one, of different names, with the same keys and the same songs under each.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If they were not tested on the same songs.
+    """
+    _validate(contenders)
+    by_song = {contender.name: _by_song(contender) for contender in contenders}
+    tracks, groups = _songs(contenders[0])
+    scores = [
+        Score(
+            contender.name,
+            float(by_song[contender.name].mean()),
+            share_interval(by_song[contender.name], groups),
+            tuple(trial.accuracy for trial in contender.trials),
+            _by_genre(contender),
+        )
+        for contender in contenders
+    ]
+    scores.sort(key=lambda score: -score.accuracy)
+    of_name = {contender.name: contender for contender in contenders}
+    couples = [
+        (of_name[first.name], of_name[second.name]) for first, second in combinations(scores, 2)
+    ]
+    tests = [mcnemar(_first_answers(first), _first_answers(second)) for first, second in couples]
+    corrected = holm([test.p for test in tests])
+    pairs = [
+        _pair(
+            first, second, by_song[first.name] - by_song[second.name], groups, test, p, len(tests)
+        )
+        for (first, second), test, p in zip(couples, tests, corrected, strict=True)
+    ]
+    return Comparison(tuple(scores), tuple(pairs), len(tracks), len(set(groups)))
+
+
+def _pair(
+    first: Contender,
+    second: Contender,
+    differences: Floats,
+    groups: Sequence[str],
+    test: McNemar,
+    p: float,
+    pairs: int,
+) -> Pair:
+    interval = difference_interval(differences, groups)
+    by_trial = [a.accuracy - b.accuracy for a, b in zip(first.trials, second.trials, strict=True)]
+    ratio = float(np.mean([trial.test_to_train for trial in first.trials]))
+    resampled = corrected_resampled_t(np.array(by_trial), ratio)
+    better = interval is not None and p < SIGNIFICANT and interval.low > 0
+    difference = float(differences.mean())
+    return Pair(
+        first=first.name,
+        second=second.name,
+        difference=difference,
+        interval=interval,
+        mcnemar=test,
+        p=p,
+        resampled_t=resampled,
+        verdict="better" if better else "cannot be told apart",
+        sentence=_sentence(
+            first.name, second.name, difference, interval, p, pairs, len(differences), better
+        ),
+    )
+
+
+def _sentence(
+    first: str,
+    second: str,
+    difference: float,
+    interval: Interval | None,
+    p: float,
+    pairs: int,
+    songs: int,
+    better: bool,
+) -> str:
+    span = f"no interval with fewer than {MIN_GROUPS} artists"
+    if interval:
+        span = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    tested = f"McNemar {_p(p)}" + (
+        f" after Holm's correction over {pairs} pairs" if pairs > 1 else ""
+    )
+    points = f"{100 * difference:.1f} points"
+    if better:
+        return f"{first} is better than {second}, by {points} ({span}; {tested}; {songs:,} songs)."
+    return (
+        f"{first} and {second} cannot be told apart with these {songs:,} songs: they differ by "
+        f"{points} ({span}; {tested})."
+    )
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _by_song(contender: Contender) -> Floats:
+    """Give the share of trials in which each song was right, in the order of `_songs`."""
+    tracks = np.array([track for trial in contender.trials for track in trial.tracks])
+    right = np.concatenate([trial.right for trial in contender.trials])
+    _, song = np.unique(tracks, return_inverse=True)
+    return np.asarray(np.bincount(song, weights=right) / np.bincount(song), np.float64)
+
+
+def _by_genre(contender: Contender) -> GenreMeans:
+    return genre_means(
+        [genre for trial in contender.trials for genre in trial.truth],
+        [genre for trial in contender.trials for genre in trial.answers],
+        [group for trial in contender.trials for group in trial.groups],
+    )
+
+
+def _first_answers(contender: Contender) -> npt.NDArray[np.bool_]:
+    """Give whether each song was right when it was first tested, in the order of `_songs`."""
+    tracks = np.array([track for trial in contender.trials for track in trial.tracks])
+    right = np.concatenate([trial.right for trial in contender.trials])
+    _, first = np.unique(tracks, return_index=True)
+    return np.asarray(right[first])
+
+
+def _songs(contender: Contender) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the songs in order of names, each once, and their groups."""
+    tracks = np.array([track for trial in contender.trials for track in trial.tracks])
+    groups = [group for trial in contender.trials for group in trial.groups]
+    names, first = np.unique(tracks, return_index=True)
+    return tuple(names.tolist()), tuple(groups[index] for index in first)
+
+
+def _validate(contenders: Sequence[Contender]) -> None:
+    names = [contender.name for contender in contenders]
+    if not contenders or len(set(names)) != len(names):
+        raise ValueError(f"contenders must be at least one, and of different names: {names}")
+    ours = {trial.key: set(trial.tracks) for trial in contenders[0].trials}
+    for contender in contenders[1:]:
+        theirs = {trial.key: set(trial.tracks) for trial in contender.trials}
+        if [t.key for t in contender.trials] != [t.key for t in contenders[0].trials]:
+            raise ValueError(f"{contender.name} was tested on other splits than {names[0]}")
+        if theirs != ours:
+            raise ValueError(f"{contender.name} was tested on other songs than {names[0]}")

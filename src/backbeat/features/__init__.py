@@ -1,0 +1,1 @@
+"""The feature store, filling it, importing into it, near duplicates in it."""

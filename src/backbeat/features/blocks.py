@@ -1,0 +1,135 @@
+"""The blocks of a feature store: which are done while it is filled, which are damaged afterwards.
+
+A block is the tracks of one row of chunks. While a store is filled, ``progress`` has a record of
+each that is done. Chunks of features tell by their own checksums when they are damaged, but only
+when they are read; those blocks are then done again.
+"""
+
+import itertools
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from backbeat.errors import BackbeatError, one_line
+from backbeat.features.store import TrackTable, array_in, checked_zstd, open_group
+
+_log = logging.getLogger(__name__)
+
+
+def create_progress(group: zarr.Group) -> None:
+    """Make the array of records, all empty: nothing is done yet."""
+    group.create_array(
+        "progress",
+        shape=array_in(group, "features").cdata_shape[:1],
+        chunks=(1,),
+        dtype=str,
+        compressors=checked_zstd(),
+        overwrite=True,
+    )
+
+
+def check_begun(group: zarr.Group, out: Path, shape: tuple[int, ...]) -> None:
+    """Make sure that an unfinished store has what going on with it needs.
+
+    Raises
+    ------
+    BackbeatError
+        If it has not.
+    """
+    try:
+        array, progress = array_in(group, "features"), array_in(group, "progress")
+        if array.shape != shape or progress.shape != array.cdata_shape[:1]:
+            raise ValueError(f"of shape {array.shape}, with {progress.shape} records")
+    except Exception as error:  # Zarr raises errors of many kinds on damage
+        raise BackbeatError(
+            f"{out}: damaged feature store ({one_line(error)}); remove it and prepare again"
+        ) from error
+
+
+def filled_blocks(group: zarr.Group, out: Path) -> list[bool]:
+    """Say of each block whether it is done; one with a damaged record is not."""
+    records = array_in(group, "progress")
+    try:
+        return [bool(record) for record in np.asarray(records[:])]
+    except Exception:  # noqa: BLE001 - codecs raise errors of many kinds on damage
+        filled = []
+        for block in range(records.shape[0]):
+            try:
+                filled.append(bool(records[block]))
+            except Exception:  # noqa: BLE001
+                (out / "progress" / "c" / str(block)).unlink(missing_ok=True)
+                filled.append(False)
+        return filled
+
+
+def damaged_blocks(path: Path) -> tuple[int, ...]:
+    """Read all features of a store, and give the numbers of the blocks that cannot be read.
+
+    Parameters
+    ----------
+    path : Path
+        A finished store.
+
+    Returns
+    -------
+    tuple of int
+        A block is the tracks of one row of chunks.
+    """
+    array = array_in(open_group(path), "features")
+    size, grid = array.chunks[0], [range(count) for count in array.cdata_shape]
+    damaged = []
+    for block in grid[0]:
+        # Zarr takes a lost chunk for zeros.
+        keys = ("/".join(map(str, place)) for place in itertools.product(*grid[1:]))
+        whole = all((_folder(path, block) / key).is_file() for key in keys)
+        try:
+            np.asarray(array[block * size : (block + 1) * size])
+        except Exception:  # noqa: BLE001 - codecs raise errors of many kinds on damage
+            whole = False
+        if not whole:
+            damaged.append(block)
+    return tuple(damaged)
+
+
+def forget_blocks(group: zarr.Group, out: Path, damaged: tuple[int, ...]) -> None:
+    """Have a finished store lack its damaged blocks, and know that it has the others."""
+    _log.warning("%s: %d damaged blocks of features are made again", out, len(damaged))
+    _drop_blocks(out, damaged)
+    create_progress(group)
+    progress = array_in(group, "progress")
+    records = ["" if block in damaged else "[]" for block in range(progress.shape[0])]
+    progress[:] = np.array(records, dtype=object)
+
+
+def require_same(group: zarr.Group, out: Path, damaged: tuple[int, ...], table: TrackTable) -> None:
+    """Make sure that what was made again is of the songs that the table tells of.
+
+    Raises
+    ------
+    BackbeatError
+        If it is not; what was made again is then removed.
+    """
+    size, records = array_in(group, "features").chunks[0], array_in(group, "progress")
+    for block in damaged:
+        heard = [outcome["digest"] for outcome in json.loads(str(records[block]))]
+        if heard != list(table.digest[block * size : (block + 1) * size]):
+            _drop_blocks(out, damaged)
+            raise BackbeatError(
+                f"{out}: cannot be mended, since songs have changed that it was made of; remove it "
+                "and prepare again"
+            )
+
+
+def _drop_blocks(path: Path, blocks: Sequence[int]) -> None:
+    """Remove blocks of features, so that a store knows that it lacks them."""
+    for block in blocks:
+        shutil.rmtree(_folder(path, block), ignore_errors=True)
+
+
+def _folder(path: Path, block: int) -> Path:
+    return path / "features" / "c" / str(block)

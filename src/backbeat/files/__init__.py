@@ -1,0 +1,1 @@
+"""Files: locks, atomic writes, checksums, bounded reading, CSV cells."""

@@ -1,0 +1,141 @@
+"""A song as one vector of fixed length, whatever its front-end and its number of slices."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from backbeat.errors import BackbeatError, one_line
+from backbeat.features.store import Features
+from backbeat.frontend import FrontEnd, Mfcc, Musicnn, spectrum
+
+Array = npt.NDArray[np.float32]
+
+_CEPSTRUM = 20  # coefficients of a log-mel map; all of an MFCC store
+_CORRELATED = 20  # the first coefficients, of which each pair gives a number
+_BANDS = 64
+_MODULATION_HZ = (0.5, 1.0, 2.0, 4.0, 6.0)  # 4 Hz: quavers at 120 beats a minute
+_LEAST = 1e-3  # of what a logarithm is taken: a silent song has finite numbers too
+_TRACKS_AT_ONCE = 32
+
+
+def song_vectors(
+    features: Features, *, on_progress: Callable[[int, int], None] | None = None
+) -> npt.NDArray[np.float64]:
+    """Describe each track of a store by a vector, in bounded memory.
+
+    Of each cepstral coefficient over time: mean, logarithm of the standard deviation, the same of
+    the differences between frames, skewness, logarithm of the energy of its modulation at 0.5 to
+    1, 1 to 2, 2 to 4 and 4 to 6 Hz; and the correlation of each pair. Of log-mel maps these are 20
+    coefficients, and the same but for the correlations of 64 bands. Of MusiCNN's features it is the
+    mean.
+
+    Parameters
+    ----------
+    features : Features
+    on_progress : callable, optional
+        Called with the number of tracks done and of all.
+
+    Returns
+    -------
+    ndarray of float64, shape (tracks, d)
+        A row each track that was not left out, in the order of the store.
+
+    Raises
+    ------
+    BackbeatError
+        If the features cannot be read.
+    """
+    counts = features.table.slices
+    total = int((counts > 0).sum())
+    rows: list[npt.NDArray[np.float64]] = []
+    if features.array.nchunks_initialized != features.array.nchunks:  # Zarr reads those as zeros
+        raise _damaged(features, "chunks are missing")
+    for start in range(0, len(counts), _TRACKS_AT_ONCE):
+        try:
+            block = np.asarray(features.array[start : start + _TRACKS_AT_ONCE], np.float32)
+        except Exception as error:  # codecs raise errors of many kinds on damage
+            raise _damaged(features, one_line(error)) from error
+        for slices, count in zip(block, counts[start : start + _TRACKS_AT_ONCE], strict=True):
+            if count:
+                rows.append(song_vector(slices[:count], features.frontend))
+        if on_progress:
+            on_progress(len(rows), total)
+    return np.array(rows)
+
+
+def song_vector(slices: Array, frontend: FrontEnd) -> npt.NDArray[np.float64]:
+    """Describe one track; see `song_vectors`.
+
+    Parameters
+    ----------
+    slices : ndarray of float32, shape (slices, frames, bands)
+        As extracted by `frontend`.
+    frontend : FrontEnd
+
+    Returns
+    -------
+    ndarray of float64, shape (d,)
+    """
+    if isinstance(frontend, Musicnn):
+        mean: npt.NDArray[np.float64] = slices.mean(axis=(0, 1), dtype=np.float64)
+        return mean
+    if isinstance(frontend, Mfcc):
+        rate = frontend.sample_rate / frontend.hop_length
+        return np.concatenate([_spread(slices, rate), _correlations(slices)])
+    rate = frontend.columns / frontend.seconds
+    cepstrum = spectrum.cepstrum(slices, min(_CEPSTRUM, frontend.n_mels))
+    # Maps are relative to their loudest cell, which says little: bands are told from their mean.
+    bands = _fewer_bands(slices) - slices.mean(dtype=np.float64).astype(np.float32)
+    return np.concatenate([_spread(cepstrum, rate), _correlations(cepstrum), _spread(bands, rate)])
+
+
+def _spread(values: Array, rate: float) -> npt.NDArray[np.float64]:
+    """Describe each dimension of (slices, frames, d) over time; `rate` is frames a second."""
+    flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    skewness = (((flat - mean) / (deviation + _LEAST)) ** 3).mean(axis=0)
+    parts = [mean, np.log(deviation + _LEAST), skewness]
+    if values.shape[1] > 1:
+        steps = np.diff(values, axis=1).reshape(-1, values.shape[-1])
+        parts += [np.log(steps.std(axis=0, dtype=np.float64) + _LEAST), _modulation(values, rate)]
+    return np.concatenate(parts)
+
+
+def _modulation(values: Array, rate: float) -> npt.NDArray[np.float64]:
+    """Give the logarithm of the energy of each dimension's modulation, an octave after another."""
+    frames = values.shape[1]
+    window = np.hanning(frames)[:, None].astype(np.float32)
+    centred = values - values.mean(axis=1, keepdims=True)
+    energy = (np.abs(np.fft.rfft(centred * window, axis=1)) ** 2).mean(axis=0, dtype=np.float64)
+    hertz = np.fft.rfftfreq(frames, 1 / rate)
+    within = [(hertz >= low) & (hertz < high) for low, high in itertools.pairwise(_MODULATION_HZ)]
+    # A short slice may have no frequency within an octave.
+    octaves = [np.log(energy[octave].mean(axis=0) + _LEAST) for octave in within if octave.any()]
+    return np.concatenate(octaves) if octaves else np.empty(0)
+
+
+def _correlations(values: Array) -> npt.NDArray[np.float64]:
+    """Give the correlation of each pair of the first dimensions over time."""
+    flat = values.reshape(-1, values.shape[-1])[:, :_CORRELATED].astype(np.float64)
+    centred = flat - flat.mean(axis=0)
+    covariance = centred.T @ centred / len(flat)
+    deviation = np.sqrt(np.diag(covariance)) + _LEAST
+    pairs = np.triu_indices(len(covariance), 1)
+    return np.asarray((covariance / np.outer(deviation, deviation))[pairs])
+
+
+def _fewer_bands(slices: Array) -> Array:
+    """Average neighbouring mel bands, so that 64 are left (or all, where there are fewer)."""
+    bands = slices.shape[-1]
+    starts = np.unique(np.arange(_BANDS) * bands // _BANDS)
+    sums = np.add.reduceat(slices, starts, axis=-1)
+    return np.asarray(sums / np.diff([*starts, bands]), np.float32)
+
+
+def _damaged(features: Features, reason: str) -> BackbeatError:
+    return BackbeatError(
+        f"{features.path}: features cannot be read ({reason}); `backbeat prepare` again with "
+        "--mend makes it whole"
+    )

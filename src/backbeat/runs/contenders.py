@@ -1,0 +1,119 @@
+"""Runs to contenders: runs of one model on several folds or with several seeds go together."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from backbeat.errors import BackbeatError
+from backbeat.evaluation.comparison import Comparison, Contender, Trial, compare
+from backbeat.runs.reading import Run, read_runs
+from backbeat.splits import Leaks, joined_leaks
+
+
+def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, ...]]:
+    """Compare the models of runs that were tested on the same split.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Runs and cross-validations. Those of one model and front-end are its trials; of those with
+        the same predictions only the first is.
+
+    Returns
+    -------
+    comparison : Comparison
+    leaks : tuple of Leak
+        What the splits were measured to leak, all together.
+    copies : tuple of str
+        A sentence about each run that was left out for its predictions.
+
+    Raises
+    ------
+    BackbeatError
+        If a run is missing, unfinished, damaged or named twice, or they were not tested on the
+        same songs.
+    """
+    runs, copies = _without_copies([run for path in paths for run in read_runs(path)])
+    of_split = {run.split["hash"]: run.leaks for run in runs}
+    return _compare(contenders_of(runs)), joined_leaks(list(of_split.values())), copies
+
+
+def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:
+    """Leave out the runs of a model that predict exactly what another of its runs does."""
+    kept: dict[tuple[str, str, bytes], Run] = {}
+    copies = []
+    for run in runs:
+        given = run.predictions
+        content = hashlib.sha256(given.probabilities.tobytes() + given.slices.tobytes())
+        content.update(repr(given.tracks.tolist()).encode())
+        key = (_identity(run), run.split["hash"], content.digest())
+        first = kept.setdefault(key, run)
+        if first is run:
+            continue
+        if first.path.resolve() == run.path.resolve():
+            raise BackbeatError(f"{run.path}: is there twice; name each run once")
+        copies.append(
+            f"{run.path} has exactly the predictions of {first.path}: it is no trial of its own "
+            "and is not counted."
+        )
+    return list(kept.values()), tuple(copies)
+
+
+def contenders_of(runs: Sequence[Run]) -> tuple[Contender, ...]:
+    """Put runs of one spec and front-end together, and name them by their models."""
+    by_model: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_model[_identity(run)].append(run)
+    models = [own[0].description.model for own in by_model.values()]
+    counts = Counter(models)
+    names = [
+        # Two models of one name are told apart by where they lie.
+        model if counts[model] == 1 else f"{model} ({own[0].path})"
+        for model, own in zip(models, by_model.values(), strict=True)
+    ]
+    return tuple(
+        Contender(name, _trials(own)) for name, own in zip(names, by_model.values(), strict=True)
+    )
+
+
+def _identity(run: Run) -> str:
+    described = run.description
+    return repr((described.model, described.spec, described.frontend))
+
+
+def _trials(runs: Sequence[Run]) -> tuple[Trial, ...]:
+    """Order the runs of one model by split and seed."""
+    trials = []
+    times: Counter[str] = Counter()
+    ordered = sorted(
+        runs, key=lambda run: (run.description.split.hash, run.environment["seed"], str(run.path))
+    )
+    for run in ordered:
+        split = run.description.split.hash
+        songs, genres = run.songs(), np.array(run.predictions.genres)
+        parts = run.split["parts"]
+        trials.append(
+            Trial(
+                key=f"{split}, trial {times[split]}",
+                tracks=songs.tracks,
+                truth=tuple(genres[songs.truth].tolist()),
+                answers=tuple(genres[songs.raw.argmax(axis=1)].tolist()),
+                groups=songs.groups,
+                test_to_train=len(parts["test"]) / max(1, len(parts["train"])),
+            )
+        )
+        times[split] += 1
+    return tuple(trials)
+
+
+def _compare(contenders: Sequence[Contender]) -> Comparison:
+    try:
+        return compare(contenders)
+    except ValueError as error:
+        raise BackbeatError(
+            f"{error}; only models on the same splits and as many seeds can be compared: train "
+            "them with the same --split, --folds, --seed and shares"
+        ) from error

@@ -1,0 +1,139 @@
+"""The first lines of what is told of a run: protocol, leak, interval, and the clean split."""
+
+from backbeat.errors import printable
+from backbeat.evaluation.calibration import MIN_SONGS, at_limit
+from backbeat.evaluation.comparison import MIN_GROUPS, Interval
+from backbeat.runs.evaluation import Evaluation
+from backbeat.splits import is_leaking, leak_sentence
+
+_MEANING = {
+    "slices": "slices drawn at random, as in the paper",
+    "tracks": "whole songs, whatever their artist",
+    "artists": "whole artists; a song without a known artist by itself",
+    "gtzan-filtered": "GTZAN's published fault-filtered lists",
+    "gtzan-folds": "GTZAN's published artist-filtered folds",
+    "file": "a split made elsewhere",
+}
+
+
+def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
+    """Say under which protocol a run was measured, what it leaks, and how sure the figure is.
+
+    Parameters
+    ----------
+    evaluated : Evaluation
+
+    Returns
+    -------
+    tuple of str
+        Sentences, the most important first.
+    """
+    metrics, interval = evaluated.metrics, evaluated.interval
+    name = evaluated.protocol.partition(",")[0].partition(":")[0]
+    meaning = f" ({_MEANING[name]})" if name in _MEANING else ""
+    lines = [f"Protocol: {evaluated.protocol}{meaning}."]
+    if evaluated.overlap:
+        lines = [
+            f"Tested on {evaluated.protocol}.",
+            f"{evaluated.overlap.sentence} Artists were not compared.",
+        ]
+    else:
+        lines.append(leak_sentence(evaluated.leaks))
+    missing = [
+        genre
+        for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
+        if not scores.support
+    ]
+    if missing:
+        lines.append(f"No test song of: {', '.join(missing)}.")
+    lines.append(
+        f"{metrics.track_accuracy:.1%} of {metrics.n_tracks:,} songs are correct by the vote of "
+        f"their slices; {_sure(interval)}, by {_groups(evaluated)}."
+    )
+    lines.append(_by_genre(evaluated))
+    if evaluated.folds:
+        folds = ", ".join(f"{accuracy:.1%}" for accuracy in evaluated.folds)
+        lines.append(f"Fold by fold: {folds}.")
+    clean = evaluated.clean
+    if clean:
+        lines.append(
+            f"On another split ({clean.protocol}; run {printable(clean.path.name)}) the same model "
+            f"gets {clean.track_accuracy:.1%} of {clean.tracks:,} songs, {_sure(clean.interval)}. "
+            f"{leak_sentence(clean.leaks)}"
+        )
+    elif is_leaking(evaluated.leaks):
+        lines.append(
+            "To see what the same model gets without this leak, train it with --split artists and "
+            "name that run with `backbeat evaluate --clean`."
+        )
+    return tuple(lines)
+
+
+def certainty_lines(evaluated: Evaluation) -> tuple[str, ...]:
+    """Say how far the model's confidence can be trusted; why not, where it was not calibrated."""
+    certainty = evaluated.certainty
+    if certainty is None:
+        if evaluated.overlap:
+            return ("Probabilities are not calibrated.",)
+        why = (
+            "its validation songs are in training too"
+            if evaluated.monitored == "validation"
+            else "there was no validation part"
+        )
+        return (f"Probabilities are not calibrated: {why}.",)
+    heat = ", ".join(f"{temperature:.2f}" for temperature in certainty.temperatures)
+    songs = certainty.validation_songs
+    before, after = f"{certainty.before.error:.3f}", f"{certainty.after.error:.3f}"
+    lines = [
+        f"Temperature {heat}, fitted on {'at least ' if len(certainty.temperatures) > 1 else ''}"
+        f"{songs:,} validation songs; expected calibration error of test songs "
+        + (f"{before} before, {after} after." if before != after else f"{after}, as without it.")
+    ]
+    if any(map(at_limit, certainty.temperatures)):
+        lines.append(
+            "A temperature lies at the end of its search range, where no best value was found: do "
+            "not rely on these probabilities."
+        )
+    if songs < MIN_SONGS:
+        lines.append(
+            f"Fewer than {MIN_SONGS} validation songs: the temperature and the threshold of "
+            '"unsure" are uncertain.'
+        )
+    aim = f'"Unsure" aims at {certainty.max_error:.0%} wrong answers'
+    if certainty.error is None:
+        lines.append(f"{aim}: it answers none of the test songs.")
+    else:
+        lines.append(
+            f"{aim}: it answers {certainty.coverage:.1%} of the test songs, of which "
+            f"{certainty.error:.1%} are wrong (all: {1 - evaluated.metrics.track_accuracy:.1%})."
+        )
+    return tuple(lines)
+
+
+def span(interval: Interval | None) -> str:
+    """Give an interval of shares in percent, or a dash where there is none."""
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %" if interval else "–"
+
+
+def _sure(interval: Interval | None, lacking: str = "") -> str:
+    lacking = lacking or f"fewer than {MIN_GROUPS} artists"
+    return f"95 % interval {span(interval)}" if interval else f"no 95 % interval ({lacking})"
+
+
+def _by_genre(evaluated: Evaluation) -> str:
+    """Say what the accuracy would be if all genres had as many songs."""
+    found = evaluated.by_genre
+    lacking = "" if evaluated.groups < MIN_GROUPS else "a genre has songs of one artist only"
+    return (
+        f"Balanced accuracy {found.balanced_accuracy:.1%}, "
+        f"{_sure(found.balanced_interval, lacking)}; macro-F1 {found.macro_f1:.1%}, "
+        f"{_sure(found.f1_interval, lacking)}. Always answering {found.commonest}, the most "
+        f"frequent genre, gets {found.commonest_share:.1%} of songs."
+    )
+
+
+def _groups(evaluated: Evaluation) -> str:
+    groups = evaluated.groups
+    if not evaluated.artists_known:
+        return f"songs ({groups:,}; artists are unknown)"
+    return f"whole artists ({groups:,})"

@@ -1,0 +1,141 @@
+"""Which songs of a feature store a model was trained or validated on, by all that is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backbeat.bundle.archive import short_digest
+from backbeat.bundle.description import Description
+from backbeat.collections import gtzan
+from backbeat.errors import BackbeatError
+from backbeat.features.duplicates import find_near_duplicates
+from backbeat.features.store import Features, open_features
+from backbeat.frontend import Musicnn
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Songs of a feature store that a model was trained or validated on.
+
+    Attributes
+    ----------
+    found : mapping of str to tuple of str
+        Names of the songs found by each means that could be compared: "name", "GTZAN identity",
+        "digest of the samples", "near duplicate". A song stands under the first that found it.
+    songs : int
+        Of the store.
+    recorded : bool
+        Whether the model records at all what it was trained on.
+    """
+
+    found: Mapping[str, tuple[str, ...]]
+    songs: int
+    recorded: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All songs that were found."""
+        return frozenset(name for names in self.found.values() for name in names)
+
+    @property
+    def sentence(self) -> str:
+        """How many were found and by what; or that nothing could be compared."""
+        if not self.recorded:
+            return (
+                "The model does not record which songs it was trained on, so nothing could be "
+                f"compared: any of these {self.songs:,} songs may be among them."
+            )
+        counts = ", ".join(f"{len(names):,} by {means}" for means, names in self.found.items())
+        line = (
+            f"{len(self.names):,} of {self.songs:,} songs are left out, as the model was trained "
+            f"or validated on them: {counts}."
+        )
+        if not self.names and list(self.found) == ["name"]:
+            line += (
+                " Nothing but names could be compared: it may have been trained on these songs "
+                "under other names."
+            )
+        return line
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of a JSON file."""
+        return {
+            "songs": self.songs,
+            "left_out": {means: len(names) for means, names in self.found.items()},
+            "recorded": self.recorded,
+        }
+
+
+def find_overlap(described: Description, features: Features, near: Path | None = None) -> Overlap:
+    """Find the songs of a feature store that a model was trained or validated on.
+
+    Parameters
+    ----------
+    described : Description
+        Of the model's bundle.
+    features : Features
+    near : Path, optional
+        The feature store that the model was trained on, to look for near duplicates of its songs.
+
+    Returns
+    -------
+    Overlap
+
+    Raises
+    ------
+    BackbeatError
+        If `near` holds none of the model's songs, or near duplicates cannot be found from it.
+    """
+    used = features.table.slices > 0
+    rows = np.flatnonzero(used).tolist()
+    names = [features.table.name[row] for row in rows]
+    digests = [short_digest(features.table.digest[row]) for row in rows]
+    known: dict[str, tuple[Sequence[str], set[str]]] = {"name": (names, set(described.heard))}
+    ids = [gtzan.track_id(name) or "" for name in names]
+    heard_ids = {gtzan.track_id(name) or "" for name in described.heard} - {""}
+    if any(ids) and heard_ids:
+        known["GTZAN identity"] = (ids, heard_ids)
+    # Digests of samples equal none of features.
+    kinds = {digest.rpartition(":")[0] for digest in described.digests}
+    if any(digest and digest.rpartition(":")[0] in kinds for digest in digests):
+        known["digest of the samples"] = (digests, set(described.digests))
+    if near is not None:
+        alike = _near_overlap(described, features, open_features(near))
+        known["near duplicate"] = (names, alike)
+    found: dict[str, tuple[str, ...]] = {}
+    left = dict(enumerate(names))
+    for means, (keys, heard) in known.items():
+        hits = [row for row in left if keys[row] in heard]
+        found[means] = tuple(left.pop(row) for row in hits)
+    return Overlap(found, len(names), bool(described.heard or described.digests))
+
+
+def _near_overlap(described: Description, features: Features, trained: Features) -> set[str]:
+    """Name the songs of a store of which the training store holds a near duplicate."""
+    option = f"--near-duplicates {trained.path}"
+    if trained.frontend != features.frontend or isinstance(features.frontend, Musicnn):
+        raise BackbeatError(
+            f"{option}: near duplicates are found between stores of one front-end, mfcc or logmel"
+        )
+    own, other = trained.examples("mfcc"), features.examples("mfcc")
+    heard = set(described.heard)
+    kept = np.array(
+        [name in heard or (gtzan.track_id(name) or "") in heard for name in own.names], bool
+    )
+    if not kept.any():
+        raise BackbeatError(f"{option}: holds none of the songs that the model was trained on")
+    rows = kept[own.track]
+    number = np.cumsum(kept) - 1
+    n = int(kept.sum())
+    both = replace(
+        own,
+        x=np.concatenate([own.x[rows], other.x]),
+        track=np.concatenate([number[own.track[rows]], other.track + n]),
+        slice=np.concatenate([own.slice[rows], other.slice]),
+    )
+    seconds = np.concatenate([trained.track_seconds()[kept], features.track_seconds()])
+    pairs = find_near_duplicates(both, features.frontend, seconds=seconds)
+    return {other.names[pair.second - n] for pair in pairs if pair.first < n <= pair.second}

@@ -1,0 +1,236 @@
+"""One self-contained HTML page about a run: the scores, the figures, and how to read them.
+
+The page needs no network, no script and no font of its own; pictures are inside it. It reads on a
+phone, in the dark, on paper and by a screen reader.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backbeat import __version__
+from backbeat.errors import BackbeatError, needing
+from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
+from backbeat.evaluation.comparison import GenreMeans, Interval
+from backbeat.runs.headlines import span
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def run_report(
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    metrics: Metrics,
+    figures: Mapping[str, Path | bytes],
+    leaks: bool,
+    history: Mapping[str, Sequence[float]] | None = None,
+    opening: Sequence[str] = (),
+    interval: Interval | None = None,
+    by_genre: GenreMeans | None = None,
+    certainty: Sequence[str] = (),
+) -> str:
+    """Make the page of a run.
+
+    Parameters
+    ----------
+    title : str
+        Usually the model's name.
+    facts : mapping of str to str
+        What the run was made with and from (model, features, split, seed, versions, time taken),
+        in the order to be shown.
+    metrics : Metrics
+        The scores.
+    figures : mapping of str to Path or bytes
+        PNG files, or their bytes, by caption, in the order to be shown. The caption is also what a
+        screen reader says, so it should tell what the figure shows.
+    leaks : bool
+        Whether slices of one song are on both sides of the split. The page then opens with a
+        warning.
+    history : mapping of str to sequence of float, optional
+        Columns `epoch`, `accuracy`, `loss` and perhaps `val_accuracy`, `val_loss`; the first and
+        last epochs are told in words beside the curves.
+    opening : sequence of str
+        Sentences under the title: the protocol, what it leaks, how sure the figure is.
+    interval : Interval, optional
+        Of the accuracy of tracks.
+    by_genre : GenreMeans, optional
+        Of tracks.
+    certainty : sequence of str
+        Sentences on how far the model's confidence can be trusted.
+
+    Returns
+    -------
+    str
+        A whole HTML page.
+
+    Raises
+    ------
+    BackbeatError
+        If a figure cannot be read, is no PNG, or jinja2 is not installed.
+    """
+    page: str = template("run.html").render(
+        title=title,
+        opening=opening,
+        certainty=certainty,
+        facts=facts,
+        metrics=metrics,
+        weakest=_weakest(metrics),
+        headlines=_headlines(metrics, interval, by_genre),
+        recalls=_recalls(metrics),
+        reports={
+            "Slices": _report_rows(metrics.slice_report),
+            "Tracks": _report_rows(metrics.track_report),
+        },
+        figures=[(caption, data_uri(picture)) for caption, picture in figures.items()],
+        training=_training(history or {}),
+        leaking=LEAKING if leaks else "",
+        version=__version__,
+    )
+    return page
+
+
+def template(name: str) -> Any:
+    """Load a page's template; `needing` jinja2."""
+    with needing("train", "the report"):
+        import jinja2
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("backbeat.runs", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    return environment.get_template(name)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Give a share as a percentage, with a space that does not break."""
+    return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _headlines(
+    metrics: Metrics, interval: Interval | None, by_genre: GenreMeans | None
+) -> list[tuple[str, str, str]]:
+    """Give the great numbers: name, value, and what it says."""
+
+    def sure(interval: Interval | None) -> str:
+        return f"; 95 % interval {span(interval)}" if interval else ""
+
+    means = []
+    if by_genre:
+        means = [
+            (
+                "Balanced accuracy",
+                percent(by_genre.balanced_accuracy),
+                f"mean recall of genres, tracks{sure(by_genre.balanced_interval)}",
+            ),
+            (
+                "Macro-F1",
+                percent(by_genre.macro_f1),
+                f"mean F1 of genres, tracks{sure(by_genre.f1_interval)}",
+            ),
+            (
+                "Commonest genre",
+                percent(by_genre.commonest_share),
+                f"of tracks by always answering {by_genre.commonest}",
+            ),
+        ]
+    return [
+        ("Slice accuracy", percent(metrics.slice_accuracy), f"of {metrics.n_slices:,} slices"),
+        (
+            "Track accuracy",
+            percent(metrics.track_accuracy),
+            f"of {metrics.n_tracks:,} tracks{sure(interval)}",
+        ),
+        *means,
+        ("Variance of recall", percent(metrics.recall_variance), "between genres, by slices"),
+        ("Log-loss", f"{metrics.log_loss:.3f}", "nats a slice"),
+    ]
+
+
+def _recalls(metrics: Metrics) -> list[dict[str, Any]]:
+    """Give each genre's recalls, the best track recall first; a genre without tracks comes last."""
+    rows = [
+        {"genre": genre, "slices": slices, "tracks": tracks}
+        for genre, slices, tracks in zip(
+            metrics.genres, metrics.slices, metrics.tracks, strict=True
+        )
+    ]
+
+    def rank(row: dict[str, Any]) -> tuple[float, float]:
+        of_tracks, of_slices = row["tracks"].recall, row["slices"].recall
+        return (-1.0 if of_tracks is None else of_tracks, of_slices or 0.0)
+
+    return sorted(rows, key=rank, reverse=True)
+
+
+def _weakest(metrics: Metrics) -> tuple[str, float] | None:
+    """Give the genre whose tracks are found worst, and its recall; None if there is but one."""
+    known = [row for row in _recalls(metrics) if row["tracks"].recall is not None]
+    return (known[-1]["genre"], known[-1]["tracks"].recall) if len(known) > 1 else None
+
+
+def _report_rows(report: ClassificationReport) -> dict[str, list[tuple[str, list[str]]]]:
+    """Give a classification report's rows as text: of the genres, and of the averages."""
+
+    def cells(scores: Scores) -> list[str]:
+        values = (scores.precision, scores.recall, scores.f1)
+        return [*("–" if v is None else f"{v:.2f}" for v in values), f"{scores.support:,}"]
+
+    pairs = zip(report.genres, report.scores, strict=True)
+    return {
+        "genres": [(genre, cells(scores)) for genre, scores in pairs],
+        "averages": [
+            ("accuracy", ["", "", f"{report.accuracy:.2f}", f"{report.support:,}"]),
+            ("macro avg", cells(report.macro_avg)),
+            ("weighted avg", cells(report.weighted_avg)),
+        ],
+    }
+
+
+def _training(history: Mapping[str, Sequence[float]]) -> list[tuple[str, str, str]]:
+    """Give each column of the history: name, value after the first and after the last epoch."""
+    names = {
+        "accuracy": "accuracy in training",
+        "val_accuracy": "accuracy, monitored",
+        "loss": "loss in training",
+        "val_loss": "loss, monitored",
+    }
+    rows = []
+    for column, name in names.items():
+        if values := list(history.get(column, [])):
+            show = percent if "accuracy" in column else "{:.3f}".format
+            rows.append((name, show(values[0]), show(values[-1])))
+    return rows
+
+
+def data_uri(picture: Path | bytes) -> str:
+    """Give a PNG, or the content of a PNG file, as a URI that holds it.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    BackbeatError
+        If it cannot be read, or is no PNG.
+    """
+    if isinstance(picture, Path):
+        try:
+            data = picture.read_bytes()
+        except OSError as error:
+            raise BackbeatError(f"{picture}: cannot be read ({error.strerror})") from error
+        name = str(picture)
+    else:
+        data, name = picture, "a figure"
+    if not data.startswith(_PNG_SIGNATURE):
+        raise BackbeatError(f"{name}: is no PNG picture")
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")

@@ -1,0 +1,1 @@
+"""Training: a spec, features and a split to a run; recipes, checkpoints, folds."""

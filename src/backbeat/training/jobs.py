@@ -1,0 +1,252 @@
+"""Many trainings at once: each a job of plain values that a worker turns into a run of its own.
+
+A kill costs at most the seconds since each running model's last checkpoint; the same jobs again go
+on, and what is finished is kept.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from backbeat import splits, zoo
+from backbeat.errors import BackbeatError, WorkerLostError, told
+from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.features.store import Examples, Features, InputKind, open_features
+from backbeat.files.documents import read_json
+from backbeat.parallel.engine import telling_of_lost_workers
+from backbeat.training import train as training
+from backbeat.training import transfer
+from backbeat.transfer import embed
+from backbeat.zoo import Spec
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+_COST = {
+    "mlp": 1,
+    "cnn": 3,
+    "transfer": 10,
+}  # an epoch's, roughly: for the time left and the order of work
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train on one split: plain values only, as it is sent to another process.
+
+    Attributes
+    ----------
+    features, run : str
+        Absolute paths of the feature store and of the run to make.
+    spec : Spec
+    protocol : str
+        As `splits.make_split` takes it; as `splits.make_folds` does where `fold` is not 0.
+    seed : int
+        Of the weights, the order of slices and dropout.
+    split_seed : int
+    test_share : float
+    valid_share : float, optional
+    fold : int
+        Which of the folds, from 1; 0 where the protocol is one split.
+    folds : int, optional
+        How many are drawn; None where they are published.
+    max_error : float
+        See `training.train`.
+    tensorboard : str, optional
+        See `training.train`; not for the family "transfer".
+    """
+
+    features: str
+    spec: Spec
+    protocol: str
+    seed: int
+    run: str
+    split_seed: int = 0
+    test_share: float = 0.3
+    valid_share: float | None = None
+    fold: int = 0
+    folds: int | None = None
+    max_error: float = MAX_ERROR
+    tensorboard: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return Path(self.run).name
+
+    @property
+    def work(self) -> int:
+        """How much there is to do, in epochs of an MLP."""
+        return self.spec.epochs * _COST[self.spec.family]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the jobs are."""
+
+    done: int
+    """Work done, in the unit of `Job.work`."""
+    total: int
+    finished: int
+    jobs: int
+    failed: int
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    executor: Executor,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> dict[str, str]:
+    """Train what is not trained yet.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    executor : Executor
+    on_progress : callable, optional
+
+    Returns
+    -------
+    dict of str to str
+        Runs that failed, and why; the others were not kept from going on.
+
+    Raises
+    ------
+    StoppedError
+        On Ctrl-C or SIGTERM.
+    """
+    failures: dict[str, str] = {}
+    pending: dict[Future[str | None], Job] = {}
+    finished: list[Job] = [job for job in jobs if _is_finished(job)]
+    # The longest first, so that no worker is left alone with one at the end.
+    for job in sorted(jobs, key=lambda job: -job.work):
+        if job not in finished:
+            begun = executor.submit(train_job, job)
+            if begun.done() and isinstance(stopped := begun.exception(), training.StoppedError):
+                raise stopped  # in this process: the next must not begin
+            pending[begun] = job
+    while True:
+        if on_progress:
+            on_progress(_progress(jobs, finished, pending.values(), len(failures)))
+        if not pending:
+            return failures
+        done, _ = wait(pending, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = pending.pop(future)
+            try:
+                with telling_of_lost_workers():
+                    reason = future.result()
+            except WorkerLostError as error:
+                reason = str(error)
+            if reason:
+                failures[job.name] = reason
+            finished.append(job)
+
+
+def train_job(job: Job) -> str | None:
+    """Train one model (in a worker); give the reason if it fails."""
+    try:
+        features, examples = _load(job.features, job.spec.input)
+        if job.spec.family == transfer.NAME:
+            transfer.train_transfer(
+                features,
+                split_for(job, examples),
+                examples,
+                Path(job.run),
+                seed=job.seed,
+                max_error=job.max_error,
+                resume=True,
+                wait=True,
+            )
+            return None
+        training.train(
+            features,
+            job.spec,
+            split_for(job, examples),
+            examples,
+            Path(job.run),
+            seed=job.seed,
+            max_error=job.max_error,
+            resume=True,
+            wait=True,  # for a worker of an earlier start of the same command
+            tensorboard=Path(job.tensorboard) if job.tensorboard else None,
+        )
+    except training.StoppedError:
+        raise
+    except BackbeatError as error:
+        return str(error)
+    except OSError as error:
+        return told(error)
+    except Exception as error:  # noqa: BLE001 - one model's fault must not cost the others
+        return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return None
+
+
+def split_for(job: Job, examples: Examples) -> splits.Split:
+    """Make the split that a job trains on."""
+    if job.fold:
+        made = splits.make_folds(
+            examples, job.protocol, job.folds, seed=job.split_seed, valid_share=job.valid_share
+        )
+        return made[job.fold - 1]
+    return splits.make_split(
+        examples,
+        job.protocol,
+        seed=job.split_seed,
+        test_share=job.test_share,
+        valid_share=job.valid_share,
+    )
+
+
+@lru_cache(maxsize=2)
+def _load(path: str, kind: InputKind) -> tuple[Features, Examples]:
+    """Load the features once a worker."""
+    features = open_features(Path(path))
+    return features, load_examples(features, kind)
+
+
+def find_spec(model: str) -> Spec:
+    """Give the spec of a model of the zoo, of a YAML file, or of ``transfer``."""
+    return transfer.SPEC if model == transfer.NAME else zoo.find(model)
+
+
+def load_examples(
+    features: Features,
+    kind: InputKind,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Examples:
+    """Load what a network of this kind trains on: for "musicnn", its features of each patch.
+
+    `on_progress` is called with (tracks done, tracks) where these have to be computed.
+    """
+    if kind == "musicnn":
+        return embed(features, on_progress=on_progress)
+    return features.examples(kind)
+
+
+def _is_finished(job: Job) -> bool:
+    """Whether the run is there; a damaged one, or of other settings, `train` will refuse."""
+    run = Path(job.run)
+    if not (run / "model.backbeat").exists():
+        return False
+    try:
+        environment = read_json(run / "environment.json")
+        return bool(environment["spec"] == job.spec.model_dump(mode="json"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _progress(
+    jobs: Sequence[Job], finished: Sequence[Job], pending: Iterable[Job], failed: int
+) -> Progress:
+    done = sum(job.work for job in finished)
+    done += sum(_epochs_done(job) * _COST[job.spec.family] for job in pending)
+    return Progress(done, sum(job.work for job in jobs), len(finished), len(jobs), failed)
+
+
+def _epochs_done(job: Job) -> int:
+    """Count the epochs that a run under way has written down."""
+    try:
+        return max(0, len((Path(job.run) / "history.csv").read_text("utf-8").splitlines()) - 1)
+    except OSError:  # not begun
+        return 0
