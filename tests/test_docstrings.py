@@ -1,7 +1,8 @@
-"""Public docstrings tell the shape of every array and the unit of every quantity.
+"""Public docstrings give the shape of every array and the unit of every quantity.
 
-Read from the source, so that nothing has to be imported. What a docstring lists must also be what
-the signature has, in its order, and what is raised must be told.
+What `backbeat.api` exports, and the functions of arrays in `frontend`, `evaluation` and `splits`,
+describe each parameter, list all of them if any, and name the errors that they raise. Elsewhere a
+sentence with the shape or unit is enough. All of it is read from the source; nothing is imported.
 """
 
 import ast
@@ -18,6 +19,9 @@ import pytest
 SRC = Path(__file__).parents[1] / "src"
 # Verbs of the command line: their parameters are described by typer's own help.
 LEFT_OUT = ("backbeat.cli",)
+
+# Of these packages the functions of arrays are documented in full.
+ARRAY_PACKAGES = ("backbeat.frontend.", "backbeat.evaluation.", "backbeat.splits.")
 
 # A quantity of time, frequency, level or size by its name, alone or as a name's last part...
 QUANTITY = re.compile(
@@ -58,7 +62,7 @@ def array_names(module):
 
 @functools.cache
 def package():
-    # Griffe tells of its own taste in docstrings; what is asked here is asked below.
+    # Griffe warns of docstrings that are not to its own taste.
     logging.getLogger("griffe").setLevel(logging.ERROR)
     return griffe.load("backbeat", search_paths=[SRC], docstring_parser="numpy")
 
@@ -68,6 +72,11 @@ BY_MODULE = {
     path: tuple(members)
     for path, members in itertools.groupby(walk(package()), lambda member: member.module.path)
 }
+
+
+EXPORTED = tuple(
+    member.final_target.path for member in package()["api"].members.values() if member.is_alias
+)
 
 
 def functions_of(path):
@@ -103,13 +112,13 @@ def is_array(annotation, module):
     return False
 
 
-def lacks(name, annotation, said, module):
-    """What is missing in the description of one parameter, field or answer; empty if nothing."""
+def lacks(name, annotation, text, module):
+    """What is missing in the description of one parameter, field or result; empty if nothing."""
     if is_array(annotation, module):
-        return "" if SHAPE.search(said) else f"{name}: shape"
+        return "" if SHAPE.search(text) else f"{name}: shape"
     if NUMBER.search(str(annotation)) and "Callable" not in str(annotation):
         words = name.replace("_", " ")
-        if QUANTITY.search(name) and not UNIT.search(words) and not UNIT.search(said):
+        if QUANTITY.search(name) and not UNIT.search(words) and not UNIT.search(text):
             return f"{name}: unit"
     return ""
 
@@ -118,23 +127,39 @@ def parameters_of(function):
     return [p for p in getattr(function, "parameters", ()) if p.name not in ("self", "cls")]
 
 
-def lacking(function):
+def result_of(function):
+    return function.annotation if function.is_attribute else function.returns
+
+
+def in_full(member):
+    """Whether a docstring has to describe each parameter."""
+    if any(member.path == path or member.path.startswith(f"{path}.") for path in EXPORTED):
+        return True
+    annotations = [p.annotation for p in parameters_of(member)] + [result_of(member)]
+    return member.path.startswith(ARRAY_PACKAGES) and any(
+        is_array(annotation, member.module) for annotation in annotations
+    )
+
+
+def lacking(function, full=True):
     """What the docstring of a function or property leaves out."""
-    summary = function.docstring.value.split("\n\n")[0]
-    listed = entries(function, "parameters")
+    whole = function.docstring.value
+    summary = whole.split("\n\n")[0]
+    listed = entries(function, "parameters") if full else {}
     for parameter in parameters_of(function):
-        array = is_array(parameter.annotation, function.module)
-        # A function of one line may tell in it what it takes, but of arrays.
-        said = listed.get(parameter.name, "" if array else summary)
-        yield lacks(parameter.name, parameter.annotation, said, function.module)
-    told = [
+        # A function of one line may describe in it what it takes, but not arrays.
+        array = full and is_array(parameter.annotation, function.module)
+        default = "" if array else summary if full else whole
+        text = listed.get(parameter.name, default)
+        yield lacks(parameter.name, parameter.annotation, text, function.module)
+    results = [
         f"{item.annotation or ''}\n{item.description}"
         for kind, items in sections(function)
         if kind in ("returns", "yields")
         for item in items
     ]
-    answer = function.annotation if function.is_attribute else function.returns
-    yield lacks(function.name, answer, "\n".join(told) or summary, function.module)
+    text = ("\n".join(results) or summary) if full else whole
+    yield lacks(function.name, result_of(function), text, function.module)
 
 
 def lacking_fields(owner):
@@ -144,14 +169,16 @@ def lacking_fields(owner):
     for field in owner.members.values():
         if field.is_attribute and not field.name.startswith("_") and "property" not in field.labels:
             own = field.docstring.value if field.docstring else ""
-            said = own or listed.get(field.name, prose)
+            text = own or listed.get(field.name, prose)
             # A field of pydantic's may be described where it is made.
-            yield lacks(field.name, field.annotation, f"{said}\n{field.value}", owner.module)
+            yield lacks(field.name, field.annotation, f"{text}\n{field.value}", owner.module)
 
 
 @pytest.mark.parametrize("module", BY_MODULE)
-def test_shapes_and_units_are_told(module):
-    lacked = [(f.path, lack) for f in functions_of(module) for lack in lacking(f) if lack]
+def test_shapes_and_units_are_given(module):
+    lacked = [
+        (f.path, lack) for f in functions_of(module) for lack in lacking(f, in_full(f)) if lack
+    ]
     owners = [member for member in BY_MODULE[module] if member.is_class]
     lacked += [(owner.path, lack) for owner in owners for lack in lacking_fields(owner) if lack]
     assert not lacked
@@ -162,7 +189,9 @@ def test_what_is_listed_is_what_is_there(module):
     for function in functions_of(module):
         listed = list(entries(function, "parameters"))
         there = [parameter.name.lstrip("*") for parameter in parameters_of(function)]
-        assert not listed or sorted(listed) == sorted(there), function.path
+        assert set(listed) <= set(there), function.path
+        if listed and in_full(function):
+            assert sorted(listed) == sorted(there), function.path
 
 
 def raises(body):
@@ -177,22 +206,27 @@ def raises(body):
 
 
 @pytest.mark.parametrize("module", BY_MODULE)
-def test_what_is_raised_is_told(module):
+def test_what_is_raised_is_named(module):
     for function in functions_of(module):
-        if function.is_function and raises(
-            ast.parse(textwrap.dedent(function.source)).body[0].body
-        ):
-            told = "raises" in dict(sections(function))
-            assert told or re.search(r"\b(raise|refuse)", function.docstring.value, re.I), (
-                function.path
-            )
+        if function.is_function and in_full(function):
+            body = ast.parse(textwrap.dedent(function.source)).body[0].body
+            named = "raises" in dict(sections(function))
+            named = named or re.search(r"\b(raise|refuse)", function.docstring.value, re.I)
+            assert named or not raises(body), function.path
 
 
 def test_something_is_looked_at():
     functions = [function for module in BY_MODULE for function in functions_of(module)]
-    assert len(functions) > 500
+    assert len(functions) > 400
     arrays = [p for f in functions for p in parameters_of(f) if is_array(p.annotation, f.module)]
     assert len(arrays) > 80
+    assert len([function for function in functions if in_full(function)]) > 80
+
+
+def test_elsewhere_a_sentence_is_enough():
+    source = 'def f(x: NDArray, rate: int) -> NDArray:\n    """Do it; shape (n,), rate in Hz."""\n'
+    module = griffe.visit("made", Path("made.py"), source, docstring_parser=griffe.Parser.numpy)
+    assert not any(lacking(module.members["f"], full=False))
 
 
 @pytest.mark.parametrize(
