@@ -1,4 +1,4 @@
-"""Errors that a user can mend, told in one line."""
+"""Errors that a user can mend, in one line."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ class WorkerLostError(BackbeatError):
     what : str
         The file that it was about, as its path; empty if none is known.
     reason : str
-        How it ended the last of them, to be told beside the file's name.
+        How it ended the last of them, to be shown beside the file's name.
     timed_out : bool
         Whether it took too long.
     """
@@ -85,13 +85,13 @@ def escape(sign: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", errors))
 
 
-def told(error: OSError) -> str:
-    """Tell what the system refused, such as a full disk, in its own words and with the remedy."""
+def message_of(error: OSError) -> str:
+    """Give the system's message, such as of a full disk, with the file and the remedy."""
     where = error.filename2 or error.filename
-    what = error.strerror or str(error)
-    remedy = _REMEDIES.get(error.errno or 0)
-    said = f"{what}; {remedy}" if remedy else what
-    return f"{os.fsdecode(where)}: {said}" if where else said
+    message = error.strerror or str(error)
+    if remedy := _REMEDIES.get(error.errno or 0):
+        message = f"{message}; {remedy}"
+    return f"{os.fsdecode(where)}: {message}" if where else message
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from backbeat.cli import (
     web,
 )
 from backbeat.cli.stopping import stopped_by_signals
-from backbeat.errors import BackbeatError, printable, told
+from backbeat.errors import BackbeatError, message_of, printable
 
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # the exit status of what they end
 
@@ -103,7 +103,7 @@ def main() -> None:
             print("backbeat: stopped", file=sys.stderr)
         raise
     except OSError as error:
-        _end(told(error))
+        _end(message_of(error))
 
 
 def _refuse_urls(arguments: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import platformdirs
 import xxhash
 
 from backbeat.classify.many import Answer, Classifier, Moment
@@ -72,8 +73,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 def default_path() -> Path:
     """Give where the index is unless another is named: the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "backbeat" / "answers.sqlite"
+    return platformdirs.user_cache_path("backbeat", appauthor=False) / "answers.sqlite"
 
 
 class Index:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from backbeat import splits, zoo
-from backbeat.errors import BackbeatError, WorkerLostError, told
+from backbeat.errors import BackbeatError, WorkerLostError, message_of
 from backbeat.evaluation.calibration.fitting import MAX_ERROR
 from backbeat.features.store import Examples, Features, InputKind, open_features
 from backbeat.files.documents import read_json
@@ -175,7 +175,7 @@ def train_job(job: Job) -> str | None:
     except BackbeatError as error:
         return str(error)
     except OSError as error:
-        return told(error)
+        return message_of(error)
     except Exception as error:  # noqa: BLE001 - one model's fault must not cost the others
         return " ".join(f"{type(error).__name__}: {error}".split())[:500]
     return None

@@ -26,7 +26,7 @@ from typing import IO, Any, cast
 
 from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.collections.gtzan import MD5, SOURCES, find_genres, track_id
-from backbeat.errors import BackbeatError, printable, told
+from backbeat.errors import BackbeatError, message_of, printable
 from backbeat.files.locks import locked
 
 __all__ = ["Progress", "fetch"]
@@ -90,7 +90,7 @@ def fetch(
             _fetch(out, source, urls, md5, tell)
     except OSError as error:
         error.filename = error.filename or out
-        raise BackbeatError(printable(told(error))) from None
+        raise BackbeatError(printable(message_of(error))) from None
     return genres
 
 

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import platformdirs
+
 from backbeat import __version__
 from backbeat.errors import BackbeatError
 from backbeat.files.documents import parse_json
@@ -81,9 +83,8 @@ class Log:
 
 
 def state_folder() -> Path:
-    """Give the folder for logs: ``$XDG_STATE_HOME/backbeat/tags``, or below ``~/.local/state``."""
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "backbeat" / "tags"
+    """Give the folder for logs: ``tags`` in the user's state folder of this application."""
+    return platformdirs.user_state_path("backbeat", appauthor=False) / "tags"
 
 
 def new_log() -> Path:
