@@ -170,8 +170,8 @@ def lacking_fields(owner):
         if field.is_attribute and not field.name.startswith("_") and "property" not in field.labels:
             own = field.docstring.value if field.docstring else ""
             text = own or listed.get(field.name, prose)
-            # A field of pydantic's may be described where it is made.
-            yield lacks(field.name, field.annotation, f"{text}\n{field.value}", owner.module)
+            # A field may also be described in its own lines: by a comment, or by pydantic's `Field`.
+            yield lacks(field.name, field.annotation, f"{text}\n{field.source}", owner.module)
 
 
 @pytest.mark.parametrize("module", BY_MODULE)

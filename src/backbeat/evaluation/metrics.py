@@ -169,20 +169,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """Precision, recall, f1 and support of each genre, and their averages.
+    """Precision, recall, f1 and support of each genre, and their averages."""
 
-    Parameters
-    ----------
-    genres : tuple of str, length k
-    scores : tuple of Scores, length k
-        In the order of `genres`.
-    accuracy : float
-        Share of all rows that are right.
-    """
-
-    genres: tuple[str, ...]
-    scores: tuple[Scores, ...]
-    accuracy: float
+    genres: tuple[str, ...]  # length k
+    scores: tuple[Scores, ...]  # length k: in the order of `genres`
+    accuracy: float  # share of all rows that are right
 
     @property
     def support(self) -> int:

@@ -29,21 +29,14 @@ _FAR = 3.0
 
 @dataclass(frozen=True)
 class Point:
-    """A model in the pictures of all models.
-
-    Attributes
-    ----------
-    name, series : str
-    minutes, accuracy : float
-        Ours; the accuracy a fraction.
-    paper_minutes, paper_accuracy : float
-        The paper's.
-    """
+    """A model in the pictures of all models."""
 
     name: str
     series: str
+    # Ours; the accuracy a fraction
     minutes: float
     accuracy: float
+    # The paper's
     paper_minutes: float
     paper_accuracy: float
 

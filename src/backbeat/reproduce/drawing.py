@@ -29,22 +29,11 @@ _NAMED = ("mlp_base", "cnn_base_01", "cnn_base_02", "mlp_27", "cnn_03.8", "mlp_1
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture.
+    """One picture."""
 
-    Attributes
-    ----------
-    name : str
-        Of its file, without suffix.
-    figure : int or None
-        The paper's figure that it stands for.
-    caption : str
-        What it shows, for a screen reader too.
-    png : bytes
-    """
-
-    name: str
-    figure: int | None
-    caption: str
+    name: str  # of its file, without suffix
+    figure: int | None  # the paper's figure that it stands for
+    caption: str  # what it shows, for a screen reader too
     png: bytes
 
 

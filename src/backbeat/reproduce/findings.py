@@ -27,26 +27,13 @@ _ORDER_HOLDS = 0.7
 
 @dataclass(frozen=True)
 class Finding:
-    """One of the paper's findings, and whether ours agrees.
-
-    Attributes
-    ----------
-    key : str
-    statement : str
-        The paper's finding, in a sentence.
-    holds : bool or None
-        None where it cannot be said.
-    evidence : tuple of str
-        What it is judged by, with numbers.
-    close : bool
-        Whether all that it rests on is within chance.
-    """
+    """One of the paper's findings, and whether ours agrees."""
 
     key: str
-    statement: str
-    holds: bool | None
-    evidence: tuple[str, ...]
-    close: bool = False
+    statement: str  # the paper's finding, in a sentence
+    holds: bool | None  # None where it cannot be said
+    evidence: tuple[str, ...]  # what it is judged by, with numbers
+    close: bool = False  # whether all that it rests on is within chance
 
 
 def all_findings(results: Results) -> tuple[Finding, ...]:

@@ -20,19 +20,10 @@ AUTHOR = "James Sears, 2021"
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row of Tables 1, 2, 4, 5 or 6, as printed.
-
-    Attributes
-    ----------
-    model : str
-    described : tuple of str
-        The cells between the model's name and its epochs.
-    epochs : int
-    minutes, accuracy : float
-    """
+    """A row of Tables 1, 2, 4, 5 or 6, as printed."""
 
     model: str
-    described: tuple[str, ...]
+    described: tuple[str, ...]  # the cells between the model's name and its epochs
     epochs: int
     minutes: float
     accuracy: float
@@ -40,42 +31,23 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """Table 1, 2, 4, 5 or 6.
-
-    Attributes
-    ----------
-    number : int
-    title : str
-    columns : tuple of str
-        Heads of the describing columns (`PaperRow.described`).
-    rows : tuple of PaperRow
-        In the paper's order.
-    """
+    """Table 1, 2, 4, 5 or 6."""
 
     number: int
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[PaperRow, ...]
+    columns: tuple[str, ...]  # heads of the describing columns (`PaperRow.described`)
+    rows: tuple[PaperRow, ...]  # in the paper's order
 
 
 @dataclass(frozen=True)
 class PaperRecall:
-    """A column of Table 3 or 7.
-
-    Attributes
-    ----------
-    model, activation, optimizer : str
-    epochs : int
-    recalls : tuple of float
-        In the order of `GTZAN_GENRES`.
-    accuracy, variance, minutes : float
-    """
+    """A column of Table 3 or 7."""
 
     model: str
     activation: str
     optimizer: str
     epochs: int
-    recalls: tuple[float, ...]
+    recalls: tuple[float, ...]  # in the order of `GTZAN_GENRES`
     accuracy: float
     variance: float
     minutes: float
@@ -83,23 +55,12 @@ class PaperRecall:
 
 @dataclass(frozen=True)
 class PaperRecallTable:
-    """Table 3 or 7: recalls of the best and base models.
-
-    Attributes
-    ----------
-    number : int
-    title : str
-    genres : tuple of str
-        `GTZAN_GENRES`, in which order the paper prints them too.
-    samples : tuple of int
-        Test slices of each genre.
-    columns : tuple of PaperRecall
-    """
+    """Table 3 or 7: recalls of the best and base models."""
 
     number: int
     title: str
-    genres: tuple[str, ...]
-    samples: tuple[int, ...]
+    genres: tuple[str, ...]  # `GTZAN_GENRES`, in which order the paper prints them too
+    samples: tuple[int, ...]  # test slices of each genre
     columns: tuple[PaperRecall, ...]
 
 

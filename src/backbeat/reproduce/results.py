@@ -28,20 +28,10 @@ _RUN_NAME = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)")
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run.
+    """One finished run."""
 
-    Attributes
-    ----------
-    name : str
-        ``<model>-seed<k>``.
-    seed : int
-        Of the weights; the split is the same for all.
-    metrics : Metrics
-    history : tuple of Epoch
-    """
-
-    name: str
-    seed: int
+    name: str  # ``<model>-seed<k>``
+    seed: int  # of the weights; the split is the same for all
     metrics: Metrics
     history: tuple[Epoch, ...]
 
@@ -53,20 +43,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """What a model came to, over its seeds. Accuracies and recalls are fractions.
-
-    Attributes
-    ----------
-    name : str
-    spec : Spec
-        As trained.
-    runs : tuple of Run
-        A run a seed, at least one, in the order of seeds.
-    """
+    """What a model came to, over its seeds. Accuracies and recalls are fractions."""
 
     name: str
-    spec: Spec
-    runs: tuple[Run, ...]
+    spec: Spec  # as trained
+    runs: tuple[Run, ...]  # a run a seed, at least one, in the order of seeds
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -130,43 +111,25 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """All that was run.
+    """All that was run."""
 
-    Attributes
-    ----------
-    results : mapping of str to Result
-        Models with a finished run by name: the paper's in its order, then others.
-    failed : mapping of str to str
-        Why a run failed, by the run's name; without those that were finished since.
-    unfinished : tuple of str
-        Names of runs that were begun only.
-    protocol, split_hash : str
-        Of the one split of all runs.
-    leaks : tuple of Leak
-        What it was measured to leak.
-    unit : {"tracks", "slices"}
-        What its parts are counted in.
-    split_seed : int
-    train, valid, test : int
-        How many names (slices, or tracks) are in the parts.
-    genres : tuple of str
-    environment : mapping of str to object
-        Of the first run.
-    """
-
+    # Models with a finished run by name: the paper's in its order, then others
     results: Mapping[str, Result]
+    # Why a run failed, by the run's name; without those that were finished since
     failed: Mapping[str, str]
-    unfinished: tuple[str, ...]
+    unfinished: tuple[str, ...]  # names of runs that were begun only
+    # Of the one split of all runs
     protocol: str
     split_hash: str
-    leaks: Leaks
-    unit: str
+    leaks: Leaks  # what it was measured to leak
+    unit: str  # what its parts are counted in
     split_seed: int
+    # How many names (slices, or tracks) are in the parts
     train: int
     valid: int
     test: int
     genres: tuple[str, ...]
-    environment: Mapping[str, Any]
+    environment: Mapping[str, Any]  # of the first run
 
     @property
     def leak(self) -> str:

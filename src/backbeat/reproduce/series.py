@@ -14,39 +14,22 @@ Kind = Literal["activation", "layers", "sequence", "epochs", "dropout", "several
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a series: a model, the one made from it, and what changed.
+    """One step of a series: a model, the one made from it, and what changed."""
 
-    Attributes
-    ----------
-    before, after : str
-        Names of the models.
-    change : str
-        In words.
-    kind : str
-        "layers" and "sequence" (a whole convolution sequence) make the network deeper; "several"
-        changes more than one thing, so that no single one explains the difference.
-    """
-
+    # Names of the models
     before: str
     after: str
-    change: str
+    change: str  # in words
+    # "layers" and "sequence" (a whole convolution sequence) make the network deeper; "several"
+    # changes more than one thing, so that no single one explains the difference
     kind: Kind
 
 
 @dataclass(frozen=True)
 class Series:
-    """Models that were made from one another.
+    """Models that were made from one another."""
 
-    Attributes
-    ----------
-    key : str
-        A short name.
-    title : str
-    models : tuple of str
-    steps : tuple of Step
-    """
-
-    key: str
+    key: str  # a short name
     title: str
     models: tuple[str, ...]
     steps: tuple[Step, ...]

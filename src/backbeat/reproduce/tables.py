@@ -15,27 +15,15 @@ _ACCURACY, _VARIANCE = "accuracy (%)", "variance of recall (%)"
 
 @dataclass(frozen=True)
 class Cell:
-    """The paper's figure and ours.
+    """The paper's figure and ours."""
 
-    Attributes
-    ----------
-    column : str
-        What it is of, with its unit.
-    paper, ours : float or None
-        In percent, minutes or slices; None where there is none.
-    deviation : float or None
-        Sample deviation of ours between seeds; None for one seed.
-    digits : int
-        Decimal places, as the paper prints it.
-    is_ratio : bool
-        Whether the two are compared by their ratio (minutes) rather than by their difference.
-    """
-
-    column: str
+    column: str  # what it is of, with its unit
+    # In percent, minutes or slices; None where there is none
     paper: float | None = None
     ours: float | None = None
-    deviation: float | None = None
-    digits: int = 2
+    deviation: float | None = None  # sample deviation of ours between seeds; None for one seed
+    digits: int = 2  # decimal places, as the paper prints it
+    # Whether the two are compared by their ratio (minutes) rather than by their difference
     is_ratio: bool = False
 
     @property
@@ -69,24 +57,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of Tables 1, 2, 4, 5 or 6.
-
-    Attributes
-    ----------
-    model : str
-    described : tuple of str
-        As printed.
-    epochs, minutes, accuracy : Cell
-    missing : str
-        Why there is nothing of ours; empty where there is.
-    """
+    """A row of Tables 1, 2, 4, 5 or 6."""
 
     model: str
-    described: tuple[str, ...]
+    described: tuple[str, ...]  # as printed
     epochs: Cell
     minutes: Cell
     accuracy: Cell
-    missing: str
+    missing: str  # why there is nothing of ours; empty where there is
 
 
 @dataclass(frozen=True)
@@ -101,28 +79,17 @@ class ModelTable:
 
 @dataclass(frozen=True)
 class RecallColumn:
-    """A model of Table 3 or 7.
-
-    Attributes
-    ----------
-    model, activation, optimizer : str
-    epochs : Cell
-    recalls : tuple of Cell
-        In the order of the table's genres.
-    accuracy, variance, minutes : Cell
-    missing : str
-        Why there is nothing of ours; empty where there is.
-    """
+    """A model of Table 3 or 7."""
 
     model: str
     activation: str
     optimizer: str
     epochs: Cell
-    recalls: tuple[Cell, ...]
+    recalls: tuple[Cell, ...]  # in the order of the table's genres
     accuracy: Cell
     variance: Cell
     minutes: Cell
-    missing: str
+    missing: str  # why there is nothing of ours; empty where there is
 
     @property
     def summary(self) -> tuple[tuple[str, Cell], ...]:

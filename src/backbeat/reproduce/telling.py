@@ -23,21 +23,14 @@ _KINDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class ToldStep:
-    """A step of a series with its accuracies.
-
-    Attributes
-    ----------
-    step : Step
-    ours, paper : tuple of float, or None
-        Accuracy in percent before and after.
-    verdict : str
-        Whether ours goes the paper's way: "same", "other", "chance" (ours is so small that it tells
-        nothing) or "" where it cannot be said.
-    """
+    """A step of a series with its accuracies."""
 
     step: Step
+    # Accuracy in percent before and after
     ours: tuple[float, float] | None
     paper: tuple[float, float] | None
+    # Whether ours goes the paper's way: "same", "other", "chance" (ours is so small that it tells
+    # nothing) or "" where it cannot be said
     verdict: str
 
     @property

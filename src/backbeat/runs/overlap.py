@@ -18,22 +18,13 @@ from backbeat.frontend import Musicnn
 
 @dataclass(frozen=True)
 class Overlap:
-    """Songs of a feature store that a model was trained or validated on.
+    """Songs of a feature store that a model was trained or validated on."""
 
-    Attributes
-    ----------
-    found : mapping of str to tuple of str
-        Names of the songs found by each means that could be compared: "name", "GTZAN identity",
-        "digest of the samples", "near duplicate". A song stands under the first that found it.
-    songs : int
-        Of the store.
-    recorded : bool
-        Whether the model records at all what it was trained on.
-    """
-
+    # Names of the songs found by each means that could be compared: "name", "GTZAN identity",
+    # "digest of the samples", "near duplicate". A song stands under the first that found it
     found: Mapping[str, tuple[str, ...]]
-    songs: int
-    recorded: bool
+    songs: int  # of the store
+    recorded: bool  # whether the model records at all what it was trained on
 
     @property
     def names(self) -> frozenset[str]:

@@ -25,28 +25,14 @@ _READ = ("environment.json", "split.json", "history.csv", "predictions.csv")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run.
-
-    Attributes
-    ----------
-    path : Path
-    description : Description
-        Of its bundle.
-    split : dict
-        The content of ``split.json``.
-    environment : dict
-        The content of ``environment.json``.
-    history : tuple of Epoch
-    predictions : Predictions
-        Of its test part, a row a slice.
-    """
+    """A finished run."""
 
     path: Path
-    description: Description
-    split: dict[str, Any]
-    environment: dict[str, Any]
+    description: Description  # of its bundle
+    split: dict[str, Any]  # the content of ``split.json``
+    environment: dict[str, Any]  # the content of ``environment.json``
     history: tuple[Epoch, ...]
-    predictions: Predictions
+    predictions: Predictions  # of its test part, a row a slice
 
     @property
     def leaks(self) -> Leaks:

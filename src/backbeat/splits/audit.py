@@ -31,27 +31,15 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Audit:
-    """What a split leaks.
-
-    Attributes
-    ----------
-    protocol : str
-    folds : int
-        0 for one split.
-    tracks, left_out : int
-        Tracks in the split (in any fold), and tracks of the store that are in none.
-    leaks : tuple of Leak
-        One a kind; near duplicates where they were looked for.
-    crossings : tuple of Crossing
-        Pairs of copies on two sides.
-    """
+    """What a split leaks."""
 
     protocol: str
-    folds: int
+    folds: int  # 0 for one split
+    # Tracks in the split (in any fold), and tracks of the store that are in none
     tracks: int
     left_out: int
-    leaks: Leaks
-    crossings: tuple[Crossing, ...]
+    leaks: Leaks  # one a kind; near duplicates where they were looked for
+    crossings: tuple[Crossing, ...]  # pairs of copies on two sides
 
     @property
     def leaking(self) -> bool:

@@ -21,30 +21,16 @@ Groups = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Leak:
-    """What test songs share with training in one respect.
+    """What test songs share with training in one respect."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`, or "near duplicate".
-    songs : int
-        Test songs, over all folds.
-    known : int
-        Those of which this is known (whose artist, album or digest is).
-    in_training, in_validation : int
-        Those that share it with a song of the part.
-    shared : int
-        Those that share it with either part.
-    unknown_elsewhere : int
-        Songs of the other parts of which it is not known, in the fold with the most.
-    """
-
-    kind: str
-    songs: int
-    known: int
+    kind: str  # one of `KINDS`, or "near duplicate"
+    songs: int  # test songs, over all folds
+    known: int  # those of which this is known (whose artist, album or digest is)
+    # Those that share it with a song of the part
     in_training: int
     in_validation: int
-    shared: int
+    shared: int  # those that share it with either part
+    # Songs of the other parts of which it is not known, in the fold with the most
     unknown_elsewhere: int
 
     @property

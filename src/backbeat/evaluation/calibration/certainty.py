@@ -9,37 +9,18 @@ from backbeat.evaluation.calibration.selective import RiskCoverage
 
 @dataclass(frozen=True)
 class Certainty:
-    """How well confidence tells right answers from wrong ones, measured on test songs.
+    """How well confidence tells right answers from wrong ones, measured on test songs."""
 
-    Attributes
-    ----------
-    temperatures : tuple of float
-        Of each run.
-    validation_songs : int
-        That each run's calibration was fitted on, the fewest of all runs.
-    before, after : Reliability
-        Without and with temperature scaling.
-    curve : RiskCoverage
-        After scaling.
-    max_error : float
-        The share of wrong answers that "unsure" aims at.
-    coverage : float
-        The share of test songs that are answered.
-    error : float, optional
-        The share of those answers that is wrong; None where none is answered.
-    answered : int
-        Songs answered.
-    """
-
-    temperatures: tuple[float, ...]
-    validation_songs: int
+    temperatures: tuple[float, ...]  # of each run
+    validation_songs: int  # that each run's calibration was fitted on, the fewest of all runs
+    # Without and with temperature scaling
     before: Reliability
     after: Reliability
-    curve: RiskCoverage
-    max_error: float
-    coverage: float
-    error: float | None
-    answered: int
+    curve: RiskCoverage  # after scaling
+    max_error: float  # the share of wrong answers that "unsure" aims at
+    coverage: float  # the share of test songs that are answered
+    error: float | None  # the share of those answers that is wrong; None where none is answered
+    answered: int  # songs answered
 
     def to_json(self) -> dict[str, Any]:
         """Give the figures for a JSON file."""

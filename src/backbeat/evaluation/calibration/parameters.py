@@ -16,48 +16,27 @@ class _Strict(BaseModel):
 
 
 class Unsure(_Strict):
-    """Below which confidence an answer is withheld.
+    """Below which confidence an answer is withheld."""
 
-    Attributes
-    ----------
-    threshold : float
-        Answers of less confidence are "unsure".
-    max_error : float
-        The share of wrong answers that it was chosen for.
-    coverage : float
-        The share of the validation songs that it answers.
-    error : float, optional
-        The share of those answers that is wrong; None where it answers none.
-    """
-
-    threshold: Share
-    max_error: Share
-    coverage: Share
-    error: Share | None
+    threshold: Share  # answers of less confidence are "unsure"
+    max_error: Share  # the share of wrong answers that it was chosen for
+    coverage: Share  # the share of the validation songs that it answers
+    error: Share | None  # the share of those answers that is wrong; None where it answers none
 
 
 class OutOfGenre(_Strict):
-    """How strange music is told from familiar music; see `strangeness`.
+    """How strange music is told from familiar music; see `strangeness`."""
 
-    Attributes
-    ----------
-    space : {"logits", "embedding"}
-        Which output of the network songs are compared by.
-    mean, deviation : tuple of float, length k
-        Of the training songs.
-    known : tuple of tuple of float
-        Training songs, standardised, k numbers each.
-    quantiles : tuple of float
-        Strangeness of the validation songs: least, ..., greatest, at even steps.
-    threshold : float
-        The share of less strange validation songs above which a song may be none of the genres.
-    """
-
+    # Which output of the network songs are compared by
     space: Literal["logits", "embedding"] = "logits"
+    # length k: of the training songs
     mean: tuple[float, ...]
     deviation: tuple[PositiveFloat, ...]
+    # Training songs, standardised, k numbers each
     known: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1, max_length=10_000)]
+    # Strangeness of the validation songs: least, ..., greatest, at even steps
     quantiles: Annotated[tuple[float, ...], Field(min_length=2, max_length=1_001)]
+    # The share of less strange validation songs above which a song may be none of the genres
     threshold: Share = 0.95
 
     @model_validator(mode="after")
@@ -75,20 +54,12 @@ class OutOfGenre(_Strict):
 
 
 class Calibration(_Strict):
-    """What was fitted on the validation songs, so that answers say how sure they are.
+    """What was fitted on the validation songs, so that answers say how sure they are."""
 
-    Attributes
-    ----------
-    temperature, slice_temperature : float
-        What logarithms of a song's and a slice's probabilities are divided by.
-    songs : int
-        Validation songs that all of this was fitted on; 0 where nothing was.
-    unsure : Unsure, optional
-    out_of_genre : OutOfGenre, optional
-    """
-
+    # What logarithms of a song's and a slice's probabilities are divided by
     temperature: PositiveFloat = 1.0
     slice_temperature: PositiveFloat = 1.0
+    # Validation songs that all of this was fitted on; 0 where nothing was
     songs: Annotated[int, Field(ge=0)] = 0
     unsure: Unsure | None = None
     out_of_genre: OutOfGenre | None = None

@@ -10,22 +10,13 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram: songs in bins of equal width by confidence.
+    """A reliability diagram: songs in bins of equal width by confidence."""
 
-    Attributes
-    ----------
-    confidence, accuracy : tuple of float
-        Mean confidence and share of right answers of each bin that holds songs.
-    counts : tuple of int
-        Songs in it.
-    error : float
-        The expected calibration error.
-    """
-
+    # Mean confidence and share of right answers of each bin that holds songs
     confidence: tuple[float, ...]
     accuracy: tuple[float, ...]
-    counts: tuple[int, ...]
-    error: float
+    counts: tuple[int, ...]  # songs in it
+    error: float  # the expected calibration error
 
 
 def reliability(

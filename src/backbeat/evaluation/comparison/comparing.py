@@ -31,26 +31,15 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Trial:
-    """How a model did on one test part.
+    """How a model did on one test part."""
 
-    Attributes
-    ----------
-    key : str
-        Names the test part (the split's hash) and, of several trials on it, which.
-    tracks, truth, answers : tuple of str, length n
-        Names of the songs, their genres, and the genres that the model answers with.
-    groups : tuple of str, length n
-        Artists, or the tracks themselves.
-    test_to_train : float
-        Size of the test part over that of the training part.
-    """
-
-    key: str
+    key: str  # names the test part (the split's hash) and, of several trials on it, which
+    # length n: names of the songs, their genres, and the genres that the model answers with
     tracks: tuple[str, ...]
     truth: tuple[str, ...]
     answers: tuple[str, ...]
-    groups: tuple[str, ...]
-    test_to_train: float
+    groups: tuple[str, ...]  # length n: artists, or the tracks themselves
+    test_to_train: float  # size of the test part over that of the training part
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -84,35 +73,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two contenders, the more accurate first.
-
-    Attributes
-    ----------
-    first, second : str
-    difference : float
-        Of their accuracies; not negative.
-    interval : Interval or None
-        Of the difference, by artists; None for fewer than five.
-    mcnemar : McNemar
-    p : float
-        McNemar's, after Holm's correction over all pairs.
-    resampled_t : ResampledT, optional
-        Where there are several trials.
-    verdict : {"better", "cannot be told apart"}
-        Of the first.
-    sentence : str
-        The same in plain words.
-    """
+    """Two contenders, the more accurate first."""
 
     first: str
     second: str
-    difference: float
-    interval: Interval | None
+    difference: float  # of their accuracies; not negative
+    interval: Interval | None  # of the difference, by artists; None for fewer than five
     mcnemar: McNemar
-    p: float
-    resampled_t: ResampledT | None
-    verdict: Literal["better", "cannot be told apart"]
-    sentence: str
+    p: float  # McNemar's, after Holm's correction over all pairs
+    resampled_t: ResampledT | None  # where there are several trials
+    verdict: Literal["better", "cannot be told apart"]  # of the first
+    sentence: str  # the same in plain words
 
 
 @dataclass(frozen=True)

@@ -55,21 +55,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval of confidence.
-
-    Attributes
-    ----------
-    low, high : float
-    groups : int
-        How many artists (and songs of unknown artists) it is of.
-    level : float
-        Share of such intervals that hold the truth.
-    """
+    """An interval of confidence."""
 
     low: float
     high: float
-    groups: int
-    level: float = LEVEL
+    groups: int  # how many artists (and songs of unknown artists) it is of
+    level: float = LEVEL  # share of such intervals that hold the truth
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
@@ -77,29 +68,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class GenreMeans:
-    """Scores in which each genre counts the same, by songs.
+    """Scores in which each genre counts the same, by songs."""
 
-    Attributes
-    ----------
-    balanced_accuracy : float
-        Mean recall of the genres that have songs.
-    balanced_interval : Interval or None
-    macro_f1 : float
-        Mean F1 of these genres.
-    f1_interval : Interval or None
-        None, both, for fewer than five groups or a genre with one group.
-    commonest : str
-        The genre with the most songs, the first by name among equals.
-    commonest_share : float
-        The accuracy of answering always that genre.
-    """
-
-    balanced_accuracy: float
+    balanced_accuracy: float  # mean recall of the genres that have songs
     balanced_interval: Interval | None
-    macro_f1: float
-    f1_interval: Interval | None
-    commonest: str
-    commonest_share: float
+    macro_f1: float  # mean F1 of these genres
+    f1_interval: Interval | None  # None, both, for fewer than five groups or a genre with one group
+    commonest: str  # the genre with the most songs, the first by name among equals
+    commonest_share: float  # the accuracy of answering always that genre
 
 
 def share_interval(

@@ -9,40 +9,22 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class McNemar:
-    """Exact McNemar test.
+    """Exact McNemar test."""
 
-    Attributes
-    ----------
-    only_first, only_second : int
-        Songs that only the first, only the second model answers rightly.
-    p : float
-        Two-sided.
-    """
-
+    # Songs that only the first, only the second model answers rightly
     only_first: int
     only_second: int
-    p: float
+    p: float  # two-sided
 
 
 @dataclass(frozen=True)
 class ResampledT:
-    """Corrected resampled t-test.
-
-    Attributes
-    ----------
-    trials : int
-    mean : float
-        Mean difference of the trials, first minus second.
-    t : float
-        Infinite where all trials differ by the same.
-    p : float
-        Two-sided, with one degree of freedom less than trials.
-    """
+    """Corrected resampled t-test."""
 
     trials: int
-    mean: float
-    t: float
-    p: float
+    mean: float  # mean difference of the trials, first minus second
+    t: float  # infinite where all trials differ by the same
+    p: float  # two-sided, with one degree of freedom less than trials
 
 
 def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
