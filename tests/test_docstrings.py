@@ -170,7 +170,7 @@ def lacking_fields(owner):
         if field.is_attribute and not field.name.startswith("_") and "property" not in field.labels:
             own = field.docstring.value if field.docstring else ""
             text = own or listed.get(field.name, prose)
-            # A field may also be described in its own lines: by a comment, or by pydantic's `Field`.
+            # A field may also be described on its own lines: by a comment, or by a `Field`.
             yield lacks(field.name, field.annotation, f"{text}\n{field.source}", owner.module)
 
 

@@ -30,13 +30,7 @@ def vote(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 
 def vote_by_track(predictions: Predictions) -> Predictions:
-    """Let each track's slices vote (see `vote`).
-
-    Returns
-    -------
-    Predictions
-        A row a track, in order of appearance; the slice's number is 0.
-    """
+    """Let each track's slices vote (see `vote`): a row a track, in order of appearance, slice 0."""
     first, track_of_row = track_rows(predictions.tracks)
     sums = np.zeros((len(first), len(predictions.genres)))
     np.add.at(sums, track_of_row, log_probabilities(predictions.probabilities))

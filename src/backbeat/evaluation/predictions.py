@@ -187,13 +187,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read what `write_predictions` wrote.
-
-    Raises
-    ------
-    BackbeatError
-        If the file is missing or bad; the message names the file and the line to blame.
-    """
+    """Read what `write_predictions` wrote; an error names the file and the line to blame."""
     try:
         # utf-8-sig: a spreadsheet that saved the file has put a byte-order mark before it.
         text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")

@@ -71,13 +71,7 @@ class Metrics:
 
     @classmethod
     def from_json(cls, text: str) -> "Metrics":
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        ValueError
-            If `text` is not JSON, or no such metrics.
-        """
+        """Read what `to_json` wrote; ValueError if `text` is not JSON, or no such metrics."""
         values = parse_json(text)
         try:
             genres = tuple(values["genres"])
@@ -91,18 +85,7 @@ class Metrics:
 
 
 def evaluate(predictions: Predictions) -> Metrics:
-    """Score predictions, by slices and by tracks.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        A row a slice.
-
-    Returns
-    -------
-    Metrics
-        All scores of this module.
-    """
+    """Score predictions, a row a slice, by slices and by tracks."""
     votes = metrics.vote_by_track(predictions)
     return Metrics(
         genres=predictions.genres,

@@ -14,17 +14,7 @@ if TYPE_CHECKING:
 
 @styled
 def certainty(measured: "Certainty") -> Figure:
-    """Draw what a model's confidence is worth on its test songs.
-
-    Parameters
-    ----------
-    measured : Certainty
-
-    Returns
-    -------
-    Figure
-        Reliability before and after temperature scaling, and the risk-coverage curve.
-    """
+    """Draw reliability before and after temperature scaling, and the risk-coverage curve."""
     figure = new_figure(11.5, 4.0)
     before, after, risk = figure.subplots(1, 3)
     _reliability(before, measured.before, "Before scaling")

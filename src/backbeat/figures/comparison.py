@@ -14,19 +14,10 @@ if TYPE_CHECKING:
 
 @styled
 def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
-    """Draw accuracies with 95 % intervals, the best on top.
+    """Draw accuracies with 95 % intervals, the best on top, under what the splits leak.
 
-    Parameters
-    ----------
-    compared : Comparison
-    leak : str
-        What the splits leak, to be said above.
-
-    Returns
-    -------
-    Figure
-        A row a model; small dots are its trials. At the right, each upright bar joins models of
-        which no two can be told apart.
+    A row a model; small dots are its trials. At the right, each upright bar joins models between
+    which no difference is significant.
     """
     scores = compared.scores
     figure = new_figure(8.5, 1.5 + 0.42 * len(scores) + (0.25 if leak else 0))
@@ -68,7 +59,7 @@ def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
 
 
 def _join_alike(axes: Axes, compared: "Comparison") -> None:
-    """Draw an upright bar beside each longest run of models of which no two can be told apart."""
+    """Draw an upright bar beside each longest run of models without a significant difference."""
     bars = alike(compared)
     for place, (first, last) in enumerate(bars):
         x = 1.02 + 0.02 * place
@@ -96,13 +87,7 @@ def _join_alike(axes: Axes, compared: "Comparison") -> None:
 
 
 def alike(compared: "Comparison") -> list[tuple[int, int]]:
-    """Find the longest runs of models, in order of accuracy, of which no two can be told apart.
-
-    Returns
-    -------
-    list of (int, int)
-        First and last row of each; a model alone makes none.
-    """
+    """Find the longest runs of rows, first and last, of which no two differ significantly."""
     names = [score.name for score in compared.scores]
     runs: list[tuple[int, int]] = []
     for first in range(len(names)):

@@ -29,18 +29,9 @@ def label_points(
 ) -> None:
     """Write names beside points; a far one is joined to its point by a line.
 
-    Parameters
-    ----------
-    axes : Axes
-        With all its limits set, for names are placed in pixels.
-    labels : sequence of (float, float, str)
-        Where, in data coordinates, and the name; the most important first.
-    points : sequence of (float, float)
-        All points, which names keep clear of.
-    avoid : sequence of (float, float)
-        Places along lines, which names should not lie on but may be near to.
-    size : float
-        Of the letters, in points.
+    `axes` must have all limits set, as names are placed in pixels. `labels` are in data
+    coordinates, the most important first. Names keep clear of all `points`, and do not lie on
+    places in `avoid`. `size` is of the letters, in points.
     """
     figure = axes.figure
     # Laid out once, so that pixels are those of the finished figure.

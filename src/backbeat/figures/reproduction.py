@@ -45,21 +45,10 @@ class Point:
 def time_against_accuracy(
     points: Sequence[Point], *, named: Sequence[str] = (), leak: str = ""
 ) -> Figure:
-    """Draw processing time against accuracy, ours and the paper's side by side.
+    """Draw processing time against accuracy, ours and the paper's side by side on the same axes.
 
-    Parameters
-    ----------
-    points : sequence of Point
-        At least one. Series are told apart by colour and marker, in the order in which they come.
-    named : sequence of str
-        Models whose names are written, the most important first.
-    leak : str
-        What the split leaks; written under the title.
-
-    Returns
-    -------
-    Figure
-        Two panels with the same axes; time is logarithmic.
+    Series differ by colour and marker, in the order in which they come. `named` are the models
+    whose names are written, the most important first; `leak` is written under the title.
     """
     figure = new_figure(11, 5.4)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -89,21 +78,9 @@ def time_against_accuracy(
 
 @styled
 def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> Figure:
-    """Draw our accuracy against the paper's.
+    """Draw our accuracy against the paper's; above the line ours is higher.
 
-    Parameters
-    ----------
-    points : sequence of Point
-        At least one.
-    outliers : int
-        How many models to name: those farthest from the others' common difference.
-    leak : str
-        What the split leaks; written under the title.
-
-    Returns
-    -------
-    Figure
-        On the line both are equal; above it ours is higher.
+    The `outliers` models farthest from the common difference are named.
     """
     figure = new_figure(7.6, 7.2)
     axes = figure.subplots()
@@ -149,20 +126,9 @@ def recall_panels(
     title: str = "Recall by genre",
     leak: str = "",
 ) -> Figure:
-    """Draw each genre's recall for several models, a panel a model.
+    """Draw each genre's recall for several models, a panel a model, with the paper's as marks.
 
-    Parameters
-    ----------
-    recalls : mapping of str to sequence of float
-        Fractions by model, in the order of `genres`; nan for a genre without slices.
-    genres : sequence of str
-    printed : mapping of str to sequence of float, optional
-        The paper's, drawn as marks over the bars.
-    variances : mapping of str to float, optional
-        Variance of recall by model, told in the panels' titles.
-    title : str
-    leak : str
-        What the split leaks; written under the title.
+    Recalls are fractions in the order of `genres`; nan for a genre without slices.
     """
     figure = new_figure(2.6 * len(recalls) + 1.2, 1.9 + 0.3 * len(genres))
     panels = figure.subplots(1, len(recalls), sharey=True, squeeze=False)[0]

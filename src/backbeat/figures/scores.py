@@ -33,19 +33,10 @@ val_loss; a value an epoch. Accuracies are fractions, losses nats."""
 
 @styled
 def learning_curves(history: History, *, monitored: str = "validation") -> Figure:
-    """Draw accuracy and loss by epoch.
+    """Draw accuracy and loss by epoch, in two panels.
 
-    Parameters
-    ----------
-    history : mapping of str to sequence of float
-        See `History`.
-    monitored : str
-        What the `val_` columns were measured on: "validation", or "test" as in the paper.
-
-    Returns
-    -------
-    Figure
-        Two panels, side by side.
+    `monitored` names what the `val_` columns of the history were measured on: "validation", or
+    "test" as in the paper.
     """
     figure = new_figure(10, 3.8)
     left, right = figure.subplots(1, 2)
@@ -86,20 +77,7 @@ def _curves(axes: Axes, history: History, quantity: str, monitored: str) -> None
 def confusion(
     matrix: npt.ArrayLike, genres: Sequence[str], *, title: str = "Confusion: recall in %"
 ) -> Figure:
-    """Draw a confusion matrix: of each true genre, where its slices or tracks went.
-
-    Parameters
-    ----------
-    matrix : array_like of int, shape (k, k)
-        Counts; a row is a true genre, a column an answer.
-    genres : sequence of str, length k
-    title : str
-
-    Returns
-    -------
-    Figure
-        Each row in % of its sum; the counts stand beside the names.
-    """
+    """Draw a confusion matrix of counts, shape (k, k): each row in % of its sum, a true genre."""
     size = 2.4 + 0.52 * len(genres)
     figure = new_figure(size, size - 0.4)
     _confusion(figure.subplots(), matrix, genres, title)
@@ -167,14 +145,9 @@ def text_colour(share: float) -> str:
 def recall_bars(
     recalls: npt.ArrayLike, genres: Sequence[str], *, title: str = "Recall by genre"
 ) -> Figure:
-    """Draw each genre's recall as a bar, the best above, and their mean as a line.
+    """Draw each genre's recall, shape (k,), as a bar, the best above, and their mean as a line.
 
-    Parameters
-    ----------
-    recalls : array_like of float, shape (k,)
-        Fractions; nan for a genre without rows.
-    genres : sequence of str, length k
-    title : str
+    Recalls are fractions; nan for a genre without rows.
     """
     values = 100 * np.asarray(recalls, dtype=np.float64)
     # Genres without rows go below; equal ones keep their order.
@@ -214,23 +187,8 @@ def run_metrics(
 ) -> Figure:
     """Draw a run on one page, as the paper's Figures 5 to 11 do.
 
-    Parameters
-    ----------
-    history : mapping of str to sequence of float
-        See `History`.
-    metrics : Metrics
-        The slices' scores are shown, the tracks' accuracy is told.
-    title : str
-        Usually the model's name.
-    monitored : str
-        What the `val_` columns of the history were measured on.
-    leaks : bool
-        Whether slices of one song are on both sides of the split; the figure then says so.
-
-    Returns
-    -------
-    Figure
-        Accuracy and loss by epoch; classification report; confusion matrix of recall.
+    Accuracy and loss by epoch, the classification report and confusion matrix of slices, and the
+    accuracy of tracks. `leaks` adds the warning that slices of one song are on both sides.
     """
     k = len(metrics.genres)
     lower, right_width = 2.2 + 0.36 * max(k, 6), max(6.8, 0.34 * k)

@@ -61,26 +61,10 @@ def show(song: Path, out: Path, *, seconds: float = 30.0) -> tuple[Path, ...]:
 
 
 def analyse(song: Path, seconds: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute what the paper's Figures 1 to 3 show of a song.
+    """Compute what the paper's Figures 1 to 3 show of the first `seconds` of a song.
 
-    Parameters
-    ----------
-    song : Path
-    seconds : float
-        How much of the song's beginning to take.
-
-    Returns
-    -------
-    samples : ndarray of float32, shape (n,)
-        At the paper's sample rate.
-    spectrogram : ndarray of float32, shape (bins, frames)
-        In dB below its loudest cell.
-    mfcc : ndarray of float32, shape (n_mfcc, frames)
-
-    Raises
-    ------
-    BackbeatError
-        If the song cannot be decoded or is shorter than a tenth of a second.
+    Returns samples at the paper's rate, shape (n,), a spectrogram in dB below its loudest cell,
+    shape (bins, frames), and MFCCs, shape (n_mfcc, frames).
     """
     front = Mfcc()
     samples = audio.read(song, sample_rate=front.sample_rate, seconds=seconds)
@@ -92,18 +76,9 @@ def analyse(song: Path, seconds: float) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def spectrogram_db(samples: np.ndarray, front: Mfcc) -> np.ndarray:
-    """Compute a spectrogram in dB below its loudest cell.
+    """Compute a spectrogram of samples, shape (n,), in dB from -80 to 0 below its loudest cell.
 
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (n,)
-    front : Mfcc
-        For the length of the FFT and the hop.
-
-    Returns
-    -------
-    ndarray of float32, shape (1 + n_fft // 2, frames)
-        From -80 to 0.
+    The result has shape (1 + n_fft // 2, frames).
     """
     _, _, spectrum = scipy.signal.stft(
         samples,

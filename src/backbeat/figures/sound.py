@@ -32,20 +32,9 @@ _LOWEST_HZ = 40.0
 
 @styled
 def waveplot(samples: npt.ArrayLike, sample_rate: float, *, title: str = "Waveplot") -> Figure:
-    """Draw a song's amplitude over time.
+    """Draw the amplitude of mono samples, shape (n,), over time; the rate is in Hz.
 
-    Parameters
-    ----------
-    samples : array_like of float, shape (n,)
-        Mono samples; full scale is 1.
-    sample_rate : float
-        In Hz.
-    title : str
-
-    Returns
-    -------
-    Figure
-        Peaks in a light, the root mean square in a dark tone.
+    Peaks in a light, the root mean square in a dark tone.
     """
     figure = new_figure(10, 2.6)
     axes = figure.subplots()
@@ -64,20 +53,9 @@ def spectrogram(
     frequencies: npt.ArrayLike | None = None,
     title: str = "Spectrogram",
 ) -> Figure:
-    """Draw a spectrogram over a logarithmic frequency axis.
+    """Draw a spectrogram in dB, shape (n_bins, n_frames), over a logarithmic frequency axis.
 
-    Parameters
-    ----------
-    spectrogram_db : array_like of float, shape (n_bins, n_frames)
-        Level in dB.
-    sample_rate : float
-        In Hz.
-    seconds : float
-        How long the song is.
-    frequencies : array_like of float, shape (n_bins,), optional
-        Each row's frequency in Hz, rising; for a mel spectrogram the filters' centres. By default
-        the rows are the bins of a Fourier transform: evenly from 0 to half the sample rate.
-    title : str
+    `frequencies` are the rows' in Hz, rising; by default evenly from 0 to half the sample rate.
     """
     figure = new_figure(10, 3.6)
     axes = figure.subplots()
@@ -92,20 +70,10 @@ def spectrogram(
 def mfcc_map(
     mfcc: npt.ArrayLike, *, seconds: float, title: str = "Mel-frequency cepstral coefficients"
 ) -> Figure:
-    """Draw MFCCs, a band a coefficient.
+    """Draw MFCCs, shape (n_mfcc, n_frames), a band a coefficient.
 
-    Parameters
-    ----------
-    mfcc : array_like of float, shape (n_mfcc, n_frames)
-    seconds : float
-        How long the song is.
-    title : str
-
-    Returns
-    -------
-    Figure
-        Each coefficient relative to its own mean, in its own standard deviations: the raw values
-        of coefficient 0 (the level) would leave all others one colour.
+    Each is relative to its own mean, in its own standard deviations: the raw values of coefficient
+    0 (the level) would leave all others one colour.
     """
     figure = new_figure(10, 3.0)
     axes = figure.subplots()
@@ -126,26 +94,9 @@ def song(
     mfcc: npt.ArrayLike,
     frequencies: npt.ArrayLike | None = None,
 ) -> Figure:
-    """Draw a song's waveplot, spectrogram and MFCCs, as the paper's Figures 1 to 3 do.
+    """Draw a song as the paper's Figures 1 to 3 do: three panels over one time axis.
 
-    Parameters
-    ----------
-    samples : array_like of float, shape (n,)
-        Mono samples; full scale is 1.
-    sample_rate : float
-        In Hz.
-    title : str
-    spectrogram_db : array_like of float, shape (n_bins, n_frames)
-        Level in dB; see `spectrogram`.
-    mfcc : array_like of float, shape (n_mfcc, n_frames)
-        See `mfcc_map`.
-    frequencies : array_like of float, shape (n_bins,), optional
-        See `spectrogram`.
-
-    Returns
-    -------
-    Figure
-        Three panels over one time axis.
+    Samples have shape (n,) and a rate in Hz; see `spectrogram` and `mfcc_map` for the others.
     """
     figure = new_figure(10, 7.6)
     # The colour bars get a column of their own, so that all panels share one time axis.
@@ -172,13 +123,7 @@ def mel_filters(
 ) -> Figure:
     """Draw the filters that sum a spectrum's bins into mel bands (the paper's Figure 4).
 
-    Parameters
-    ----------
-    filters : array_like of float, shape (n_mels, n_bins)
-        Weight of each bin in each band; bins evenly from 0 to half the sample rate.
-    sample_rate : float
-        In Hz.
-    title : str
+    `filters` has shape (n_mels, n_bins), bins evenly from 0 to half the sample rate in Hz.
     """
     weights = np.asarray(filters, dtype=np.float64)
     hertz = np.linspace(0, sample_rate / 2, weights.shape[1])

@@ -145,13 +145,5 @@ def to_png(figure: Figure, *, dpi: int = 130) -> bytes:
 
 
 def save(figure: Figure, path: Path, *, dpi: int = 130) -> None:
-    """Write `figure` to `path` as PNG, atomically.
-
-    Parameters
-    ----------
-    figure : Figure
-    path : Path
-    dpi : int
-        Pixels an inch; 130 reads well on a screen at 100 %.
-    """
+    """Write `figure` to `path` as PNG, atomically; 130 pixels an inch read well on a screen."""
     atomic.write_bytes(path, to_png(figure, dpi=dpi))

@@ -38,18 +38,9 @@ class Picture:
 
 
 def draw(results: Results, *, songs: Path | None = None) -> tuple[Picture, ...]:
-    """Draw all that can be drawn: models and songs that are not there are left out.
+    """Draw all that can be drawn: models and songs that are missing are left out.
 
-    Parameters
-    ----------
-    results : Results
-    songs : Path, optional
-        A folder of GTZAN's songs, at any depth and in any format, for Figures 1 to 3.
-
-    Raises
-    ------
-    BackbeatError
-        If `songs` is no folder or matplotlib is not installed.
+    `songs` is a folder of GTZAN's songs, at any depth and in any format, for Figures 1 to 3.
     """
     with needing("train", "drawing"):
         import backbeat.figures  # noqa: F401 - to say what is missing before anything is done
@@ -63,13 +54,7 @@ def draw(results: Results, *, songs: Path | None = None) -> tuple[Picture, ...]:
 
 
 def find_songs(folder: Path) -> dict[str, Path]:
-    """Find the songs of Figures 1 to 3 in a folder, by the paper's names.
-
-    Raises
-    ------
-    BackbeatError
-        If it is no folder.
-    """
+    """Find the songs of Figures 1 to 3 in a folder by the paper's names; refuse one without."""
     if not folder.is_dir():
         raise BackbeatError(f"--songs {folder}: no such folder; name the one that holds GTZAN")
     wanted = {song for songs in paper.SONG_FIGURES.values() for song in songs}
@@ -148,7 +133,7 @@ def _metrics(results: Results) -> tuple[Picture, ...]:
 
 
 def monitored(results: Results) -> str:
-    """Tell which part the histories' ``val_`` columns are of."""
+    """Name the part that the histories' ``val_`` columns are of."""
     return "validation" if results.valid else "test"
 
 

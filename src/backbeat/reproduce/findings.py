@@ -290,7 +290,7 @@ def _rising(
 
 
 def _told(chain: tuple[str, ...], results: Results) -> str:
-    """Tell a chain's accuracies, what each step came to, and the paper's."""
+    """Give a chain's accuracies, the change at each step, and the paper's."""
     ours = [_accuracy(results, name) for name in chain]
     steps = [after - before for before, after in itertools.pairwise(ours)]
     printed = [paper.ROWS[name].accuracy for name in chain]

@@ -29,26 +29,7 @@ def reproduction_report(
     findings: Sequence[Finding],
     pictures: Sequence[Picture],
 ) -> str:
-    """Make the page.
-
-    Parameters
-    ----------
-    results : Results
-    tables : sequence of ModelTable and RecallTable
-    findings : sequence of Finding
-    pictures : sequence of Picture
-        Those that could be drawn; the page says of the others what is missing.
-
-    Returns
-    -------
-    str
-        A whole HTML page, which loads nothing from elsewhere.
-
-    Raises
-    ------
-    BackbeatError
-        If jinja2 is not installed.
-    """
+    """Make the page, which loads nothing from elsewhere and names each picture that is missing."""
     steps = telling.told_steps(results)
     every_step = [step for series in steps.values() for step in series]
     page: str = template("reproduction.html").render(

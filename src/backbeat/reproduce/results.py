@@ -195,21 +195,9 @@ def sample_deviation(values: tuple[float, ...]) -> float | None:
 
 
 def read_results(folder: Path) -> Results:
-    """Read the finished runs of a reproduction.
+    """Read finished runs from a folder's ``runs/<model>-seed<k>/``, and its ``failures.json``.
 
-    Parameters
-    ----------
-    folder : Path
-        It holds ``runs/<model>-seed<k>/`` and perhaps ``failures.json``.
-
-    Returns
-    -------
-    Results
-
-    Raises
-    ------
-    BackbeatError
-        If nothing is finished yet, a run is damaged, or runs were split differently.
+    Refused if nothing is finished yet, a run is damaged, or runs were split differently.
     """
     folders = sorted(path for path in (folder / "runs").glob("*-seed*") if path.is_dir())
     finished = [path for path in folders if (path / "model.backbeat").exists()]

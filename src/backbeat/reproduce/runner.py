@@ -26,16 +26,8 @@ from backbeat.zoo import Spec
 def paper_specs(only: str | None = None) -> tuple[Spec, ...]:
     """Give the paper's models whose names match a pattern, in the order of its tables.
 
-    Parameters
-    ----------
-    only : str, optional
-        A pattern such as ``cnn_03.*``, or several with commas between; all models by default, and
-        `BASE_AT_100`, of which only the text speaks.
-
-    Raises
-    ------
-    BackbeatError
-        If nothing matches.
+    The pattern is such as ``cnn_03.*``, or several with commas between. All models by default, and
+    `BASE_AT_100`, which only the text mentions.
     """
     known = zoo.specs()
     longer = known["mlp_base"].model_copy(
@@ -60,34 +52,11 @@ def run_all(
     executor: Executor,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, str]:
-    """Train every model that is not trained yet, on one split for all.
+    """Train every model that is not trained yet, `seeds` times, on one split drawn with seed 0.
 
-    Parameters
-    ----------
-    features : Features
-    out : Path
-        The reproduction's folder.
-    specs : sequence of Spec
-    protocol : str
-        The split, drawn with seed 0.
-    epochs_scale : float
-        Factor on every model's epochs, for a quick look.
-    seeds : int
-        Runs a model, which differ in weights, order of slices and dropout.
-    executor : Executor
-    on_progress : callable, optional
-
-    Returns
-    -------
-    dict of str to str
-        Runs that failed, and why; the others were not kept from going on.
-
-    Raises
-    ------
-    StoppedError
-        On Ctrl-C or SIGTERM.
-    BackbeatError
-        If `out` holds a reproduction with other settings, or is in use.
+    `epochs_scale` is a factor on every model's epochs, for a quick look. Returns the runs that
+    failed and why; they do not stop the others. Refused if `out` holds a reproduction with other
+    settings.
     """
     if epochs_scale <= 0 or seeds < 1:
         raise BackbeatError("--epochs-scale and --seeds must be positive")

@@ -123,7 +123,7 @@ def make_tables(results: Results) -> tuple[Table, ...]:
 
 
 def why_missing(model: str, results: Results) -> str:
-    """Tell why there is nothing of a model; empty where there is."""
+    """Say why there is nothing of a model; empty where there is."""
     if model in results.results:
         return ""
     for name, reason in results.failed.items():

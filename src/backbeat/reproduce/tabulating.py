@@ -9,14 +9,7 @@ from backbeat.reproduce.tables import Cell, ModelTable, RecallTable, Table
 
 
 def to_markdown(tables: Sequence[Table], *, note: str = "") -> str:
-    """Give the tables as Markdown whose columns also align as plain text.
-
-    Parameters
-    ----------
-    tables : sequence of Table
-    note : str
-        A paragraph above them, such as what the split leaks.
-    """
+    """Give the tables as Markdown whose columns also align as plain text, under `note`."""
     parts = [f"# The tables of “{paper.TITLE}” ({paper.AUTHOR}), and ours"]
     parts += [note] if note else []
     parts.append(

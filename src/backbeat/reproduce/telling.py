@@ -46,7 +46,7 @@ class ToldStep:
 
 @dataclass(frozen=True)
 class KindOfStep:
-    """What all steps of a kind came to: mean changes in points over those with both figures."""
+    """The steps of one kind: mean changes in points over those with both figures."""
 
     name: str
     steps: int
@@ -103,7 +103,7 @@ def kinds_of_steps(steps: Sequence[ToldStep]) -> tuple[KindOfStep, ...]:
 
 
 def summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Tell in plain words what came out, a string a paragraph."""
+    """Summarise the results in plain words, a string a paragraph."""
     found, scale = results.found, _epochs_scale(results)
     told = []
     if scale:
@@ -155,7 +155,7 @@ def summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def facts(results: Results) -> dict[str, str]:
-    """Tell what was run and on what, for a table."""
+    """Say what was run and on what, for a table."""
     environment = results.environment
     parts = f"{results.train:,} {results.unit} to train on, {results.test:,} to test on"
     if results.valid:

@@ -14,24 +14,11 @@ from backbeat.reproduce.tabulating import to_csv, to_markdown
 
 
 def write(folder: Path, *, songs: Path | None = None) -> tuple[Path, ...]:
-    """Read a reproduction's runs and write what they came to, each file atomically.
+    """Read the runs in ``folder/runs``, some of which may be missing, and write the results.
 
-    Parameters
-    ----------
-    folder : Path
-        It holds ``runs/``; the results go beside it. Runs may still be missing.
-    songs : Path, optional
-        A folder of GTZAN's songs, for Figures 1 to 3.
-
-    Returns
-    -------
-    tuple of Path
-        ``report.html``, ``tables.md``, ``tables.csv``, ``findings.json`` and ``figures/*.png``.
-
-    Raises
-    ------
-    BackbeatError
-        If nothing is finished yet, runs do not fit together, or `songs` is no folder.
+    Beside ``runs`` these are ``report.html``, ``tables.md``, ``tables.csv``, ``findings.json`` and
+    ``figures/*.png``, each written atomically. `songs` is a folder of GTZAN's songs, for Figures 1
+    to 3.
     """
     results = read_results(folder)
     tables, findings = make_tables(results), all_findings(results)

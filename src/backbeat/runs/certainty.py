@@ -16,19 +16,9 @@ from backbeat.runs.reading import Songs, joined_songs
 def measure_certainty(
     calibrations: Sequence[Calibration], songs: Sequence[Songs]
 ) -> Certainty | None:
-    """Measure calibration and the threshold of "unsure" on songs that neither was fitted on.
+    """Measure calibration and the threshold of "unsure" on each run's test songs.
 
-    Parameters
-    ----------
-    calibrations : sequence of Calibration, length m
-        Of the runs.
-    songs : sequence of Songs, length m
-        Each run's test songs.
-
-    Returns
-    -------
-    Certainty or None
-        None where a run is not calibrated.
+    None where a run is not calibrated.
     """
     fitted = [calibration.unsure for calibration in calibrations if calibration.fitted]
     thresholds = [unsure.threshold for unsure in fitted if unsure]

@@ -17,17 +17,7 @@ _MEANING = {
 
 
 def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
-    """Say under which protocol a run was measured, what it leaks, and how sure the figure is.
-
-    Parameters
-    ----------
-    evaluated : Evaluation
-
-    Returns
-    -------
-    tuple of str
-        Sentences, the most important first.
-    """
+    """State the protocol of a run, what it leaks, and how certain the figure is."""
     metrics, interval = evaluated.metrics, evaluated.interval
     name = evaluated.protocol.partition(",")[0].partition(":")[0]
     meaning = f" ({_MEANING[name]})" if name in _MEANING else ""

@@ -63,22 +63,8 @@ class Overlap:
 def find_overlap(described: Description, features: Features, near: Path | None = None) -> Overlap:
     """Find the songs of a feature store that a model was trained or validated on.
 
-    Parameters
-    ----------
-    described : Description
-        Of the model's bundle.
-    features : Features
-    near : Path, optional
-        The feature store that the model was trained on, to look for near duplicates of its songs.
-
-    Returns
-    -------
-    Overlap
-
-    Raises
-    ------
-    BackbeatError
-        If `near` holds none of the model's songs, or near duplicates cannot be found from it.
+    `near` is the feature store that the model was trained on, to look for near duplicates too;
+    refused where it holds none of the model's songs.
     """
     used = features.table.slices > 0
     rows = np.flatnonzero(used).tolist()

@@ -27,28 +27,10 @@ def predict(
     leave_out: frozenset[str] = frozenset(),
     on_progress: OnProgress | None = None,
 ) -> tuple[Predictions, int]:
-    """Answer the slices of a feature store with a run's bundle.
+    """Predict the slices of a feature store with the bundle of a run, but not of `leave_out`.
 
-    Parameters
-    ----------
-    run : Path
-        A run directory or a bundle.
-    features : Features
-    leave_out : frozenset of str
-        Names of tracks not to answer.
-    on_progress : callable, optional
-        Called with the number of slices answered and of all.
-
-    Returns
-    -------
-    predictions : Predictions
-    left_out : int
-        How many tracks were left out.
-
-    Raises
-    ------
-    BackbeatError
-        If the front-ends or the genres differ, or nothing is left.
+    `on_progress` is called with the number of slices done and of all. Also returns how many tracks
+    were left out. Refused if the front-ends or the genres differ, or nothing is left.
     """
     bundle = read_bundle(run)
     described = bundle.description

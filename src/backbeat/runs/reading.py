@@ -57,18 +57,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Songs:
-    """Answers by song, after the vote of the slices.
+    """Predictions by song, after the vote of the slices.
 
-    Attributes
-    ----------
-    tracks : tuple of str, length n
-    truth : ndarray of int64, shape (n,)
-    raw, probabilities : ndarray of float64, shape (n, k)
-        Before and after temperature scaling.
-    groups : tuple of str, length n
-        The artist of each song; the song itself where that is unknown.
-    artists_known : int
-        Of how many songs the artist is known.
+    `truth` has shape (n,); `raw` and `probabilities`, before and after temperature scaling, (n, k).
     """
 
     tracks: tuple[str, ...]
@@ -83,7 +74,7 @@ class Songs:
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each song was answered rightly, shape (n,)."""
+        """Whether each song's most probable genre is the true one, shape (n,)."""
         return np.asarray(self.raw.argmax(axis=1) == self.truth)
 
     @property
@@ -93,17 +84,7 @@ class Songs:
 
 
 def songs_of(predictions: Predictions, temperature: float, artists: dict[str, str]) -> Songs:
-    """Let slices vote, and calibrate the songs' probabilities.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        A row a slice.
-    temperature : float
-        Of songs.
-    artists : dict of str to str
-        Of the tracks, where known.
-    """
+    """Let slices vote, and calibrate the songs' probabilities; `artists` are by track."""
     votes = vote_by_track(predictions)
     tracks = tuple(str(track) for track in votes.tracks)
     known = [known_artist(artists.get(track, "")) for track in tracks]
@@ -133,13 +114,7 @@ def joined_songs(parts: list[Songs]) -> Songs:
 
 
 def read_runs(path: Path) -> tuple[Run, ...]:
-    """Read a run, or all folds of a cross-validation.
-
-    Raises
-    ------
-    BackbeatError
-        If it is missing, unfinished or damaged.
-    """
+    """Read a finished run, or all folds of a cross-validation."""
     if is_crossvalidation(path):
         folds = fold_runs(path)
         runs = tuple(map(read_run, folds))
@@ -151,13 +126,7 @@ def read_runs(path: Path) -> tuple[Run, ...]:
 
 
 def read_run(path: Path) -> Run:
-    """Read a finished run.
-
-    Raises
-    ------
-    BackbeatError
-        If it is missing, unfinished or damaged.
-    """
+    """Read a finished run; refuse one that is unfinished or damaged."""
     if not (path / "environment.json").exists():
         raise BackbeatError(f"{path}: not a run; `backbeat train` makes one")
     if not (path / "model.backbeat").exists():

@@ -33,42 +33,10 @@ def run_report(
 ) -> str:
     """Make the page of a run.
 
-    Parameters
-    ----------
-    title : str
-        Usually the model's name.
-    facts : mapping of str to str
-        What the run was made with and from (model, features, split, seed, versions, time taken),
-        in the order to be shown.
-    metrics : Metrics
-        The scores.
-    figures : mapping of str to Path or bytes
-        PNG files, or their bytes, by caption, in the order to be shown. The caption is also what a
-        screen reader says, so it should tell what the figure shows.
-    leaks : bool
-        Whether slices of one song are on both sides of the split. The page then opens with a
-        warning.
-    history : mapping of str to sequence of float, optional
-        Columns `epoch`, `accuracy`, `loss` and perhaps `val_accuracy`, `val_loss`; the first and
-        last epochs are told in words beside the curves.
-    opening : sequence of str
-        Sentences under the title: the protocol, what it leaks, how sure the figure is.
-    interval : Interval, optional
-        Of the accuracy of tracks.
-    by_genre : GenreMeans, optional
-        Of tracks.
-    certainty : sequence of str
-        Sentences on how far the model's confidence can be trusted.
-
-    Returns
-    -------
-    str
-        A whole HTML page.
-
-    Raises
-    ------
-    BackbeatError
-        If a figure cannot be read, is no PNG, or jinja2 is not installed.
+    `figures` are PNG files or their bytes, by caption, which a screen reader reads too. `leaks`
+    says whether slices of one song are on both sides of the split: the page then opens with a
+    warning. `history` has the columns of `scoring.history_columns`. `opening` and `certainty` are
+    sentences.
     """
     page: str = template("run.html").render(
         title=title,
@@ -208,21 +176,7 @@ def _training(history: Mapping[str, Sequence[float]]) -> list[tuple[str, str, st
 
 
 def data_uri(picture: Path | bytes) -> str:
-    """Give a PNG, or the content of a PNG file, as a URI that holds it.
-
-    Parameters
-    ----------
-    picture : Path or bytes
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    BackbeatError
-        If it cannot be read, or is no PNG.
-    """
+    """Give a PNG, or the content of a PNG file, as a URI that holds it; refuse anything else."""
     if isinstance(picture, Path):
         try:
             data = picture.read_bytes()

@@ -107,23 +107,9 @@ def evaluate_bundle(
     near_duplicates: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Score a bundle alone, such as one that comes with backbeat, on a feature store.
+    """Score a bundle alone, such as one that comes with backbeat, on a feature store `on`.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.backbeat`` file.
-    on, near_duplicates, on_progress
-        As for `evaluate_run`.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    BackbeatError
-        If the bundle is damaged or does not fit the features.
+    The other arguments are as for `evaluate_run`.
     """
     described = read_bundle(path).description
     facts = {

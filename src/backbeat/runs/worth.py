@@ -43,27 +43,7 @@ def measure_worth(
 ) -> Worth:
     """Train a model on a split and on one by artists with the same shares; resumes.
 
-    Parameters
-    ----------
-    features : Features
-    spec : Spec
-    protocol : str
-        The split in question, which is not a cross-validation.
-    out : Path
-        A folder for the two runs, ``as-split`` and ``clean``.
-    seed, test_share, valid_share
-        As for `splits.make_split`.
-    executor : Executor
-    on_progress : callable, optional
-
-    Returns
-    -------
-    Worth
-
-    Raises
-    ------
-    BackbeatError
-        If a run fails, or the protocol is a cross-validation.
+    The runs are ``as-split`` and ``clean`` in `out`. A cross-validation is refused.
     """
     if is_crossvalidation(protocol, None):
         raise BackbeatError(f"--split {protocol}: name one fold, such as {protocol}:1")

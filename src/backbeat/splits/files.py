@@ -46,26 +46,11 @@ _WAYS: tuple[Callable[[str], str], ...] = (
 
 
 def file_parts(path: Path, examples: Examples) -> tuple[Parts, int]:
-    """Read a split made elsewhere.
+    """Read a split made elsewhere: each example's part, shape (n,), and how many rows match none.
 
-    Parameters
-    ----------
-    path : Path
-        A CSV with the columns ``path``, ``part`` (train, valid or test) and perhaps ``slice``, or a
-        ``split.json``.
-    examples : Examples
-
-    Returns
-    -------
-    part : ndarray of int8, shape (n,)
-        A row an example; -1 where the file does not name it.
-    unmatched : int
-        Rows of the file that name no track of the examples.
-
-    Raises
-    ------
-    BackbeatError
-        If the file cannot be read or used; the message names it and the line to blame.
+    A CSV has the columns ``path``, ``part`` (train, valid or test) and perhaps ``slice``; the other
+    format is ``split.json``. Examples that the file does not name get -1. Raises BackbeatError if
+    the file cannot be read or used.
     """
     rows = _read_json(path) if path.suffix.lower() == ".json" else _read_csv(path)
     find = _finder(examples.names)

@@ -101,7 +101,7 @@ def _leak(kind: str, group: Groups, track: Groups, part: npt.NDArray[np.int8], t
 
 
 def _shares(kind: str, group: Groups, songs: Groups, there: Groups) -> npt.NDArray[np.bool_]:
-    """Say of each song whether something of its group (-1: not known) is there."""
+    """Return whether something of each song's group (-1: not known) is there."""
     members = group[there]
     counts = np.bincount(members[members >= 0], minlength=int(group.max(initial=0)) + 1)
     found = counts[group[songs]]
@@ -128,29 +128,20 @@ def joined_leaks(parts: Sequence[Leaks]) -> Leaks:
 
 
 def is_leaking(leaks: Leaks) -> bool:
-    """Say whether any test song shares anything with training or validation."""
+    """Return whether any test song shares anything with training or validation."""
     return any(leak.shared for leak in leaks)
 
 
 def divides_songs(leaks: Leaks) -> bool:
-    """Say whether slices of any test song are in training or validation."""
+    """Return whether slices of any test song are in training or validation."""
     return any(leak.shared for leak in leaks if leak.kind == "song")
 
 
 def leak_sentence(leaks: Leaks, tested: str = "test") -> str:
     """Say what was measured: what is shared, what is not, and of how many songs it is not known.
 
-    Parameters
-    ----------
-    leaks : tuple of Leak
-    tested : str
-        Name of the part that is measured on.
-
-    Returns
-    -------
-    str
-        Such as "Leaks by artist (12 of 40 test songs, unknown for 8). Not shared with training:
-        song, exact copy. Unknown: album."
+    Such as "Leaks by artist (12 of 40 test songs, unknown for 8). Not shared with training: song,
+    exact copy. Unknown for all 40 test songs: album." `tested` names the part measured on.
     """
     if not leaks or not leaks[0].songs:
         return f"No {tested} songs: a leak cannot be measured."
@@ -191,13 +182,7 @@ def leaks_to_json(leaks: Leaks) -> list[dict[str, Any]]:
 
 
 def leaks_from_json(content: Any) -> Leaks:
-    """Read leaks back.
-
-    Raises
-    ------
-    ValueError
-        If they are damaged.
-    """
+    """Read leaks back; ValueError if they are damaged."""
     types = get_type_hints(Leak)
     if not isinstance(content, list) or not all(
         isinstance(leak, dict) and {name: type(value) for name, value in leak.items()} == types

@@ -107,19 +107,7 @@ def ignored(
 ) -> tuple[str, ...]:
     """Name the arguments of `make_split` or `make_folds` that do not change the split.
 
-    Parameters
-    ----------
-    examples, protocol, folds, valid_share
-        As for those.
-
-    Returns
-    -------
-    tuple of {"test_share", "valid_share", "seed"}
-
-    Raises
-    ------
-    BackbeatError
-        If the file of a split cannot be read or used.
+    These are "test_share", "valid_share" and "seed". The file of a split is read for it.
     """
     if protocol in DRAWN:
         return () if folds is None else ("test_share",)

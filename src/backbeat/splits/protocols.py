@@ -13,13 +13,7 @@ LEFT_OUT = -1
 
 
 def check_protocol(protocol: str) -> None:
-    """Make sure that a split is known.
-
-    Raises
-    ------
-    BackbeatError
-        If it is none of the protocols, a published fold or ``file:PATH``.
-    """
+    """Refuse what is none of the protocols, a published fold or ``file:PATH``."""
     folds = [f"gtzan-folds:{number}" for number in range(1, PUBLISHED_FOLDS + 1)]
     if protocol not in (*PROTOCOLS, *folds) and not protocol.startswith(FILE):
         raise BackbeatError(
@@ -28,5 +22,5 @@ def check_protocol(protocol: str) -> None:
 
 
 def is_crossvalidation(protocol: str, folds: int | None) -> bool:
-    """Tell whether a protocol, with so many folds asked for, means several splits."""
+    """Return whether a protocol, with so many folds asked for, means several splits."""
     return folds is not None or protocol == "gtzan-folds"

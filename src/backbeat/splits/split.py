@@ -72,7 +72,7 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """Hash of the names in each part: equal for equal splits, however they came to be."""
+        """Hash of the names in each part: equal for equal splits, however they were made."""
         return _hash(self.names)
 
     @property
@@ -208,16 +208,7 @@ def shared_tracks(examples: Examples, part: Parts, *numbers: int) -> npt.NDArray
 
 
 def tracks_in(names: dict[str, list[str]], unit: str, *parts: str) -> frozenset[str]:
-    """Give the names of the tracks of which anything is in some parts.
-
-    Parameters
-    ----------
-    names : dict of str to list of str
-        Names in each part.
-    unit : {"tracks", "slices"}
-        What they are names of.
-    *parts : str
-    """
+    """Name the tracks of which anything is in some parts; `unit` is what `names` are of."""
     there = (name for part in parts for name in names[part])
     return frozenset(name.rpartition("#")[0] if unit == "slices" else name for name in there)
 
@@ -230,11 +221,7 @@ def write_split(path: Path, split: Split) -> None:
 def read_parts(path: Path) -> dict[str, Any]:
     """Read ``split.json`` back as it was written.
 
-    Raises
-    ------
-    BackbeatError
-        If it is missing, is none, of a newer format version, or its names are not those that its
-        hash was made of.
+    Refused if it is no split, of a newer format version, or changed since its hash was made.
     """
     try:
         content = read_json(path)

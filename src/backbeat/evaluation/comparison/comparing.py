@@ -102,21 +102,9 @@ class Comparison:
 
 
 def compare(contenders: Sequence[Contender]) -> Comparison:
-    """Compare models that were tested on the same songs.
+    """Compare models of different names that were tested on the same songs, under the same keys.
 
-    Parameters
-    ----------
-    contenders : sequence of Contender
-        At least one, of different names, with the same keys and the same songs under each.
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    ValueError
-        If they were not tested on the same songs.
+    Raises ValueError if they were not.
     """
     _validate(contenders)
     by_song = {contender.name: _by_song(contender) for contender in contenders}

@@ -168,17 +168,8 @@ def genre_means(
 ) -> GenreMeans:
     """Give balanced accuracy and macro-F1 with their intervals, and the commonest genre's share.
 
-    Parameters
-    ----------
-    truth, answers, groups : sequence of str, length n
-        Each song's genre, the answer, and its group. A song may be there several times.
-    level : float
-        Share of intervals that hold the truth: 0.95 for one of 95 %.
-
-    Returns
-    -------
-    GenreMeans
-        Genres without songs take no part.
+    Each song has a genre, an answer and a group, and may be there several times. Genres without
+    songs take no part. `level` is the share of intervals that hold the truth.
     """
     genres, true = np.unique(np.asarray(truth), return_inverse=True)
     k = len(genres)

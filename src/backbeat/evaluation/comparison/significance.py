@@ -82,17 +82,7 @@ def corrected_resampled_t(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values of several tests by Holm's method.
-
-    Parameters
-    ----------
-    p_values : sequence of float, length m
-
-    Returns
-    -------
-    list of float, length m
-        In the same order; never less than given, at most 1.
-    """
+    """Correct p-values by Holm's method, in the same order: never less than given, at most 1."""
     order = np.argsort(p_values, kind="stable")
     corrected = np.empty(len(order))
     least = 0.0
