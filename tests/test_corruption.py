@@ -18,7 +18,6 @@ from backbeat.errors import BackbeatError
 from backbeat.features import prepare
 from backbeat.features.store import open_features
 from backbeat.files import checksums as sums
-from backbeat.files.shipped import DATA, ROOT, data_file
 from backbeat.frontend import LogMel
 from backbeat.library.index import open_index
 from backbeat.reproduce.results import read_results
@@ -456,34 +455,3 @@ def test_an_unfinished_store(songs, tmp_path, monkeypatch):
     flips = max(1, FLIPS // 8)
     told = try_all(whole, parts, read, tmp_path / "copy", flips=flips, fresh=True)
     assert told["equal"] and told["healed"] and told["refused"]
-
-
-# --- What comes with backbeat
-
-
-def test_data_files_are_those_that_were_summed_up():
-    listed = {line.split("  ")[1] for line in (ROOT / sums.NAME).read_text().splitlines()}
-    there = {path.relative_to(ROOT).as_posix() for data in DATA for path in ROOT.glob(data)}
-    assert listed == there, "run tools/sum_up_data.py"
-    assert sums.first_changed(ROOT) is None, "run tools/sum_up_data.py"
-
-
-def test_a_damaged_data_file_is_told(tmp_path, monkeypatch):
-    names = (
-        "collections/gtzan/data/folds.yaml",
-        "collections/gtzan/data/artists.csv",
-        "frontend/musicnn/data/msd_musicnn.onnx",
-    )
-    for name in (*names, sums.NAME):
-        (tmp_path / "whole" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / "whole" / name)
-
-    def read(folder):
-        monkeypatch.setattr("backbeat.files.shipped.ROOT", folder)
-        try:
-            return [data_file(name).read_bytes() for name in names]
-        except FileNotFoundError as error:
-            raise BackbeatError(str(error)) from error
-
-    told = try_all(tmp_path / "whole", [*names, sums.NAME], read, tmp_path / "copy")
-    assert told["refused"] > 3 * FLIPS

@@ -17,11 +17,11 @@ from backbeat import api
 from backbeat.bundle import network
 from backbeat.bundle import shipped as models
 from backbeat.bundle.archive import read_bundle, write_bundle
+from backbeat.bundle.shipped import is_shipped
 from backbeat.errors import BackbeatError
-from backbeat.files.shipped import is_shipped
 from backbeat.web import Limits
 from backbeat.web.service import Service
-from bundles import make_bundle, make_description, make_network
+from bundles import make_description, make_network
 from made_features import GENRES
 from sounds import music, write
 
@@ -212,17 +212,13 @@ def test_what_comes_with_backbeat_needs_no_trial(name, monkeypatch, tmp_path):
         read_bundle(copy).open()
 
 
-def test_only_what_is_as_it_came_is_taken_for_shipped(tmp_path, monkeypatch):
-    root = tmp_path / "backbeat"
-    shutil.copytree(models.find_bundle("gtzan").parents[1] / "models", root / "models")
-    shutil.copy(models.find_bundle("gtzan").parents[1] / "SHA256SUMS", root)
-    monkeypatch.setattr("backbeat.files.shipped.ROOT", root)
-    path = root / "models" / "gtzan.backbeat"
+def test_only_what_lies_in_the_package_is_taken_for_shipped(tmp_path):
+    path = models.find_bundle("gtzan")
     assert is_shipped(path)
-    make_bundle(path)
-    assert not is_shipped(path)
-    assert not is_shipped(make_bundle(root / "models" / "other.backbeat"))
-    assert not is_shipped(tmp_path / "elsewhere.backbeat")
+    assert not is_shipped(tmp_path / path.name)
+    assert not is_shipped(path.parent / ".." / tmp_path.name / path.name)
+    (tmp_path / "link.backbeat").symlink_to(path)
+    assert not is_shipped(tmp_path / "link.backbeat")
 
 
 @pytest.mark.parametrize(

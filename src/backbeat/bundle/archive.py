@@ -27,12 +27,12 @@ from backbeat import __version__
 from backbeat.bundle.card import card
 from backbeat.bundle.description import VERSION, Description, MeasuredFacts, SplitFacts
 from backbeat.bundle.network import SECONDS, Network, Stranger, open_network
+from backbeat.bundle.shipped import is_shipped
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.evaluation.calibration import Calibration
 from backbeat.files import atomic
 from backbeat.files.documents import parse_json
-from backbeat.files.shipped import is_shipped
 from backbeat.frontend import FrontEnd
 from backbeat.frontend import input_shape as shape_for
 from backbeat.parallel.isolation import guarded

@@ -67,11 +67,6 @@ def check_sums(folder: Path, names: Iterable[str], remedy: str) -> None:
             )
 
 
-def agrees(folder: Path, name: str) -> bool:
-    """Whether a file is listed, and as it was when it was summed up."""
-    return (folder / NAME).exists() and _read(folder).get(name) == _sum(folder / name)
-
-
 def first_changed(folder: Path) -> str | None:
     """Name a file of all that were summed up in a folder that is gone, or not as it was.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import yaml
 
 from backbeat.errors import BackbeatError
-from backbeat.files.shipped import ROOT, data_file
 from backbeat.zoo.shapes import count_weights
 from backbeat.zoo.spec import Spec, parse, read_spec
 
@@ -18,9 +17,8 @@ __all__ = ["Spec", "count_weights", "find", "read_spec", "specs"]
 def specs() -> dict[str, Spec]:
     """Give all models of the zoo by name, in the order of their files."""
     known: dict[str, Spec] = {}
-    for file in sorted((ROOT / "zoo" / "models").glob("*.yaml")):
-        whole = data_file(f"zoo/models/{file.name}")
-        for content in yaml.safe_load(whole.read_text("utf-8")):
+    for file in sorted((Path(__file__).parent / "models").glob("*.yaml")):
+        for content in yaml.safe_load(file.read_text("utf-8")):
             spec = parse(content, file.name)
             known[spec.name] = spec
     return known

@@ -5,6 +5,8 @@ from pathlib import Path
 
 DEFAULT = "gtzan"
 
+_FOLDER = Path(str(resources.files(__name__)))
+
 
 def find_bundle(model: Path | str) -> Path:
     """Give the path of a bundle that comes with backbeat, or the path itself.
@@ -18,5 +20,13 @@ def find_bundle(model: Path | str) -> Path:
     path = Path(model)
     if path.is_file() or (path / "model.backbeat").exists():
         return path
-    shipped = Path(str(resources.files(__name__) / f"{path.name}.backbeat"))
+    shipped = _FOLDER / f"{path.name}.backbeat"
     return shipped if str(model) == path.name and shipped.exists() else path
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a bundle lies where this package has its own.
+
+    Its place is proof enough: anyone who can write there can also change the code that runs it.
+    """
+    return path.absolute().parent == _FOLDER

@@ -21,7 +21,6 @@ import yaml
 
 from backbeat.collections.genres import GTZAN_GENRES as GENRES
 from backbeat.collections.genres import genre_key
-from backbeat.files.shipped import data_file
 
 __all__ = [
     "EXCLUDED",
@@ -55,6 +54,7 @@ MD5 = "5b3d6dddb579ab49814ab86dba69e7c7"
 # plain. They come before the copy's own top, which in Kaggle's also holds pictures and tables.
 LAYOUTS = ("genres_original", "Data/genres_original", "genres", "Data/genres", ".")
 
+_DATA = Path(__file__).parent / "data"
 _TRACK = re.compile(r"([a-z -]+|hip_hop)[._](\d{5})(?:\.[^.]*)?", re.IGNORECASE)
 
 
@@ -178,13 +178,13 @@ def _tracks(genre: str, runs: str) -> tuple[str, ...]:
 
 
 def _read_data(name: str) -> dict[Any, dict[str, Any]]:
-    text = data_file(f"collections/gtzan/data/{name}").read_text(encoding="utf-8")
+    text = (_DATA / name).read_text(encoding="utf-8")
     return cast(dict[Any, dict[str, Any]], yaml.safe_load(text))
 
 
 @functools.cache
 def _index() -> dict[str, tuple[str, str]]:
     """Read artists and titles by track."""
-    text = data_file("collections/gtzan/data/artists.csv").read_text(encoding="utf-8")
+    text = (_DATA / "artists.csv").read_text(encoding="utf-8")
     rows = csv.reader(text.splitlines()[1:])
     return {track: (artist, title) for track, artist, title in rows}

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError, one_line
-from backbeat.files.shipped import data_file
 
 Array = npt.NDArray[np.float32]
 
@@ -58,7 +57,7 @@ def network_path() -> Path:
     BackbeatError
         If it is damaged.
     """
-    return data_file("frontend/musicnn/data/msd_musicnn.onnx")
+    return Path(__file__).parent / "data" / "msd_musicnn.onnx"
 
 
 @dataclass(frozen=True)
