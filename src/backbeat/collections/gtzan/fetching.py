@@ -1,8 +1,7 @@
-"""Getting GTZAN onto the disk: from the web, from an archive, or from a folder at hand.
+"""Getting GTZAN onto the disk: from the web, from an archive, or from a folder.
 
 The original's addresses come and go, so a copy that the user has is as good a source as any; where
-no address answers, the error says how to go on by hand. Downloads go on where they broke off: no
-library at hand does that (pooch starts anew), so this one is written on urllib.
+no address answers, the error says what to do by hand.
 """
 
 from __future__ import annotations
@@ -26,24 +25,21 @@ from typing import IO, Any, cast
 
 from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.collections.gtzan import MD5, SOURCES, find_genres, track_id
-from backbeat.errors import BackbeatError, message_of, printable
+from backbeat.errors import BackbeatError, message_of, one_line, printable
 from backbeat.files.locks import locked
 
 __all__ = ["Progress", "fetch"]
 
 Progress = Callable[[str, int, int | None], None]
-"""Told what is going on (``"download"``, ``"unpack"`` or ``"copy"``), how much is done, and of how
-much (None: not known): bytes of a download, files otherwise."""
+"""Called with ``"download"``, ``"unpack"`` or ``"copy"``, how much is done, and of how much (None:
+not known): bytes of a download, files otherwise."""
 
 # The original unpacks to 1.3 GB in 1,000 files, Kaggle's copy to 1.4 GB in 2,000.
-MOST_BYTES = 4 * 10**9
-MOST_MEMBERS = 5_000
+MAX_BYTES = 4 * 10**9
+MAX_MEMBERS = 5_000
 
-TRIES = 5  # of one address, each going on where the last broke off
 TIMEOUT = 30.0  # seconds without a byte
 PIECE = 1 << 20
-
-_BROKEN = "the connection broke off"
 
 
 def fetch(
@@ -54,146 +50,81 @@ def fetch(
     md5: str = MD5,
     on_progress: Progress | None = None,
 ) -> Path:
-    """Get GTZAN into a folder; nothing is done again that is done.
+    """Get GTZAN into a folder and return ``out/genres``; nothing is done again that is done.
 
-    Parameters
-    ----------
-    out : Path
-        The folder to make. The tracks come to lie in ``out/genres/<genre>/``.
-    source : Path, optional
-        An archive (tar, tar.gz, zip) or a folder of a copy in any known layout, to be used instead
-        of a download.
-    urls : sequence of str
-        Addresses of one and the same archive, tried in turn. What a broken download leaves,
-        ``out/genres.tar.gz.part``, is gone on with next time.
-    md5 : str
-        The downloaded archive's checksum.
-    on_progress : callable, optional
-        See `Progress`.
-
-    Returns
-    -------
-    Path
-        ``out/genres``.
-
-    Raises
-    ------
-    BackbeatError
-        If no address answers, a download is not what it should be, `source` is no copy of GTZAN, or
-        `out` is in use.
+    `source`, an archive (tar, tar.gz, zip) or a folder of a copy in any known layout, is used
+    instead of a download. `urls` are addresses of the archive with checksum `md5`, tried in turn.
     """
-    tell = on_progress or (lambda what, done, total: None)
-    genres = out / "genres"
+    report = on_progress or (lambda what, done, total: None)
     try:
         with locked(out):
             out.mkdir(parents=True, exist_ok=True)
-            _fetch(out, source, urls, md5, tell)
+            _fetch(out, source, urls, md5, report)
     except OSError as error:
         error.filename = error.filename or out
         raise BackbeatError(printable(message_of(error))) from None
-    return genres
+    return out / "genres"
 
 
-def _fetch(out: Path, source: Path | None, urls: Sequence[str], md5: str, tell: Progress) -> None:
+def _fetch(out: Path, source: Path | None, urls: Sequence[str], md5: str, report: Progress) -> None:
     if source is not None and source.is_dir():
-        _copy_folder(source, out, tell)
+        _copy_folder(source, out, report)
     elif (out / "genres").is_dir():  # it appears only when it is whole
         return
     elif source is not None:
-        _unpack(source, out, tell)
+        _unpack(source, out, report)
     else:
-        part = out / "genres.tar.gz.part"
-        _download(part, urls, md5, tell)
-        _unpack(part, out, tell)
-        part.unlink()
+        archive = out / "genres.tar.gz.part"
+        _download(archive, urls, md5, report)
+        _unpack(archive, out, report)
+        archive.unlink()
 
 
 # --- Download
 
 
-def _download(part: Path, urls: Sequence[str], md5: str, tell: Progress) -> None:
-    """Download to `part` what has this checksum, from the first address that has it."""
-    if part.exists() and _md5(part) == md5:  # killed before it was unpacked
+def _download(archive: Path, urls: Sequence[str], md5: str, report: Progress) -> None:
+    """Download the archive with this checksum from the first address that has it."""
+    if archive.exists() and _md5(archive) == md5:  # killed before it was unpacked
         return
-    troubles = []
+    failures = []
     for url in urls:
-        begun = part.exists()
-        trouble = _download_from(url, part, tell)
-        if begun and trouble is None and _md5(part) != md5:
-            # The beginning may be at fault, not this address: once more, all of it.
-            part.unlink()
-            trouble = _download_from(url, part, tell)
-        if trouble is None:
-            if _md5(part) == md5:
+        try:
+            _save(url, archive, report)
+            if _md5(archive) == md5:
                 return
-            part.unlink()
-            trouble = "what it sent has a wrong checksum"
-        troubles.append(f"{urllib.parse.urlsplit(url).netloc}: {trouble}")
+            failure = "the file that it sends has a wrong checksum"
+        except urllib.error.HTTPError as error:
+            failure = f"it answers {error.code} {error.reason}"
+        except (http.client.HTTPException, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            failure = " ".join(str(reason).split()) or "it does not answer"
+        archive.unlink(missing_ok=True)
+        failures.append(f"{urllib.parse.urlsplit(url).netloc}: {failure}")
     raise BackbeatError(
-        f"GTZAN cannot be downloaded ({'; '.join(troubles) or 'no address'}): get genres.tar.gz or"
+        f"GTZAN cannot be downloaded ({'; '.join(failures) or 'no address'}): get genres.tar.gz or"
         " Kaggle's archive (andradaolteanu/gtzan-dataset-music-genre-classification) by hand, then"
-        f" run: backbeat data gtzan -o {printable(part.parent)} --from FILE"
+        f" run: backbeat data gtzan -o {printable(archive.parent)} --from FILE"
     )
 
 
-def _download_from(url: str, part: Path, tell: Progress) -> str | None:
-    """Download one address, going on after breaks; give what went wrong, None if nothing did."""
-    trouble = "it does not answer"
-    idle = 0
-    while idle < TRIES:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            if _download_once(url, part, before, tell):
-                return None
-            trouble = _BROKEN
-        except urllib.error.HTTPError as error:
-            if error.code == 416 and before:
-                return None  # nothing lies behind what we have; the checksum will tell
-            return f"it answers {error.code} {error.reason}"
-        except (http.client.IncompleteRead, ConnectionResetError):
-            trouble = _BROKEN
-        except (http.client.HTTPException, urllib.error.URLError, OSError) as error:
-            trouble = str(getattr(error, "reason", None) or error) or trouble
-        grown = part.exists() and part.stat().st_size > before
-        if not grown and trouble != _BROKEN:
-            break  # dead, not weak: try the next address
-        idle = 0 if grown else idle + 1
-    return " ".join(trouble.split())
-
-
-def _download_once(url: str, part: Path, have: int, tell: Progress) -> bool:
-    """Ask for what lies behind the first `have` bytes; say whether all of it came.
-
-    No If-Range: all addresses hold one archive, known by its checksum, so that a part of one can be
-    gone on with from another.
-    """
-    headers = {"User-Agent": "backbeat", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    request = urllib.request.Request(url, headers=headers)
-    # Of the addresses of this package alone.
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # nosec B310
-        goes_on = answer.status == 206 and _range_start(answer) == have
-        if answer.status == 206 and not goes_on:
-            raise http.client.HTTPException("it sends another range than was asked for")
-        done = have if goes_on else 0
-        length = answer.headers.get("Content-Length")
-        total = done + int(length) if length and length.isdigit() else None
-        with part.open("ab" if goes_on else "wb") as file:
-            while piece := answer.read(PIECE):
-                done += len(piece)
-                if done > MOST_BYTES:
-                    raise http.client.HTTPException("it sends more than GTZAN can be")
-                file.write(piece)
-                tell("download", done, total)
-    return total is None or done >= total
-
-
-def _range_start(answer: http.client.HTTPResponse) -> int | None:
-    """Give where a partial answer begins: ``Content-Range: bytes 100-199/200``."""
-    unit, _, rest = (answer.headers.get("Content-Range") or "").partition(" ")
-    start = rest.partition("-")[0]
-    return int(start) if unit == "bytes" and start.isdigit() else None
+def _save(url: str, archive: Path, report: Progress) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": "backbeat"})
+    # Only of the addresses of this package.
+    with (
+        urllib.request.urlopen(request, timeout=TIMEOUT) as answer,  # nosec B310
+        archive.open("wb") as file,
+    ):
+        total = answer.length
+        done = 0
+        while piece := answer.read(PIECE):
+            done += len(piece)
+            if done > MAX_BYTES:
+                raise http.client.HTTPException("it sends more than GTZAN can be")
+            file.write(piece)
+            report("download", done, total)
+    if total is not None and done < total:
+        raise http.client.HTTPException("the connection broke off")
 
 
 def _md5(path: Path) -> str:
@@ -211,7 +142,7 @@ _BROKEN_ARCHIVE = (
 )
 
 
-def _unpack(archive: Path, out: Path, tell: Progress) -> None:
+def _unpack(archive: Path, out: Path, report: Progress) -> None:
     """Unpack an archive's tracks beside ``out/genres``, and name them so when all are there."""
     shown = printable(archive)
     staging = out / ".genres-unpacking"
@@ -219,7 +150,7 @@ def _unpack(archive: Path, out: Path, tell: Progress) -> None:
     try:
         members = _zip_members if zipfile.is_zipfile(archive) else _tar_members
         found = 0
-        room = MOST_BYTES
+        room = MAX_BYTES
         for name, content in members(archive):
             target = _target(staging, name)
             if target is None or target.exists():
@@ -227,22 +158,21 @@ def _unpack(archive: Path, out: Path, tell: Progress) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             room = _write(content, target, room, shown)
             found += 1
-            tell("unpack", found, None)
+            report("unpack", found, None)
         if not found:
             raise BackbeatError(f"{shown}: no tracks of GTZAN in it (such as blues/blues.00000.au)")
         staging.rename(out / "genres")
     except _BROKEN_ARCHIVE as error:
-        first = str(error).partition("\n")[0].rstrip(":")
-        words = printable(first)[:120] or "cut short"
+        reason = one_line(error, 120).rstrip(":") or "cut short"
         raise BackbeatError(
-            f"{shown}: not a whole archive ({words}); download it again, then use --from"
+            f"{shown}: not a whole archive ({reason}); download it again, then use --from"
         ) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def _target(folder: Path, name: str) -> Path | None:
-    """Give where an archive's member goes; None if it is no track.
+    """Give the place of an archive's member; None if it is not a track.
 
     Only a genre's name and a file's name that are known to be GTZAN's are ever used.
     """
@@ -258,7 +188,7 @@ def _target(folder: Path, name: str) -> Path | None:
 
 
 def _write(content: IO[bytes], target: Path, room: int, shown: str) -> int:
-    """Write a member, and give how many bytes there is room for still."""
+    """Write a member, and return how many of the `room` bytes are left."""
     with target.open("wb") as file:
         while piece := content.read(PIECE):
             room -= len(piece)
@@ -289,22 +219,22 @@ class _Bounded:
 
 
 class _Tar(tarfile.TarFile):
-    """A tar archive whose headers are bounded; `open` undoes its compression first."""
+    """A tar archive whose headers are bounded; `open` decompresses it first."""
 
     def __init__(self, name: Any, mode: Any, fileobj: Any, **options: Any) -> None:
         super().__init__(name, mode, cast(IO[bytes], _Bounded(fileobj)), **options)
 
 
-def _require_harmless(archive: Path, name: str, count: int, plain: bool) -> None:
-    """Refuse an archive that no honest packer makes."""
+def _check_member(archive: Path, name: str, count: int, plain: bool) -> None:
+    """Refuse a member that leads outside of the folder, a link or device, or too many members."""
     shown = printable(archive)
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[:1]:
         raise BackbeatError(f"{shown}: unsafe: a member leads outside ({printable(name)})")
     if not plain:
         raise BackbeatError(f"{shown}: unsafe: a link or device in it ({printable(name)})")
-    if count > MOST_MEMBERS:
-        raise BackbeatError(f"{shown}: more than {MOST_MEMBERS:,} members, so it is not GTZAN")
+    if count > MAX_MEMBERS:
+        raise BackbeatError(f"{shown}: more than {MAX_MEMBERS:,} members, so it is not GTZAN")
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -312,9 +242,9 @@ def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     size = 0
     with archive.open("rb") as file, _Tar.open(fileobj=file) as tar:
         for count, member in enumerate(tar, 1):
-            _require_harmless(archive, member.name, count, member.isfile() or member.isdir())
+            _check_member(archive, member.name, count, member.isfile() or member.isdir())
             size += member.size  # what is passed over is unpacked, too
-            if size > MOST_BYTES:
+            if size > MAX_BYTES:
                 raise _too_much(printable(archive))
             content = tar.extractfile(member)
             if content is not None:
@@ -328,7 +258,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         for count, member in enumerate(zipped.infolist(), 1):
             kind = stat.S_IFMT(member.external_attr >> 16)
             plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
-            _require_harmless(archive, member.filename, count, plain)
+            _check_member(archive, member.filename, count, plain)
             if member.flag_bits & 1:
                 raise BackbeatError(f"{printable(archive)}: encrypted; unpack it by hand first")
             if not member.is_dir():
@@ -339,7 +269,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 # --- Folders
 
 
-def _copy_folder(source: Path, out: Path, tell: Progress) -> None:
+def _copy_folder(source: Path, out: Path, report: Progress) -> None:
     """Copy a folder's tracks one by one, passing over those that are there."""
     inner = find_genres(source)
     if inner is None:
@@ -359,7 +289,7 @@ def _copy_folder(source: Path, out: Path, tell: Progress) -> None:
             beside = target.with_name(f".{target.name}.part")
             shutil.copyfile(path, beside)
             beside.replace(target)
-        tell("copy", done, len(pairs))
+        report("copy", done, len(pairs))
     if not pairs:
         raise BackbeatError(f"{printable(inner)}: no tracks of GTZAN in it")
     if folder != genres:
