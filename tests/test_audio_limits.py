@@ -145,7 +145,7 @@ def grown(call):
 def test_a_cover_that_expands_to_144_megabytes(tmp_path, suffix):
     from mutagen import flac, id3, mp4
 
-    from backbeat.library.tags.sound import same_sound
+    from backbeat.library.tags.rewriting import same_sound
 
     path = write(tmp_path / f"song.{suffix}", music(3.2, 44_100), 44_100)
     classifier().classify(path)  # what only the first song costs

@@ -283,14 +283,16 @@ def test_an_index(tmp_path, caplog):
     assert "put aside" in caplog.text
 
 
-def test_a_newer_index_is_refused_and_left(tmp_path):
+@pytest.mark.parametrize("version", [1, 3])
+def test_an_index_of_another_format_is_refused_and_left(tmp_path, version):
     path = tmp_path / "index.sqlite"
     with open_index(path):
         pass
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("pragma user_version = 3")
+        connection.execute(f"pragma user_version = {version}")
     before = path.read_bytes()
-    with pytest.raises(BackbeatError, match=r"format version 3.*update backbeat"), open_index(path):
+    message = rf"format version {version}, this backbeat reads 2; .*--index"
+    with pytest.raises(BackbeatError, match=message), open_index(path):
         pass
     assert path.read_bytes() == before
 
@@ -302,7 +304,7 @@ def test_another_programs_database_is_never_put_aside(tmp_path):
             connection.execute("create table mine (x)")
             connection.execute(f"pragma user_version = {version}")
         before = path.read_bytes()
-        with pytest.raises(BackbeatError, match="no index"), open_index(path):
+        with pytest.raises(BackbeatError, match="not an index"), open_index(path):
             pass
         assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 3
@@ -315,10 +317,9 @@ def test_a_log_of_tags(tmp_path):
     pytest.importorskip("mutagen")
     from backbeat.classify.many import Failure
     from backbeat.library.tags import formats
-    from backbeat.library.tags.applying import apply
     from backbeat.library.tags.log import LogWriter, read_log
     from backbeat.library.tags.plan import Change
-    from backbeat.library.tags.undoing import undo
+    from backbeat.library.tags.writing import apply, undo
 
     songs = tmp_path / "songs"
     paths = [write(songs / f"{name}.flac", music(1.0, seed=seed)) for seed, name in enumerate("ab")]

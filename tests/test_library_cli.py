@@ -110,7 +110,7 @@ def test_the_index_can_be_named(cli, bundle, songs, tmp_path, heard):
     file.write_bytes(b"no index " * 200)
     status, out, err = cli(*command)
     assert (status, out) == (1, "")
-    assert err.startswith(f"backbeat: {file}: no index, or damaged")
+    assert err.startswith(f"backbeat: {file}: not an index, or damaged")
 
 
 def test_files_that_are_gone_are_forgotten_when_that_is_asked(cli, bundle, library, tmp_path):

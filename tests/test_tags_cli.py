@@ -200,7 +200,7 @@ def test_bad_files_are_listed_and_stop_nothing(tag, library, tmp_path):
     assert status == 1
     assert "8 tagged, 0 left alone, 1 link, 1 skipped, 5 failed" in err
     assert f"failed: {folder}/text.mp3: its tags cannot be read (" in err
-    assert f"failed: {folder}/plain.au: is of a format whose tags cannot be written\n" in err
+    assert f"failed: {folder}/plain.au: has a format whose tags cannot be written\n" in err
     assert f"failed: {folder}/locked.mp3: is read-only\n" in err
     assert f"link: {folder}/twice.mp3: leads to {library[0]}\n" in err
     assert f"skipped: {folder}/short.flac: too short: this model needs 2.9 s\n" in err

@@ -11,11 +11,10 @@ import pytest
 
 from backbeat.classify.many import Failure
 from backbeat.files import locks
-from backbeat.library.tags import applying, formats, rewriting
-from backbeat.library.tags.applying import Written, apply
+from backbeat.library.tags import formats, rewriting, writing
 from backbeat.library.tags.log import LogWriter, read_log
 from backbeat.library.tags.plan import Change
-from backbeat.library.tags.undoing import Undone, undo
+from backbeat.library.tags.writing import Undone, Written, apply, undo
 from tagged import copy_of, make_songs
 
 
@@ -179,7 +178,7 @@ def test_a_link_put_in_place_of_a_song_is_left_alone(how_, songs, song, log, mon
         song.replace(other)  # so it is what the log tells of, at another place
         song.symlink_to(other)
     else:
-        before(monkeypatch, applying, "opened", lambda: put_link(song, other))
+        before(monkeypatch, writing, "opened", lambda: put_link(song, other))
     theirs = state_of(other)
     assert run(how_, song, log) == Failure(song, "is a link now; it is left alone")
     assert state_of(other) == theirs
@@ -315,14 +314,14 @@ def test_where_there_are_no_locks_songs_are_tagged_with_a_word(
     def no_locks(_handle, _how):
         raise OSError(95, "Operation not supported")
 
-    rewriting._tell_of_no_locks.cache_clear()
+    rewriting._warn_of_no_locks.cache_clear()
     monkeypatch.setattr(locks.fcntl, "flock", no_locks)
     paths = [song, copy_of(songs["mp3"], song.parent, "other.mp3")]
     assert all(isinstance(one, Written) for one in apply(map(change, paths), log))
     (said,) = [one.getMessage() for one in caplog.records if "songs" in one.getMessage()]
     assert said == (
-        f"{song.parent}: songs there cannot be locked (Operation not supported); see to it that "
-        "nothing else tags them"
+        f"{song.parent}: songs there cannot be locked (Operation not supported); let no "
+        "other program tag them now"
     )
 
 
@@ -330,10 +329,10 @@ TAGGER = """
 import json, sys
 from pathlib import Path
 from backbeat.library.tags import formats
-from backbeat.library.tags.applying import Written, apply
+from backbeat.library.tags.writing import Written, apply
 from backbeat.library.tags.log import LogWriter, alone, read_log
 from backbeat.library.tags.plan import Change
-from backbeat.library.tags.undoing import Undone, undo
+from backbeat.library.tags.writing import Undone, undo
 
 what, log, *paths = sys.argv[1:]
 changes = [Change(path, formats.read(path), (what,), 0.9) for path in map(Path, paths)]

@@ -17,12 +17,10 @@ from backbeat.classify.many import Failure
 from backbeat.errors import BackbeatError
 from backbeat.files import atomic
 from backbeat.library.tags import formats
-from backbeat.library.tags.applying import Written, apply
-from backbeat.library.tags.errors import TagError
 from backbeat.library.tags.log import LogWriter, alone, new_log, read_log, state_folder
 from backbeat.library.tags.plan import Change, Present
-from backbeat.library.tags.rewriting import changing, opened, refusal, state
-from backbeat.library.tags.undoing import Undone, undo
+from backbeat.library.tags.rewriting import TagError, changing, opened, refusal, state
+from backbeat.library.tags.writing import Undone, Written, apply, undo
 from tagged import SUFFIXES, copy_of, make_songs, sound
 
 
@@ -199,7 +197,7 @@ def test_files_that_must_not_be_replaced_stay(songs, tmp_path, log):
     before = files_of(tmp_path / "music")
     results = write_all([linked, locked, good], log)
     assert results == [
-        Failure(linked, "has 2 names (hard links), which writing would part"),
+        Failure(linked, "has 2 names (hard links), which writing would separate"),
         Failure(locked, "is read-only"),
         Written(good, ("Hip-Hop", "Rock")),
     ]
@@ -308,7 +306,11 @@ def test_half_a_last_line_is_passed_over_and_not_added_to(songs, tmp_path, log):
         (b"\xff\n", "line 1: is not of a log"),
         (
             b'{"log": "backbeat tag", "event": "run", "version": 3}\n',
-            "line 1: is of a newer backbeat; use that",
+            "line 1: has format version 3, this backbeat reads 2; undo it with the backbeat",
+        ),
+        (
+            b'{"event": "run", "log": "backbeat tag", "version": 1}\n',
+            "line 1: has format version 1, this backbeat reads 2",
         ),
     ],
 )
@@ -344,10 +346,10 @@ KILLS = """
 import os, signal, sys
 from pathlib import Path
 from backbeat.library.tags import formats
-from backbeat.library.tags.applying import apply
+from backbeat.library.tags.writing import apply
 from backbeat.library.tags.log import LogWriter, read_log
 from backbeat.library.tags.plan import Change
-from backbeat.library.tags.undoing import undo
+from backbeat.library.tags.writing import undo
 
 what, song, log = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 before = song.read_bytes()

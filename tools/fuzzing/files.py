@@ -29,7 +29,7 @@ from backbeat.library.index import Stamp, open_index
 from backbeat.library.tags import log as log_module
 from backbeat.library.tags.log import Entry, LogWriter, read_log
 from backbeat.library.tags.rewriting import State
-from backbeat.library.tags.undoing import undo
+from backbeat.library.tags.writing import undo
 from backbeat.reproduce import runner
 from backbeat.reproduce.results import read_results
 from backbeat.runs import reading as runs

@@ -159,7 +159,7 @@ def _decisions(
 ) -> "Iterator[Decision]":
     """Look at the songs' tags, hear those that may be tagged, and decide."""
     from backbeat.library.tags.plan import plan
-    from backbeat.library.tags.survey import survey
+    from backbeat.library.tags.writing import survey
 
     present = {}
     with progress("reading tags", "songs") as told:
@@ -200,8 +200,8 @@ def _write(
 ) -> None:
     from backbeat.classify.many import Failure
     from backbeat.library.index import Stamp, stamp_of
-    from backbeat.library.tags.applying import apply
     from backbeat.library.tags.log import alone
+    from backbeat.library.tags.writing import apply
 
     before: dict[Path, Stamp | None] = {}
 
@@ -232,7 +232,7 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
         tally.tagged = sum(1 for _ in tally.changes(decisions))
         return
     from backbeat.classify.answers import open_output
-    from backbeat.library.tags.table import rows
+    from backbeat.library.tags.plan import rows
 
     everything = list(decisions)
     with open_output(out) as file:
@@ -246,7 +246,7 @@ def _undo(path: Path, index: "Index | None") -> None:
     from backbeat.classify.many import Failure
     from backbeat.library.index import stamp_of
     from backbeat.library.tags.log import alone, read_log
-    from backbeat.library.tags.undoing import undo
+    from backbeat.library.tags.writing import undo
 
     log = read_log(path)
     done: Counter[str] = Counter()

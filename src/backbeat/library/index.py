@@ -1,11 +1,11 @@
-"""The index: what was answered of each file, so that only new or changed ones are done again.
+"""The index: the answer for each file, so that only new or changed files are classified again.
 
-An SQLite file with a row for each file, bundle and number of windows. A row holds as long as the
-file's size and time of change are those that were seen before it was decoded; `settings` name what
-else an answer depends on. A kill loses the songs that are being decoded, and nothing else.
+An SQLite file with a row for each file, bundle and number of windows. A row is valid while the file
+has the size and time of change that it had before it was decoded; `settings` name what else an
+answer depends on. A kill loses the songs that are being decoded, and nothing else.
 
-A row has a checksum, and one that does not fit is as good as none: its song is heard again. A file
-that is damaged beyond that is put aside, and a new one begun: the answers in it are only a cache.
+Each row has a checksum; where it does not fit, the song is classified again. A file that is damaged
+beyond that is put aside and a new one begun: it is only a cache.
 """
 
 import contextlib
@@ -36,8 +36,7 @@ create table if not exists answers (
     answer text not null, embedding blob, sum integer, primary key (path, settings)
 ) without rowid
 """
-# What SQLite calls damage. Its plain "error" is a table that is not there, since all that is asked
-# of it here is right.
+# The errors that mean damage. SQLITE_ERROR is a missing table, as the statements here are correct.
 _DAMAGE = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -54,7 +53,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Stamp:
-    """By what a file is known to be the same."""
+    """What shows that a file is unchanged."""
 
     size: int
     """In bytes."""
@@ -63,7 +62,7 @@ class Stamp:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Look at a file; None where there is none to look at, for decoding to say what is wrong."""
+    """Give a file's stamp; None if that fails: decoding then says what is wrong."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -77,16 +76,11 @@ def default_path() -> Path:
 
 
 class Index:
-    """Answers on disk; to be opened by `open_index`.
-
-    Parameters
-    ----------
-    path : Path
-    """
+    """Answers on disk; open it with `open_index`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _telling_of(path):
+        with _named_errors(path):
             try:
                 self._connection = _connect(path)
             except sqlite3.Error as error:
@@ -101,8 +95,8 @@ class Index:
         self._connection.close()
 
     def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do some work with the data base; if it is found damaged, with a new one instead."""
-        with _telling_of(self.path):
+        """Do some work with the database; if it is damaged, with a new one instead."""
+        with _named_errors(self.path):
             try:
                 with self._connection:
                     return work(self._connection)
@@ -122,69 +116,47 @@ class Index:
         self._file = self.path.stat()
 
     def find(self, path: Path, stamp: Stamp, settings: str) -> Answer | None:
-        """Give the answer of a file, if it is known and the file is as it was.
-
-        Parameters
-        ----------
-        path : Path
-            As the answer shall name it.
-        stamp : Stamp
-            Of the file now.
-        settings : str
-            See `settings_of`.
-        """
+        """Give the answer for a file, if it is known and the file has this stamp."""
         row = self._row("answer, embedding, sum", path, stamp, settings)
         if row is None or _sum(_key(path), settings, row[0], row[1]) != row[2]:
             return None
-        with _telling_of(self.path):
+        with _named_errors(self.path):
             return replace(_answer(parse_json(row[0]), row[1]), path=path)
 
     def knows(self, path: Path, stamp: Stamp, settings: str) -> bool:
-        """Say whether `find` would give an answer, if it is undamaged, without reading it."""
+        """Whether there is an answer to find, without reading and checking it."""
         return self._row("1", path, stamp, settings) is not None
 
     def _row(self, columns: str, path: Path, stamp: Stamp, settings: str) -> Any:
-        asked = (
+        query = (
             f"select {columns} from answers "  # nosec B608 # columns of this file alone
             "where path = ? and settings = ? and size = ? and changed = ?"
         )
-        of = (_key(path), settings, stamp.size, stamp.changed)
-        return self._do(lambda connection: connection.execute(asked, of).fetchone())
+        values = (_key(path), settings, stamp.size, stamp.changed)
+        return self._do(lambda connection: connection.execute(query, values).fetchone())
 
     def changed(self, path: Path, before: Stamp, after: Stamp) -> None:
-        """Note that a file was written to and sounds as before, such as when it was tagged."""
+        """Note that a file was changed without its sound, such as when it was tagged."""
         row = (after.size, after.changed, _key(path), before.size, before.changed)
-        told = (
+        update = (
             "update answers set size = ?, changed = ? where path = ? and size = ? and changed = ?"
         )
-        self._do(lambda connection: connection.execute(told, row))
+        self._do(lambda connection: connection.execute(update, row))
 
     def keep(self, answer: Answer, stamp: Stamp, settings: str) -> None:
-        """Write what a file was taken for."""
+        """Write the answer for a file."""
         embedding = None if answer.embedding is None else answer.embedding.astype("<f2").tobytes()
         content = json.dumps(_content(answer), separators=(",", ":"))
         path = _key(answer.path)
         sum_of_row = _sum(path, settings, content.encode("utf-8"), embedding)
         row = (path, settings, stamp.size, stamp.changed, content, embedding, sum_of_row)
-        told = "replace into answers values (?, ?, ?, ?, ?, ?, ?)"
-        self._do(lambda connection: connection.execute(told, row))
+        replacement = "replace into answers values (?, ?, ?, ?, ?, ?, ?)"
+        self._do(lambda connection: connection.execute(replacement, row))
 
     def forget_gone(self, folder: Path) -> int:
-        """Forget files below a folder that are there no more.
+        """Forget files below a folder that no longer exist, and give their number.
 
-        Parameters
-        ----------
-        folder : Path
-
-        Returns
-        -------
-        int
-            How many were forgotten.
-
-        Raises
-        ------
-        BackbeatError
-            If nothing is left of what was known there: more likely its drive is missing.
+        Refuses if none of the files known there is left: more likely its drive is missing.
         """
         separator = os.fsencode(os.sep)
         start = _key(folder).rstrip(separator) + separator
@@ -209,17 +181,9 @@ class Index:
 
 @contextlib.contextmanager
 def open_index(path: Path | None = None) -> Iterator[Index]:
-    """Open an index, made if missing.
+    """Open an index (by default at `default_path`), made if missing.
 
-    Parameters
-    ----------
-    path : Path, optional
-        `default_path` if none is given.
-
-    Raises
-    ------
-    BackbeatError
-        If it cannot be written, is no index, or of a newer format version.
+    Refuses one that cannot be written, is no index, or has another format version.
     """
     with contextlib.closing(Index(path or default_path())) as index:
         yield index
@@ -229,11 +193,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)
     try:
-        # Damaged text may be no UTF-8; its checksum is looked at first.
+        # Damaged text may not be UTF-8, and its checksum is compared first.
         connection.text_factory = bytes
         connection.execute("pragma cell_size_check = on")
         _prepare(path, connection)
-        # A write costs no wait for the disk: a power cut can lose the last ones, a kill none.
+        # Writes do not wait for the disk: a power cut can lose the last ones, a kill none.
         connection.execute("pragma synchronous = normal")
     except BaseException:
         connection.close()
@@ -242,67 +206,45 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Make sure that the file is an index, and make a new one one: whole, or not at all."""
-    version = _version(path, connection)
-    if version == _VERSION:
+    """Check that the file is an index, or make an empty one an index: whole, or not at all."""
+    if _is_made(path, connection):
         return
-    if version:
-        _add_sums(path, connection)
-        return
-    # For what is done first here SQLite does not wait until others are done with it.
+    # SQLite does not wait for others when the journal's mode is changed.
     with locked(path, wait=True):
         # A kill at any moment leaves the file whole, and readers need not wait for a writer.
         connection.execute("pragma journal_mode = wal")
         with connection:
             connection.execute("begin immediate")
-            if not _version(path, connection):  # another command may have made it meanwhile
+            if not _is_made(path, connection):  # another command may have made it meanwhile
                 connection.execute(_TABLE)
                 connection.execute(f"pragma user_version = {_VERSION}")
 
 
-def _version(path: Path, connection: sqlite3.Connection) -> int:
-    """Give the format version of an index; 0 if it is to be made yet."""
+def _is_made(path: Path, connection: sqlite3.Connection) -> bool:
+    """Whether the file is an index of this format, rather than empty; refuse anything else."""
     version, tables, others = connection.execute(
         "select user_version, (select count(*) from sqlite_master), "
         "(select count(*) from sqlite_master where name <> 'answers') from pragma_user_version"
     ).fetchone()
     if version < 0 or others or (tables and not version):
-        raise BackbeatError(f"{printable(path)}: no index; name another with --index")
-    if version > _VERSION:
+        raise BackbeatError(f"{printable(path)}: not an index; name another with --index")
+    if version not in (0, _VERSION):
         raise BackbeatError(
             f"{printable(path)}: an index in format version {version}, this backbeat reads "
-            f"{_VERSION}; update backbeat, or name another with --index"
+            f"{_VERSION}; use the backbeat that wrote it, or name another with --index"
         )
-    return int(version)
-
-
-def _add_sums(path: Path, connection: sqlite3.Connection) -> None:
-    """Give the rows of an index of the first format their checksums."""
-    with connection:
-        connection.execute("begin immediate")
-        if _version(path, connection) == _VERSION:  # another command was faster
-            return
-        connection.execute("alter table answers add column sum integer")
-        rows = connection.execute("select path, settings, answer, embedding from answers")
-        connection.executemany(
-            "update answers set sum = ? where path = ? and settings = ?",
-            [
-                (_sum(song, settings.decode("utf-8"), *rest), song, settings.decode("utf-8"))
-                for song, settings, *rest in rows
-            ],
-        )
-        connection.execute(f"pragma user_version = {_VERSION}")
+    return bool(version)
 
 
 def _sum(path: bytes, settings: str, answer: object, embedding: object) -> int | None:
-    """Sum up a row, but for the stamp; None of what cannot be one."""
+    """Give the checksum of a row without its stamp; None if the types are wrong."""
     if not isinstance(answer, bytes) or not isinstance(embedding, bytes | None):
         return None
-    # What has none is told from what has an empty one.
+    # No embedding and an empty one give different checksums.
     given = () if embedding is None else (embedding,)
     content = (path, settings.encode("utf-8"), answer, *given)
     lengths = b" ".join(b"%d" % len(part) for part in content)
-    # SQLite's whole numbers have a sign.
+    # SQLite's integers are signed.
     return xxhash.xxh3_64_intdigest(b"".join((lengths, *content))) - 2**63
 
 
@@ -312,7 +254,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _was_ours(path: Path) -> bool:
-    """Whether a damaged file was an index, rather than something that was named by mistake."""
+    """Whether a damaged file was an index, rather than something named by mistake."""
     with path.open("rb") as file:
         return path == default_path() or file.read(len(_MAGIC)) == _MAGIC
 
@@ -324,8 +266,8 @@ def _put_aside(path: Path, error: sqlite3.Error) -> None:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
     _log.warning(
-        "%s: damaged (%s), so it was put aside as %s and a new one begun; what it knew is heard "
-        "again",
+        "%s: damaged (%s), so it was put aside as %s and a new one begun; its songs are "
+        "classified again",
         printable(path),
         one_line(error),
         printable(aside),
@@ -333,7 +275,7 @@ def _put_aside(path: Path, error: sqlite3.Error) -> None:
 
 
 def settings_of(classifier: Classifier) -> str:
-    """Name all that a file's answer depends on beside the file."""
+    """Name everything, besides the file, that an answer depends on."""
     described = {
         "bundle": classifier.bundle.hash,
         "windows": classifier.windows,
@@ -343,8 +285,8 @@ def settings_of(classifier: Classifier) -> str:
 
 
 @contextlib.contextmanager
-def _telling_of(path: Path) -> Iterator[None]:
-    """Say what is wrong with the index's file, and what to do."""
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn errors into one that names the index and the remedy."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -353,7 +295,7 @@ def _telling_of(path: Path) -> Iterator[None]:
         ) from error
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(
-            f"{printable(path)}: no index, or damaged ({error}); remove it, or name another "
+            f"{printable(path)}: not an index, or damaged ({error}); remove it, or name another "
             "with --index"
         ) from error
 
@@ -364,7 +306,7 @@ def _key(path: Path) -> bytes:
 
 
 def _is_gone(path: bytes) -> bool:
-    """Whether a file is certainly not there; what may not be looked at may be there."""
+    """Whether a file certainly does not exist; one that may not be looked at may exist."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

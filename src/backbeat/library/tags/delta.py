@@ -1,8 +1,8 @@
-"""The way back from a changed file to what it was, in few bytes: pure functions.
+"""The old bytes of a changed file as a small patch of the new ones: pure functions.
 
-Writing a genre moves things about: a longer tag pushes the audio on, a tag library sorts frames by
-its own taste, Ogg numbers its pages anew. So the old bytes are told as pieces of the new ones, with
-what is missing in between: some hundred bytes for a song of many megabytes, cover art and all.
+Writing a genre moves bytes: a longer tag pushes the audio on, a tag library sorts frames, Ogg
+numbers its pages again. So a patch names pieces of the new file and holds the bytes that it lacks:
+some hundred bytes for a song of many megabytes, cover art included.
 """
 
 import base64
@@ -15,30 +15,20 @@ Content: TypeAlias = bytes | mmap.mmap
 Piece: TypeAlias = tuple[int, int] | bytes
 """Either (start, length) of the new content, or bytes that it lacks."""
 
-_LEAST = 32  # bytes that must agree before a piece is worth its two numbers
-_NEAR = 4096  # how far around its old place a piece is looked for before everywhere
+_MIN_PIECE = 32  # bytes that must agree for a piece
+_NEAR = 4096  # bytes around its old place that are searched before the whole file
 _CHUNK = 1 << 20  # bytes compared at once
 
 
 def pieces_of(old: Content, new: Content) -> tuple[Piece, ...]:
-    """Tell `old` as pieces of `new`.
-
-    Parameters
-    ----------
-    old, new : bytes or mmap
-
-    Returns
-    -------
-    tuple of pieces
-        What `joined` with `new` makes `old` again.
-    """
+    """Give the pieces of `new` that `joined` makes `old` of."""
     pieces: list[Piece] = []
     # old[literal:at] is missing so far; what came before it lies `shift` further on in `new`.
     literal = at = shift = 0
     while at < len(old):
         place = _place(old, at, new, at + shift)
         if place is None:
-            at += _LEAST
+            at += _MIN_PIECE
             continue
         back = _agreeing_back(old, at, literal, new, place)
         start, place = at - back, place - back
@@ -54,13 +44,7 @@ def pieces_of(old: Content, new: Content) -> tuple[Piece, ...]:
 
 
 def joined(new: Content, pieces: Sequence[Piece]) -> Iterator[bytes]:
-    """Give what `pieces` of `new` tell of, block by block.
-
-    Raises
-    ------
-    ValueError
-        If a piece lies outside of `new`.
-    """
+    """Yield the content of `pieces`, block by block; raise ValueError for one outside of `new`."""
     for piece in pieces:
         if isinstance(piece, bytes):
             yield piece
@@ -73,7 +57,7 @@ def joined(new: Content, pieces: Sequence[Piece]) -> Iterator[bytes]:
 
 
 def as_json(pieces: Sequence[Piece]) -> list[str | list[int]]:
-    """Write pieces as JSON has them: missing bytes in base 64."""
+    """Write pieces for JSON: ranges as they are, bytes in base 64."""
     return [
         base64.b64encode(piece).decode("ascii") if isinstance(piece, bytes) else list(piece)
         for piece in pieces
@@ -81,13 +65,7 @@ def as_json(pieces: Sequence[Piece]) -> list[str | list[int]]:
 
 
 def from_json(content: Sequence[str | list[int]]) -> tuple[Piece, ...]:
-    """Read what `as_json` wrote.
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
+    """Read what `as_json` wrote."""
     pieces: list[Piece] = []
     for one in content:
         if isinstance(one, str):
@@ -100,11 +78,11 @@ def from_json(content: Sequence[str | list[int]]) -> tuple[Piece, ...]:
 
 def _place(old: Content, at: int, new: Content, expected: int) -> int | None:
     """Find where in `new` the bytes at ``old[at]`` are: first where they would be unmoved."""
-    probe = bytes(old[at : at + _LEAST])
+    probe = bytes(old[at : at + _MIN_PIECE])
     if new[expected : expected + len(probe)] == probe:
         return expected
-    ahead = bytes(old[at + _LEAST : at + 2 * _LEAST])
-    if ahead and new[expected + _LEAST : expected + _LEAST + len(ahead)] == ahead:
+    ahead = bytes(old[at + _MIN_PIECE : at + 2 * _MIN_PIECE])
+    if ahead and new[expected + _MIN_PIECE : expected + _MIN_PIECE + len(ahead)] == ahead:
         # Only a page's number and checksum differ: looking everywhere, for each page, takes long.
         return None
     for start, end in ((max(0, expected - _NEAR), expected + _NEAR), (0, len(new))):
@@ -128,9 +106,9 @@ def _agreeing(old: Content, at: int, new: Content, place: int) -> int:
     return length
 
 
-def _agreeing_back(old: Content, at: int, least: int, new: Content, place: int) -> int:
-    """Count the bytes before ``old[at]`` and ``new[place]`` that agree, down to ``old[least]``."""
-    most = min(at - least, place)
+def _agreeing_back(old: Content, at: int, start: int, new: Content, place: int) -> int:
+    """Count the bytes before ``old[at]`` and ``new[place]`` that agree, down to ``old[start]``."""
+    most = min(at - start, place)
     one, other = bytes(old[at - most : at])[::-1], bytes(new[place - most : place])[::-1]
     return _first_difference(one, other)
 

@@ -1,15 +1,15 @@
 """The genre in a file's own tag, read and written with mutagen.
 
-Each family of formats has its own way to hold a genre, and several of them:
+Each family of formats has its own way to hold a genre, or several:
 
-- ID3 (MP3, AIFF, WAV): the frame TCON. Version 2.4 holds several values; 2.3 one text, in which
-  ``/`` parts them. A tag keeps its version, but 2.2, which mutagen cannot write, becomes 2.3; a
-  file without one gets 2.4. An ID3v1 tag at the end of an MP3 gets the genre's number, or 255.
+- ID3 (MP3, AIFF, WAV): the frame TCON. Version 2.4 holds several values; 2.3 one text, separated by
+  ``/``. A tag keeps its version, except that 2.2, which mutagen cannot write, becomes 2.3; a file
+  without a tag gets 2.4. An ID3v1 tag at the end of an MP3 gets the genre's number, or 255.
 - MP4: the atom ``©gen``, with a ``data`` atom a value.
 - Vorbis comments (FLAC, Ogg): a comment ``GENRE`` a value.
 - ASF (WMA): an attribute ``WM/Genre`` a value.
 
-mutagen is under the GPL and comes with the extra ``library``: it is imported only inside.
+mutagen is under the GPL and comes with the extra ``library``: functions import it when called.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from backbeat.errors import BackbeatError, needing, one_line
-from backbeat.library.tags.errors import TagError
 from backbeat.library.tags.plan import Present
-from backbeat.library.tags.rewriting import identity
+from backbeat.library.tags.rewriting import TagError, identity
 
 _V1_LENGTH = 128  # bytes at the end of an MP3
 _NO_GENRE = 255
@@ -32,47 +31,28 @@ _NO_GENRE = 255
 
 @dataclass(frozen=True)
 class _Family:
-    """What the formats differ in; `file` is mutagen's."""
+    """What differs between formats; each function takes mutagen's file."""
 
     name: Callable[[Any], str]
     get: Callable[[Any], list[str]]
     put: Callable[[Any, Sequence[str]], None]
     others: Callable[[Any], object]
-    """All that is not the genre, to be compared."""
+    """All tags but the genre, for comparison."""
     save: Callable[[Any, BinaryIO], None]
 
 
 def require() -> None:
-    """Say what to install if mutagen is missing.
-
-    Raises
-    ------
-    BackbeatError
-        If it is.
-    """
+    """Raise an error that says what to install, if mutagen is missing."""
     with needing("library", "reading and writing tags"):
         import mutagen  # noqa: F401
 
 
 def read(path: Path, file: BinaryIO | None = None) -> Present:
-    """Read the genre that a file holds.
+    """Read the genre of a file, by its open `file` if given: the path may lead to another by now.
 
-    Parameters
-    ----------
-    path : Path
-    file : binary file, optional
-        The same file, if it is open: what is at the path may be another meanwhile.
-
-    Returns
-    -------
-    Present
-
-    Raises
-    ------
-    TagError
-        If the file's format has no tags that we write, or the tags are broken.
+    Raises `TagError` if the format has no tags that can be written, or the tags are broken.
     """
-    with _telling(path, "its tags cannot be read"), _at_hand(path, file, "rb") as stream:
+    with _named_errors(path, "its tags cannot be read"), _opened(path, file, "rb") as stream:
         tagged, family = _open(path, stream)
         values = tuple(family.get(tagged))
         shown = _shown(stream, tagged, values)
@@ -80,27 +60,12 @@ def read(path: Path, file: BinaryIO | None = None) -> Present:
 
 
 def write(path: Path, genres: Sequence[str], file: BinaryIO | None = None) -> tuple[str, ...]:
-    """Write the genre into a file, in place; work on a copy, see `rewriting`.
+    """Write genres (none removes the tag) into `file`, or into what is at the path, in place.
 
-    Parameters
-    ----------
-    path : Path
-    genres : sequence of str
-        Values of the tag; none removes it.
-    file : binary file, optional
-        What is read and written, such as a copy of what is at the path; by default that itself.
-
-    Returns
-    -------
-    tuple of str
-        The values as the tag holds them now: one in ID3v2.3, whatever their number.
-
-    Raises
-    ------
-    TagError
-        If the file cannot be written, or another tag would not stay as it was.
+    Give it a copy as `file`, see `rewriting`. Returns the values as the tag holds them: a single
+    one in ID3v2.3. Raises `TagError` if the file cannot be written, or another tag would change.
     """
-    with _telling(path, "its tags cannot be written"), _at_hand(path, file, "r+b") as stream:
+    with _named_errors(path, "its tags cannot be written"), _opened(path, file, "r+b") as stream:
         tagged, family = _open(path, stream)
         others = family.others(tagged)
         family.put(tagged, genres)
@@ -116,8 +81,8 @@ def write(path: Path, genres: Sequence[str], file: BinaryIO | None = None) -> tu
 
 
 @contextlib.contextmanager
-def _at_hand(path: Path, file: BinaryIO | None, mode: str) -> Iterator[BinaryIO]:
-    """Give the file that is open, or open it; by its path mutagen would open it several times."""
+def _opened(path: Path, file: BinaryIO | None, mode: str) -> Iterator[BinaryIO]:
+    """Yield the open file, or open it; given a path, mutagen would open it several times."""
     if file is not None:
         yield file
         return
@@ -126,8 +91,8 @@ def _at_hand(path: Path, file: BinaryIO | None, mode: str) -> Iterator[BinaryIO]
 
 
 @contextlib.contextmanager
-def _telling(path: Path, what: str) -> Iterator[None]:
-    """Say which file it was; broken ones bring errors of every kind out of mutagen."""
+def _named_errors(path: Path, what: str) -> Iterator[None]:
+    """Turn errors into one that names the file: mutagen raises any kind of them on damage."""
     try:
         yield
     except (BackbeatError, OSError):
@@ -152,22 +117,22 @@ def _open(path: Path, stream: BinaryIO) -> tuple[Any, _Family]:
     ):
         if isinstance(file, kinds):
             return (_reopen_id3(stream, type(file)) if family is _ID3 else file), family
-    raise TagError(path, "is of a format whose tags cannot be written")
+    raise TagError(path, "has a format whose tags cannot be written")
 
 
 def _shown(stream: BinaryIO, file: Any, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Give all genres that a player could show, also those of a tag that we do not write."""
+    """Give all genres that a player could show, also those of a tag that is not written here."""
     from mutagen import apev2, id3, mp3, wave
 
     if isinstance(file.tags, id3.ID3):
         values = tuple(id3.TCON(encoding=3, text=list(values)).genres)
     if isinstance(file, mp3.MP3):
-        with contextlib.suppress(apev2.APENoHeaderError):  # nearly no MP3 has such a tag
+        with contextlib.suppress(apev2.APENoHeaderError):  # few MP3s have such a tag
             values += tuple(apev2.APEv2(stream).get("Genre", ()))
     if isinstance(file, wave.WAVE):
         from tinytag import TinyTag
 
-        # That of the chunk LIST, which mutagen does not read.
+        # The genre of the chunk LIST, which mutagen does not read.
         stream.seek(0)
         in_list = TinyTag.get(stream.name, file_obj=stream).genre
         values += (in_list,) if in_list and in_list not in values else ()
@@ -175,7 +140,7 @@ def _shown(stream: BinaryIO, file: Any, values: tuple[str, ...]) -> tuple[str, .
 
 
 def _keep_padding(info: Any) -> int:
-    """Let the tag's room be what it is, where it suffices."""
+    """Keep the size of the tag's room, where it suffices."""
     padding: int = info.padding if info.padding >= 0 else info.get_default_padding()
     return padding
 
@@ -195,12 +160,12 @@ def _with_tags(file: Any) -> Any:
 
 
 def _reopen_id3(stream: BinaryIO, kind: Any) -> Any:
-    """Open a file with its frames as they are in it; mutagen would translate them to 2.4."""
+    """Open a file with its frames as they are; mutagen would translate them to 2.4."""
     from mutagen import mp3
 
     file = _from_start(kind, stream, translate=False, load_v1=False)
     if file.tags is None and kind is mp3.MP3:
-        # What a tag of the old kind at the end says is to be seen beside the new genre, too.
+        # Old tags at the end of the file are kept beside the new genre.
         return _from_start(kind, stream)
     if file.tags is not None and file.tags.version < (2, 3, 0):
         return _from_start(kind, stream, v2_version=3, load_v1=False)
@@ -235,7 +200,7 @@ def _id3_put(file: Any, genres: Sequence[str]) -> None:
 
 
 def _id3_others(file: Any) -> object:
-    # The encoding of a text may change with the tag's version, and is no part of what it says.
+    # The encoding of a text may change with the tag's version; the text does not.
     return {
         key: {name: repr(value) for name, value in vars(frame).items() if name != "encoding"}
         for key, frame in (file.tags or {}).items()
@@ -248,12 +213,12 @@ def _id3_save(file: Any, stream: BinaryIO) -> None:
 
     old = _id3v1(stream) if isinstance(file, mp3.MP3) else None
     genres = _id3_get(file)
-    # Null, not a slash, parts the several values that other frames of 2.3 have against its rules.
+    # Some 2.3 frames hold several values, against its rules: separated by null, not by a slash.
     minor = _id3_minor(file)
     stream.seek(0)
     file.tags.save(stream, v2_version=minor, v23_sep=None, padding=_keep_padding)
     if old is not None:
-        # mutagen would write titles and artists anew, too.
+        # mutagen would also rewrite titles and artists.
         stream.seek(-_V1_LENGTH, 2)
         stream.write(old[:-1] + bytes([_number(genres)]))
 
@@ -340,7 +305,7 @@ _ASF = _Family(
     name=lambda file: "ASF",
     get=lambda file: [str(value) for value in file.tags.get(_ATTRIBUTE, ())],
     put=_asf_put,
-    # mutagen sorts the attributes by where they go, so that only those of one name keep their order
+    # mutagen sorts attributes by type: only those of one name keep their order
     others=lambda file: sorted(
         (key, index, repr(value))
         for key in set(file.tags.keys()) - {_ATTRIBUTE}

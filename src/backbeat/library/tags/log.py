@@ -1,11 +1,11 @@
-"""The log of what was written into tags: JSON lines, each change told before it is made.
+"""The log of what was written into tags: JSON lines, each change recorded before it is made.
 
-A run begins with a line that says so. Before a file is copied there is a line ``begin``, so that a
-copy left by a killed process can be found; before the copy takes the file's place there is a line
-``change``, forced to the disk, with all that taking it back needs. A line ``end`` comes last.
+A run begins with a line ``run``. Before a file is copied there is a line ``begin``, so that a copy
+left by a killed process can be found; before the copy takes the file's place there is a line
+``change``, forced to the disk, with all that undoing needs. A line ``end`` comes last.
 
 Each line has a checksum, since a damaged one could put a wrong genre into a file, or the right one
-into another. One that does not fit is passed over and told; the others can still be taken back.
+into another. A damaged line is reported and not used; the others can still be undone.
 """
 
 import contextlib
@@ -28,58 +28,38 @@ from backbeat.library.tags import delta
 from backbeat.library.tags.rewriting import State
 
 VERSION = 2
-_WITHOUT_SUMS = 1
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A change as the log tells it.
-
-    Attributes
-    ----------
-    path : Path
-        Absolute, symbolic links followed.
-    format : str
-        The kind of tag.
-    old, new : tuple of str
-        The genre's values in the tag, exactly.
-    before, after : State
-        The whole file's.
-    patch : tuple of pieces
-        The old content told as pieces of the new one, see `delta`.
-    """
+    """A recorded change."""
 
     path: Path
+    """Absolute, symbolic links followed."""
     format: str
+    """The kind of tag."""
     old: tuple[str, ...]
     new: tuple[str, ...]
+    """The genre's values in the tag, exactly."""
     before: State
     after: State
     patch: tuple[delta.Piece, ...]
+    """The old content as pieces of the new one, see `delta`."""
 
 
 @dataclass(frozen=True)
 class Log:
-    """A log as it is read.
-
-    Attributes
-    ----------
-    path : Path
-    entries : tuple of Entry
-        Its changes, in order.
-    begun : tuple of Path
-        Files of which a copy was begun.
-    damaged : tuple of int
-        Numbers of the lines that are damaged, from 1.
-    ended : bool
-        Whether it has its end: without, backbeat was killed, or the log was cut.
-    """
+    """A log as it is read."""
 
     path: Path
     entries: tuple[Entry, ...]
+    """Its changes, in order."""
     begun: tuple[Path, ...]
+    """Files of which a copy was begun."""
     damaged: tuple[int, ...]
+    """Numbers of the lines that are damaged, from 1."""
     ended: bool
+    """Whether it has its end: if not, backbeat was killed, or the log was cut."""
 
 
 def state_folder() -> Path:
@@ -88,7 +68,7 @@ def state_folder() -> Path:
 
 
 def new_log() -> Path:
-    """Name a log for this run, with date and time, that is not there yet."""
+    """Give a path with date and time for the log of this run."""
     stamp = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H%M%S")
     names = (f"{stamp}{suffix}.jsonl" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
     return next(path for name in names if not (path := state_folder() / name).exists())
@@ -103,13 +83,13 @@ class LogWriter:
         self._file: IO[str] | None = None
 
     def begin(self, path: Path) -> None:
-        """Tell that a copy of a file is going to be made."""
+        """Record that a copy of a file is going to be made."""
         if self._file is None:
             self._file = self._open()
         self._line({"event": "begin", "path": str(path)})
 
     def change(self, entry: Entry) -> None:
-        """Tell of a change, and wait until that is on the disk."""
+        """Record a change, and wait until that is on the disk."""
         content = asdict(entry)
         content["path"] = str(entry.path)
         content["patch"] = delta.as_json(entry.patch)
@@ -118,9 +98,9 @@ class LogWriter:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file, if there is one; what is told later opens it anew."""
+        """Close the file, if there is one; what is recorded later opens it again."""
         if self._file is not None:
-            # A full disk leaves the log without an end, which undoes as well.
+            # A full disk leaves the log without an end; it can still be undone.
             with contextlib.suppress(OSError), self._file:
                 self._line({"event": "end"})
             self._file = None
@@ -128,7 +108,7 @@ class LogWriter:
     def _open(self) -> IO[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
-            read_log(self.path)  # nothing is added to what is no log
+            read_log(self.path)  # refuses a file that is no log
             _end_line(self.path)
         file = self.path.open("a", encoding="utf-8")
         self._file = file
@@ -137,7 +117,7 @@ class LogWriter:
         self._line({**run, "started": started, "options": self._options})
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the log's name, too, is to be there after a power cut
+            os.fsync(folder)  # so that a power cut does not lose the log's name
         finally:
             os.close(folder)
         return file
@@ -147,30 +127,25 @@ class LogWriter:
 
 
 def read_log(path: Path) -> Log:
-    """Read a log.
+    """Read a log; refuse a file that is missing, no log, or of another format version.
 
-    A last line without an end was being written when the process was killed; the change that it
-    tells of was not made.
-
-    Raises
-    ------
-    BackbeatError
-        If it is not there, no log of ours, or of a newer format version.
+    A last line without an end was being written when the process was killed: its change was not
+    made.
     """
     try:
-        # Not by `splitlines`, which takes more signs than one for an end of a line.
+        # `splitlines` would split at other characters, too.
         *lines, rest = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        raise BackbeatError(f"{path}: no such log; `backbeat tag` tells its path") from None
-    if _whole(rest, VERSION):
-        lines.append(_whole(rest, VERSION))
+        raise BackbeatError(f"{path}: no such log; `backbeat tag` prints its path") from None
+    if line := _whole(rest):
+        lines.append(line)
     entries: list[Entry] = []
     begun: list[Path] = []
     damaged: list[int] = []
     version, event = VERSION, ""
     for number, line in enumerate(lines, start=1):
         try:
-            content = _checked(line, version)
+            content = _checked(line)
             event = content["event"]
             if event == "run":
                 version = _version(content)
@@ -180,46 +155,43 @@ def read_log(path: Path) -> Log:
                 entries.append(_entry(content))
         except (ValueError, KeyError, TypeError):
             damaged.append(number)
-        if version > VERSION:
-            raise BackbeatError(f"{path}: line {number}: is of a newer backbeat; use that")
+        if version != VERSION:
+            raise BackbeatError(
+                f"{path}: line {number}: has format version {version}, this backbeat reads "
+                f"{VERSION}; undo it with the backbeat that wrote it"
+            )
     if lines and len(damaged) == len(lines):
         raise BackbeatError(f"{path}: line 1: is not of a log of `backbeat tag`")
-    ended = event == "end" or version == _WITHOUT_SUMS
-    return Log(path, tuple(entries), tuple(begun), tuple(damaged), ended)
+    return Log(path, tuple(entries), tuple(begun), tuple(damaged), event == "end")
 
 
 def _sum(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()[:16]
 
 
-def _checked(line: bytes, version: int) -> dict[str, Any]:
-    """Read a line and compare its checksum."""
+def _checked(line: bytes) -> dict[str, Any]:
+    """Read a line and compare its checksum, which another format version may not have."""
     content = parse_json(line.decode("ascii"))
     if not isinstance(content, dict):
         raise TypeError("no line of a log")
-    told = content.pop("sum", None)
-    without = version == _WITHOUT_SUMS or _is_first(content)
-    if told != _sum(content) and not (told is None and without):
+    checksum = content.pop("sum", None)
+    other_version = content.get("event") == "run" and content.get("version") != VERSION
+    if checksum != _sum(content) and not (checksum is None and other_version):
         raise ValueError("its checksum does not fit")
     return content
 
 
-def _is_first(content: dict[str, Any]) -> bool:
-    """Whether a line without a checksum says that there are none, or of whom one must ask."""
-    return content.get("event") == "run" and content.get("version") != VERSION
-
-
 def _version(content: dict[str, Any]) -> int:
     if content["log"] != "backbeat tag":
-        raise ValueError("another's log")
+        raise ValueError("not a log of tags")
     return int(content["version"])
 
 
-def _whole(rest: bytes, version: int) -> bytes:
-    """Give what stands behind the last end of a line, if it is a line that lost its own end."""
+def _whole(rest: bytes) -> bytes:
+    """Give what follows the last newline, if it is a line that lost its own newline."""
     for line in (rest, rest[:-1]):
         with contextlib.suppress(ValueError, TypeError):
-            _checked(line, version)
+            _checked(line)
             return line
     return b""
 
@@ -227,7 +199,7 @@ def _whole(rest: bytes, version: int) -> bytes:
 def _path(content: dict[str, Any]) -> Path:
     path = Path(content["path"])
     if not path.is_absolute() or not path.name or "\0" in str(path):
-        raise ValueError("no absolute path of a file")
+        raise ValueError("not the absolute path of a file")
     return path
 
 
@@ -244,11 +216,11 @@ def _entry(content: dict[str, Any]) -> Entry:
 
 
 def _end_line(path: Path) -> None:
-    """Have a log end with a whole line: what is left of a half one tells of nothing that was."""
+    """Let a log end with a whole line: an incomplete one records no change that was made."""
     content = path.read_bytes()
     start = content.rfind(b"\n") + 1
     if start < len(content):
-        line = _whole(content[start:], VERSION)
+        line = _whole(content[start:])
         with path.open("r+b") as file:
             file.truncate(start)
             file.seek(start)
@@ -257,14 +229,8 @@ def _end_line(path: Path) -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let one process at a time write tags: two would write the same copies.
-
-    Raises
-    ------
-    BackbeatError
-        If another one is writing, or on Windows.
-    """
+    """Let one process at a time write tags; refuse if another is writing, and on Windows."""
     if not HAS_LOCKS:
-        raise BackbeatError("tags are written on Linux and macOS only, so far")
+        raise BackbeatError("tags can be written on Linux and macOS only")
     with locked(state_folder(), doing="writing tags"):
         yield

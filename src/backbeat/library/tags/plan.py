@@ -1,60 +1,58 @@
-"""What is to be written, and what is left alone and why: decided before any file is touched.
+"""Which genres are written, which songs are left alone and why, decided before a file is changed.
 
 Pure functions: answers, the genres that the files hold and the user's options come in, decisions
-come out. Reading, writing and asking are done elsewhere.
+come out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from backbeat.classify.many import Answer, Failure
-from backbeat.library.tags.genres import chosen, same_genres
+from backbeat.collections.genres import genre_key
+from backbeat.files.cells import harmless
+
+GENRE_NAMES = {
+    **{"blues": "Blues", "classical": "Classical", "country": "Country", "disco": "Disco"},
+    **{"hiphop": "Hip-Hop", "jazz": "Jazz", "metal": "Metal", "pop": "Pop"},
+    **{"reggae": "Reggae", "rock": "Rock"},
+}
+"""GTZAN's genres as players show them: all ten are ID3v1's own names."""
+
+LIKELY = 0.25
+"""How probable a genre beside the first must be, to be written with it."""
+
+COLUMNS = ("path", "format", "old", "new", "confidence", "decision")
 
 Reason = Literal["with a genre", "already so", "unsure", "out of genre", "not confident enough"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user wants.
-
-    Attributes
-    ----------
-    min_confidence : float
-        Songs whose likeliest genre is less probable are left alone.
-    overwrite : bool
-        Whether songs that have a genre get ours.
-    multi : bool
-        Whether several genres are written where more than one is likely.
-    """
+    """What the user wants."""
 
     min_confidence: float = 0.6
+    """Songs whose likeliest genre is less probable are left alone."""
     overwrite: bool = False
+    """Whether songs that have a genre get a new one."""
     multi: bool = False
+    """Whether several genres are written where more than one is likely."""
 
 
 @dataclass(frozen=True)
 class Present:
-    """The genre that a file holds.
-
-    Attributes
-    ----------
-    format : str
-        The kind of tag, such as ``"ID3v2.3"``.
-    values : tuple of str
-        The values in the tag that would be written, exactly.
-    genres : tuple of str
-        All genres that a player could show, as people read them: of every kind of tag that the
-        file has, and for ID3's ``(17)`` its name.
-    identity : tuple of int, optional
-        Which file it is, to know later that it is still that, see `rewriting`.
-    """
+    """The genre that a file holds."""
 
     format: str
+    """The kind of tag, such as ``"ID3v2.3"``."""
     values: tuple[str, ...]
+    """The values in the tag that would be written, exactly."""
     genres: tuple[str, ...]
+    """All genres that a player could show, of every kind of tag in the file; for ID3's ``(17)``
+    its name."""
     identity: tuple[int, ...] | None = None
+    """Which file it is, to know later that it is still that; see `rewriting`."""
 
 
 @dataclass(frozen=True)
@@ -80,27 +78,16 @@ Decision: TypeAlias = Change | LeftAlone | Failure
 
 
 def kept(present: Present, options: Options) -> bool:
-    """Whether a file keeps its genre whatever it sounds like, so that it need not be heard."""
+    """Whether a file keeps its genre whatever the answer, so that it need not be classified."""
     return bool(present.genres) and not options.overwrite
 
 
 def plan(
     answers: Iterable[Answer | Failure], present: Mapping[Path, Present], options: Options
 ) -> Iterator[Decision]:
-    """Decide what becomes of each song that was heard.
+    """Decide on each answer, in order; `present` has what each answered file holds.
 
-    Parameters
-    ----------
-    answers : iterable of Answer or Failure
-        Drawn lazily, so that songs can be written while others are heard.
-    present : mapping of Path to Present
-        What the answered files hold.
-    options : Options
-
-    Yields
-    ------
-    Change, LeftAlone or Failure
-        One for each answer, in their order.
+    Lazily, so that songs can be written while others are classified.
     """
     for answer in answers:
         if isinstance(answer, Failure):
@@ -120,3 +107,40 @@ def _decision(answer: Answer, present: Present, options: Options) -> Decision:
     if same_genres(genres, present.genres):
         return LeftAlone(answer.path, present, "already so")
     return Change(answer.path, present, genres, answer.probability)
+
+
+def genre_name(genre: str) -> str:
+    """Give a genre as people write it: ``Hip-Hop`` for ``hiphop``; one not of GTZAN unchanged."""
+    return GENRE_NAMES.get(genre_key(genre), genre)
+
+
+def chosen(ranking: Sequence[tuple[str, float]], *, multi: bool) -> tuple[str, ...]:
+    """Choose what to write: the likeliest genre and, if `multi`, others that are `LIKELY`.
+
+    `ranking` holds genres with their probabilities, the likeliest first.
+    """
+    first, *others = ranking
+    likely = [genre for genre, probability in others if multi and probability >= LIKELY]
+    return tuple(genre_name(genre) for genre in (first[0], *likely))
+
+
+def same_genres(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two tags name the same genres, however they are spelt (``hip hop``, ``Hip-Hop``)."""
+    return set(map(genre_key, some)) == set(map(genre_key, others))
+
+
+def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
+    """Write decisions as rows of a table, `COLUMNS` first; ``; `` separates genres in a cell."""
+    yield COLUMNS
+    for decision in decisions:
+        path = harmless(decision.path)
+        if isinstance(decision, Failure):
+            yield path, "", "", "", "", harmless(f"{decision.status}: {decision.reason}")
+            continue
+        present = decision.present
+        known = (path, present.format, harmless("; ".join(present.genres)))
+        if isinstance(decision, Change):
+            new = harmless("; ".join(decision.genres))
+            yield *known, new, f"{decision.confidence:.4f}", "write"
+        else:
+            yield *known, "", "", decision.reason
