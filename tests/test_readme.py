@@ -12,6 +12,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+def test_the_page_is_short() -> None:
+    assert len(README.splitlines()) <= 110
+
+
 def test_the_example_runs(tmp_path: Path) -> None:
     (example,) = blocks("python")
     assert len([line for line in example.splitlines() if line.strip()]) <= 12

@@ -27,12 +27,12 @@ SONGS = (
     *("jazz.00000", "metal.00005", "reggae.00001", "rock.00006"),
 )
 JAM_SONGS = {"jam-jazz": "jazz/jam-jazz-002", "jam-reggae": "reggae/jam-reggae-003"}
-HEARD = "blues/blues.00002.flac"
+SONG = "blues/blues.00002.flac"
 RUNS = {
     "leaking": "train features --model cnn_03.5 --split slices",
     "cnn": "train features --model cnn_base_01 --split artists --folds 3",
     "mlp": "train features --model mlp_27 --split artists --folds 3",
-    "transfer": "train heard --model transfer --split artists --folds 3",
+    "transfer": "train embeddings --model transfer --split artists --folds 3",
 }
 
 # Rich's own fetches its font; this takes the reader's, and is a dark window on any page.
@@ -87,7 +87,7 @@ def terminal(work: Path, clips: Path) -> None:
 
 def figures(work: Path, clips: Path) -> None:
     """Take figures that backbeat draws: of a song, a run, a cross-validation, a comparison."""
-    backbeat(work, f"show {(clips / HEARD).resolve()} -o song")
+    backbeat(work, f"show {(clips / SONG).resolve()} -o song")
     backbeat(work, "compare cnn mlp transfer -o compare.png")
     chosen = {
         "song": "song/song.png",
@@ -129,7 +129,7 @@ def main() -> None:
     if not (work / "songs").exists():
         backbeat(work, "data jam -o songs --per-genre 16")
     backbeat(work, "prepare songs -o features")
-    backbeat(work, "prepare songs --frontend musicnn -o heard")
+    backbeat(work, "prepare songs --frontend musicnn -o embeddings")
     for name, command in RUNS.items():
         if not (work / name).exists():
             backbeat(work, f"{command} -o {name}")

@@ -56,7 +56,7 @@ class Head:
 
         The embedding, by which strange songs are told, is the mean-pooled features that vary and
         MusiCNN's 50 tags before their sigmoid: by the first, noise, tones and speech are told from
-        music, by the second, unknown genres from known ones (``docs/bundles.md``).
+        music, by the second, unknown genres from known ones (``docs/models.md``).
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], g
     """Fit a linear head: logistic regression and linear discriminant analysis, half each.
 
     The first is the better one of few songs a genre, the second of many; their sum, which is linear
-    too, is as good as the better everywhere (``docs/transfer.md``).
+    too, is as good as the better everywhere (``docs/models.md``).
 
     Parameters
     ----------
