@@ -27,10 +27,10 @@ def own_cache(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def step_by_step(monkeypatch):
-    """Have trainings tell of each batch, and heed a signal after it."""
-    from backbeat.training import recipes
+    """Have trainings report each batch, and stop after it."""
+    from backbeat.training import fitting
 
-    monkeypatch.setattr(recipes, "_STEPS_AT_ONCE", 1)
+    monkeypatch.setattr(fitting, "_STEPS_AT_ONCE", 1)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 from backbeat.cli import console
-from backbeat.training.train import Progress
+from backbeat.training.fitting import Progress
 
 SCRIPT = textwrap.dedent(
     """

@@ -38,7 +38,7 @@ from backbeat.frontend import Musicnn
 from backbeat.library.suspects.listing import Suspect
 from backbeat.library.suspects.searching import Findings
 from backbeat.parallel.engine import InlineExecutor
-from backbeat.training.jobs import find_spec, load_examples
+from backbeat.training.jobs import load_examples
 from backbeat.tuning.log import Log
 from bundles import make_bundle
 from made_features import GENRES, made_npz
@@ -387,7 +387,7 @@ def calls(monkeypatch, places):
     def trained(arguments):
         """Leave out what a training does not use: see the module."""
         split = next(given for given in arguments[""] if isinstance(given, splits.Split))
-        if not any(isinstance(given, zoo.Spec) for given in arguments[""]):
+        if zoo.TRANSFER in arguments[""]:
             arguments.pop("seed")  # a head is fitted without chance
         if split.divides_tracks or not len(split.rows("valid")):
             arguments.pop("max_error")
@@ -410,7 +410,6 @@ def calls(monkeypatch, places):
     for where in ("backbeat.parallel.engine", "backbeat.classify.many"):
         monkeypatch.setattr(f"{where}.open_executor", executor)
     note("backbeat.training.train.train", clean=trained)
-    note("backbeat.transfer.train_transfer", clean=trained)
     note("backbeat.training.crossvalidation.cross_validate", {}, clean=cross_validated)
     monkeypatch.setattr("backbeat.transfer.embed", lambda features, **_: features.examples("mfcc"))
     note("backbeat.features.prepare.prepare", Summary(1, 1, (), ()))
@@ -607,13 +606,13 @@ def takes(model, frontend):
     """Whether a model can be trained on what a front-end makes."""
     if model == "transfer":
         return frontend != "mfcc"
-    return frontend == "logmel" or (frontend == "mfcc" and find_spec(model).input == "mfcc")
+    return frontend == "logmel" or (frontend == "mfcc" and zoo.find(model).input == "mfcc")
 
 
 @pytest.mark.parametrize("frontend", FRONT_ENDS)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_fits_a_front_end_or_is_refused(model, frontend, stores):
-    store, spec = open_features(stores[frontend]), find_spec(model)
+    store, spec = open_features(stores[frontend]), zoo.find(model)
     if not takes(model, frontend):
         with pytest.raises(BackbeatError) as refused:
             load_examples(store, spec.input)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backbeat.training.recipes import batches_of, one_cycle, schedule_callbacks, steps_at_once
+from backbeat.training.fitting import batches_of, one_cycle, schedule_callbacks, steps_at_once
 from backbeat.zoo import find
 from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import parse

@@ -15,6 +15,7 @@ from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.parallel.engine import InlineExecutor
 from backbeat.reproduce.runner import paper_specs, run_all
 from backbeat.training import train as training
+from backbeat.training.fitting import StoppedError
 from made_features import small_spec
 
 
@@ -124,11 +125,11 @@ def test_a_stop_in_this_process_begins_no_other_model(store, tmp_path, monkeypat
 
     def stopped(*given, **_options):
         begun.append(given)
-        raise training.StoppedError("stopped after 0 of 1 epochs", 143)
+        raise StoppedError("stopped after 0 of 1 epochs", 143)
 
     monkeypatch.setattr(training, "train", stopped)
     specs = paper_specs("mlp_1[34]")
-    with pytest.raises(training.StoppedError, match=r"paper: stopped; go on with the same") as told:
+    with pytest.raises(StoppedError, match=r"paper: stopped; go on with the same") as told:
         run_all(store, tmp_path / "paper", specs, epochs_scale=0.02, executor=InlineExecutor())
     assert (told.value.status, len(begun)) == (143, 1)
 

@@ -19,8 +19,8 @@ from backbeat.evaluation import Metrics, read_predictions
 from backbeat.splits import make_split
 from backbeat.training import checkpoint
 from backbeat.training import train as training
+from backbeat.training.fitting import StoppedError
 from backbeat.training.history import read_history
-from backbeat.training.train import StoppedError
 from backbeat.zoo.build import load_keras
 from backbeat.zoo.spec import read_spec
 from made_features import GENRES, made_mfcc, made_run, made_store, small_spec
@@ -162,11 +162,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from backbeat.training import recipes, train as training
+from backbeat.training import fitting
 from backbeat.features.store import open_features
 from made_features import made_run
-training._SECONDS_BETWEEN_CHECKPOINTS = -1.0
-recipes._STEPS_AT_ONCE = 1
+fitting._SECONDS_BETWEEN_CHECKPOINTS = -1.0
+fitting._STEPS_AT_ONCE = 1
 def told(progress):
     if f"{progress.epoch} {progress.batch}" == sys.argv[4]:
         print("here", flush=True)

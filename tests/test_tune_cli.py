@@ -13,6 +13,7 @@ import pytest
 
 from backbeat.errors import BackbeatError
 from backbeat.splits import read_parts
+from backbeat.training import fitting
 from backbeat.training import train as training
 from backbeat.training.history import read_history
 from backbeat.tuning import tune
@@ -73,7 +74,7 @@ def test_a_search_leaves_its_log_and_the_best_spec(searched):
 
 def test_the_same_command_trains_nothing_again(store, searched, cli, monkeypatch):
     before = {path: path.read_bytes() for path in searched.rglob("*") if path.is_file()}
-    monkeypatch.setattr(training, "fit", None)
+    monkeypatch.setattr(fitting, "fit", None)
     status, out, err = cli(*arguments(store, searched))
     assert (status, err) == (0, "")
     assert {path: path.read_bytes() for path in searched.rglob("*") if path.is_file()} == before
@@ -97,7 +98,7 @@ def test_the_best_is_to_be_trained_on_the_split_whose_test_part_was_left_untouch
 
 
 def test_a_stopped_search_goes_on_as_if_it_had_not(store, searched, cli, tmp_path, monkeypatch):
-    own, count = training.fit, 0
+    own, count = fitting.fit, 0
 
     def fit(*given):
         nonlocal count
@@ -106,7 +107,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not(store, searched, cli, tmp_pat
             signal.raise_signal(signal.SIGINT)
         return own(*given)
 
-    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     status, _, err = cli(*arguments(store, tmp_path / "out"))
     assert status in (1, 130)
     assert err.startswith("backbeat: ")

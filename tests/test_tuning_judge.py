@@ -8,10 +8,9 @@ import pytest
 
 from backbeat.errors import BackbeatError
 from backbeat.splits import PARTS, make_split
-from backbeat.training import checkpoint
-from backbeat.training import train as training
+from backbeat.training import checkpoint, fitting
+from backbeat.training.fitting import StoppedError
 from backbeat.training.history import read_history
-from backbeat.training.train import StoppedError
 from backbeat.tuning.judge import Judge, PrunedError, read_judgement, without_test
 from backbeat.tuning.moves import fingerprint
 from backbeat.zoo.build import load_keras
@@ -24,12 +23,13 @@ SPEC = small_spec(epochs=3)
 
 @pytest.fixture
 def judge(store, tmp_path):
-    return make_judge(store.examples("mfcc"), tmp_path / "trials")
+    return make_judge(store, tmp_path / "trials")
 
 
-def make_judge(examples, folder, protocol="artists", **options):
+def make_judge(store, folder, protocol="artists", **options):
+    examples = store.examples("mfcc")
     split = make_split(examples, protocol, seed=3, valid_share=0.2)
-    return Judge(*without_test(examples, split), folder, 3, **options)
+    return Judge(store, *without_test(examples, split), folder, 3, **options)
 
 
 def worth(judgement):
@@ -71,7 +71,7 @@ def test_a_network_sees_training_rows_and_is_judged_on_validation_rows(
 
     for name in ("fit", "evaluate", "predict", "train_on_batch", "predict_on_batch"):
         monkeypatch.setattr(load_keras().Model, name, spied(name))
-    make_judge(examples, tmp_path / "trials")(SPEC)
+    make_judge(store, tmp_path / "trials")(SPEC)
     assert set(seen) == {"fit", "evaluate"}
     assert set(seen["fit"]) == {"train"}
     assert set(seen["evaluate"]) == {"valid"}
@@ -82,7 +82,7 @@ def test_a_judgement_does_not_depend_on_the_test_part(store, tmp_path, judge):
     split = make_split(examples, "artists", seed=3, valid_share=0.2)
     examples.x[split.rows("test")] = np.nan
     examples.y[split.rows("test")] = 0
-    with_nan = Judge(*without_test(examples, split), tmp_path / "nan", 3)
+    with_nan = Judge(store, *without_test(examples, split), tmp_path / "nan", 3)
     assert worth(with_nan(SPEC)) == worth(judge(SPEC))
 
 
@@ -103,7 +103,7 @@ def test_a_judgement_is_a_folder_of_its_own(judge):
 
 def test_a_spec_is_judged_once(judge, monkeypatch):
     first = judge(SPEC)
-    monkeypatch.setattr(training, "fit", None)
+    monkeypatch.setattr(fitting, "fit", None)
     watched = []
     assert judge(SPEC, watched.append) == first
     assert [len(history) for history in watched] == [3]
@@ -116,14 +116,14 @@ def test_a_stopped_judgement_goes_on(judge, store, tmp_path):
             signal.raise_signal(signal.SIGTERM)
 
     folder = tmp_path / "stopped" / "trials"
-    stopped = make_judge(store.examples("mfcc"), folder, on_progress=stop)
+    stopped = make_judge(store, folder, on_progress=stop)
     with pytest.raises(StoppedError, match=r"stopped: stopped; go on with the same command$"):
         stopped(SPEC)
     place = folder / fingerprint(SPEC)
     assert not (place / "result.json").exists()
     assert (place / checkpoint.NAME).exists()
     told = []
-    again = make_judge(store.examples("mfcc"), folder, on_progress=told.append)
+    again = make_judge(store, folder, on_progress=told.append)
     assert worth(again(SPEC)) == worth(judge(SPEC))
     assert told[0].epoch == 2
     assert not (place / checkpoint.NAME).exists()
@@ -163,12 +163,12 @@ def test_a_damaged_result_is_told_in_one_line(tmp_path, content):
 @pytest.mark.usefixtures("step_by_step")
 def test_another_optimiser_resumes_exactly(store, tmp_path):
     spec = small_spec(epochs=2, optimizer="nadam")
-    whole = make_judge(store.examples("mfcc"), tmp_path / "whole")(spec)
+    whole = make_judge(store, tmp_path / "whole")(spec)
 
     def stop(progress):
         if (progress.epoch, progress.batch) == (2, 1):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(StoppedError):
-        make_judge(store.examples("mfcc"), tmp_path / "cut", on_progress=stop)(spec)
-    assert worth(make_judge(store.examples("mfcc"), tmp_path / "cut")(spec)) == worth(whole)
+        make_judge(store, tmp_path / "cut", on_progress=stop)(spec)
+    assert worth(make_judge(store, tmp_path / "cut")(spec)) == worth(whole)

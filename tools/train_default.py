@@ -40,7 +40,7 @@ from backbeat.frontend.musicnn.runtime import features_of, shipped_musicnn
 from backbeat.runs.reading import songs_of
 from backbeat.splits import TEST, TRAIN, Split
 from backbeat.training import train as training
-from backbeat.transfer import SPEC, fit_head
+from backbeat.transfer import fit_head
 from backbeat.transfer.joining import fit_shares, join, joined_outputs
 
 FOLDS = 3
@@ -193,7 +193,7 @@ def write(
         max_error=MAX_ERROR,
     )
     described = bundle.describe(
-        spec=SPEC if answered.input == "joined" else zoo.find(SCRATCH),
+        spec=zoo.TRANSFER if answered.input == "joined" else zoo.find(SCRATCH),
         frontend=features.frontend,
         genres=examples.genres,
         split=answered.folds[0],

@@ -108,11 +108,11 @@ def _worth(
     workers: int | None,
     **options: Any,
 ) -> "Worth":
+    from backbeat import zoo
     from backbeat.parallel.engine import open_executor
     from backbeat.runs.worth import measure_worth
-    from backbeat.training.jobs import find_spec
 
-    spec = find_spec(model).with_epochs(epochs)
+    spec = zoo.find(model).with_epochs(epochs)
     if spec.family == "transfer":
         refuse(context, "with --model transfer", "epochs")
     with open_executor(workers) as executor, progress(spec.name, "") as bar:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from backbeat.classify.many import Failure
-    from backbeat.training.train import Progress
+    from backbeat.training.fitting import Progress
 
 
 _SECONDS_BETWEEN = 0.1  # the bar is drawn anew as often by itself

@@ -118,24 +118,24 @@ def train(
 
     With --folds, or the published folds, train it on every fold. Ctrl-C keeps the last whole epoch.
     """
-    from backbeat import splits
+    from backbeat import splits, zoo
     from backbeat.features.store import open_features
     from backbeat.training import train as training
-    from backbeat.training import transfer
-    from backbeat.training.jobs import find_spec, load_examples
+    from backbeat.training.jobs import load_examples
 
     splits.check_protocol(split)
-    spec = find_spec(model).with_epochs(epochs)
+    spec = zoo.find(model).with_epochs(epochs)
+    is_transfer = spec.family == "transfer"
     is_crossvalidation = splits.is_crossvalidation(split, folds)
-    if spec.family == transfer.NAME:
+    if is_transfer:
         refuse(context, "with --model transfer", "epochs", "tensorboard")
     if not is_crossvalidation:
         refuse(context, "without --folds", "workers")
     opened = open_features(features)
     # Before any worker begins, so that none has to listen for itself.
-    with progress("listening with MusiCNN", shown=spec.family == transfer.NAME) as listening:
+    with progress("listening with MusiCNN", shown=is_transfer) as listening:
         examples = load_examples(opened, spec.input, on_progress=listening)
-    more = ("seed",) if spec.family == transfer.NAME else ()  # a head is fitted without chance
+    more = ("seed",) if is_transfer else ()  # a head is fitted without chance
     refuse_for_split(context, examples, split, folds, valid_share, *more)
     drawing: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
     if is_crossvalidation:
@@ -157,12 +157,6 @@ def train(
     drawn = splits.make_split(examples, split, test_share=test_share, **drawing)
     _refuse_max_error(context, drawn)
     _tell_split(drawn, f"{spec.name}: ")
-    if spec.family == transfer.NAME:
-        transfer.train_transfer(
-            opened, drawn, examples, out, seed=seed, max_error=max_error, resume=resume
-        )
-        evaluate(out)
-        return
     with EpochBar(drawn.monitored) as told:
         training.train(
             opened,

@@ -18,8 +18,8 @@ from backbeat.files import atomic
 from backbeat.files.documents import read_json
 from backbeat.files.locks import locked
 from backbeat.reproduce.paper import BASE_AT_100
+from backbeat.training.fitting import StoppedError
 from backbeat.training.jobs import Job, Progress, run_jobs
-from backbeat.training.train import StoppedError
 from backbeat.zoo import Spec
 
 

@@ -13,7 +13,7 @@ from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions
 from backbeat.features.store import Examples, Features, spread
 from backbeat.frontend import LogMel, as_input
-from backbeat.training.finishing import Answering
+from backbeat.training.finishing import Predict
 
 OnProgress = Callable[[int, int], None]
 
@@ -82,7 +82,7 @@ def predict(
     return predictions, int(np.count_nonzero(~kept))
 
 
-def _answering(bundle: Bundle, features: Features) -> tuple[Examples, Answering]:
+def _answering(bundle: Bundle, features: Features) -> tuple[Examples, Predict]:
     """Give the slices of a store, and how a bundle answers them, each perhaps several times.
 
     What a network takes of a map may be ten times as large as the map, so it is made on the way.

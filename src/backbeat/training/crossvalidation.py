@@ -17,8 +17,8 @@ from backbeat.files import atomic
 from backbeat.files.documents import read_json
 from backbeat.files.locks import locked
 from backbeat.splits import Split, make_folds
+from backbeat.training.fitting import StoppedError
 from backbeat.training.jobs import Job, Progress, load_examples, run_jobs
-from backbeat.training.train import StoppedError
 from backbeat.zoo import Spec
 
 _SETTINGS = "crossvalidation.json"

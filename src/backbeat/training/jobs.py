@@ -10,23 +10,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from backbeat import splits, zoo
+from backbeat import splits
 from backbeat.errors import BackbeatError, WorkerLostError, message_of
 from backbeat.evaluation.calibration.fitting import MAX_ERROR
 from backbeat.features.store import Examples, Features, InputKind, open_features
 from backbeat.files.documents import read_json
 from backbeat.parallel.engine import telling_of_lost_workers
 from backbeat.training import train as training
-from backbeat.training import transfer
+from backbeat.training.fitting import StoppedError
 from backbeat.transfer import embed
 from backbeat.zoo import Spec
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-_COST = {
-    "mlp": 1,
-    "cnn": 3,
-    "transfer": 10,
-}  # an epoch's, roughly: for the time left and the order of work
+# An epoch's, roughly: for the time left and the order of work.
+_COST = {"mlp": 1, "cnn": 3, "transfer": 10}
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def run_jobs(
     for job in sorted(jobs, key=lambda job: -job.work):
         if job not in finished:
             begun = executor.submit(train_job, job)
-            if begun.done() and isinstance(stopped := begun.exception(), training.StoppedError):
+            if begun.done() and isinstance(stopped := begun.exception(), StoppedError):
                 raise stopped  # in this process: the next must not begin
             pending[begun] = job
     while True:
@@ -146,18 +143,6 @@ def train_job(job: Job) -> str | None:
     """Train one model (in a worker); give the reason if it fails."""
     try:
         features, examples = _load(job.features, job.spec.input)
-        if job.spec.family == transfer.NAME:
-            transfer.train_transfer(
-                features,
-                split_for(job, examples),
-                examples,
-                Path(job.run),
-                seed=job.seed,
-                max_error=job.max_error,
-                resume=True,
-                wait=True,
-            )
-            return None
         training.train(
             features,
             job.spec,
@@ -170,7 +155,7 @@ def train_job(job: Job) -> str | None:
             wait=True,  # for a worker of an earlier start of the same command
             tensorboard=Path(job.tensorboard) if job.tensorboard else None,
         )
-    except training.StoppedError:
+    except StoppedError:
         raise
     except BackbeatError as error:
         return str(error)
@@ -202,11 +187,6 @@ def _load(path: str, kind: InputKind) -> tuple[Features, Examples]:
     """Load the features once a worker."""
     features = open_features(Path(path))
     return features, load_examples(features, kind)
-
-
-def find_spec(model: str) -> Spec:
-    """Give the spec of a model of the zoo, of a YAML file, or of ``transfer``."""
-    return transfer.SPEC if model == transfer.NAME else zoo.find(model)
 
 
 def load_examples(

@@ -13,7 +13,6 @@ judgement is a unit of work of its own, in a folder that is named after the cont
 import contextlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -21,15 +20,14 @@ from typing import cast
 import numpy as np
 
 from backbeat.errors import BackbeatError, one_line
-from backbeat.features.store import Examples
+from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
 from backbeat.files.checksums import check_sums, write_sums
 from backbeat.files.documents import read_json
 from backbeat.splits import TEST, Split
-from backbeat.training import checkpoint
-from backbeat.training import train as training
+from backbeat.training import Training, checkpoint, fitting
+from backbeat.training.fitting import OnEpoch, OnProgress, StoppedError
 from backbeat.training.history import Epoch, read_history, write_history
-from backbeat.training.train import Progress, StoppedError
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
 from backbeat.zoo.shapes import check_fit
@@ -48,8 +46,9 @@ class Judge:
 
     Attributes
     ----------
+    features : Features
     examples : Examples
-        Without the test part; see `without_test`.
+        Theirs, without the test part; see `without_test`.
     split : Split
         Of `examples`.
     folder : Path
@@ -60,15 +59,14 @@ class Judge:
         Called after every batch.
     """
 
+    features: Features
     examples: Examples
     split: Split
     folder: Path
     seed: int
-    on_progress: Callable[[Progress], None] | None = None
+    on_progress: OnProgress | None = None
 
-    def __call__(
-        self, spec: Spec, watch: Callable[[tuple[Epoch, ...]], None] | None = None
-    ) -> Judgement:
+    def __call__(self, spec: Spec, watch: OnEpoch | None = None) -> Judgement:
         """Judge a spec, or give the judgement that was made before.
 
         Parameters
@@ -108,9 +106,10 @@ class Judge:
         return len(self.examples.genres)
 
     def _train(
-        self, spec: Spec, place: Path, watch: Callable[[tuple[Epoch, ...]], None] | None
+        self, spec: Spec, place: Path, watch: OnEpoch | None
     ) -> tuple[Judgement, tuple[Epoch, ...]]:
-        network = training.new_network(spec, self.examples, self.seed)
+        training = Training(self.features, spec, self.split, self.examples, place, self.seed)
+        network = fitting.new_network(training)
         atomic.write_text(place / "spec.yaml", spec.to_yaml())
         history: tuple[Epoch, ...] = ()
         pruned = False
@@ -122,16 +121,7 @@ class Judge:
                 watch(now)
 
         try:
-            history = training.fit(
-                network,
-                spec,
-                self.split,
-                self.examples,
-                place,
-                self.seed,
-                self.on_progress,
-                noted,
-            )
+            history = fitting.fit(network, training, self.on_progress, noted)
         except PrunedError:
             pruned = True
         except StoppedError as stopped:

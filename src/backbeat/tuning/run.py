@@ -32,7 +32,7 @@ from backbeat.splits import (
     measure_leaks,
     write_split,
 )
-from backbeat.training.train import Progress
+from backbeat.training.fitting import Progress
 from backbeat.tuning import moves, trial_and_error
 from backbeat.tuning.judge import Judge, without_test
 from backbeat.tuning.log import Log
@@ -140,7 +140,7 @@ def tune(
             told()
 
         told()
-        judge = Judge(*without_test(examples, split), out / "trials", seed, told)
+        judge = Judge(features, *without_test(examples, split), out / "trials", seed, told)
         if strategy == "tpe":
             with room_for(out / "study.db"):
                 log = run_study(

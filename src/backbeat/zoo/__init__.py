@@ -8,9 +8,12 @@ import yaml
 
 from backbeat.errors import BackbeatError
 from backbeat.zoo.shapes import count_weights
-from backbeat.zoo.spec import Spec, parse, read_spec
+from backbeat.zoo.spec import Flatten, Spec, parse, read_spec
 
-__all__ = ["Spec", "count_weights", "find", "read_spec", "specs"]
+__all__ = ["TRANSFER", "Spec", "count_weights", "find", "read_spec", "specs"]
+
+TRANSFER = Spec(name="transfer", family="transfer", input="musicnn", layers=(Flatten(),), epochs=1)
+"""A linear head on MusiCNN's features, fitted at once; see `transfer`."""
 
 
 @functools.cache
@@ -25,14 +28,14 @@ def specs() -> dict[str, Spec]:
 
 
 def find(name_or_path: str) -> Spec:
-    """Find a model by its name in the zoo, or read it from a YAML file.
+    """Find a model by its name in the zoo, or ``transfer``, or read it from a YAML file.
 
     Raises
     ------
     BackbeatError
         If it is neither, with the nearest known name.
     """
-    known = specs()
+    known = specs() | {TRANSFER.name: TRANSFER}
     if name_or_path in known:
         return known[name_or_path]
     path = Path(name_or_path)
