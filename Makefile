@@ -1,15 +1,15 @@
-# make demo: the whole way on the built-in collection; make test: lint, types, tests;
+# make demo: every step on the synthetic collection; make test: lint, types, tests;
 # make test-slow: the slow tests: walks over many files, kills, clusters;
-# make test PYTHON=python3.13 VENV=.venv-3.13: the same with another Python, in an environment of its own;
+# make test PYTHON=python3.13 VENV=.venv-3.13: the same with another Python, in its own environment;
 # make test-lowest: the tests with the lowest versions that pyproject.toml allows;
-# make coverage: the tests, and what lines of the package none of them reaches; at least 90 %;
-# make mutants: changes in splits, evaluation, comparison and frontend that no test notices; hours;
+# make coverage: the tests, and the lines of the package that none of them runs; at least 90 %;
+# make mutants: changes in splits, evaluation, comparison and frontend that no test detects; hours;
 # make docs: the documentation as a site; open site/index.html;
-# make bench: how fast it is beside the way of the paper's base;
-# make release: the wheel and the source archive in dist/, checked, installed and tried in a clean environment;
-# make audit: what is known against the pinned versions (needs a network);
-# make train-default FEATURES=...: the bundles that come with backbeat, from log-mel maps of GTZAN.
-# Each makes what it needs first: a virtual environment in .venv with the versions of constraints.txt.
+# make bench: the speed of backbeat beside the code that the paper builds on;
+# make release: the wheel and the source archive in dist/, checked, installed and tested in a clean environment;
+# make audit: known vulnerabilities of the pinned versions (needs a network);
+# make train-default FEATURES=...: the installed models, from log-mel maps of GTZAN.
+# Each first creates what it needs: a virtual environment in .venv with the versions of constraints.txt.
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,8 +27,8 @@ demo: $(VENV)/.train
 
 test: lint types unit
 
-# The lowest of what pyproject.toml names, the newest of what those need in turn. Some have no wheels for
-# Python 3.13: make test-lowest PYTHON=python3.11.
+# The lowest versions of the packages in pyproject.toml, the newest of their own dependencies. Some have no
+# wheels for Python 3.13: make test-lowest PYTHON=python3.11.
 test-lowest:
 	$(MAKE) unit test-slow VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
 
@@ -37,8 +37,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src tools benchmarks
 
-# Not a part of `make test`, since what is known lies on the web. Strict: a package that could not be looked
-# up is no package without faults.
+# Not a part of `make test`, since it needs the network. Strict: it fails if a package cannot be looked up.
 audit: $(VENV)/bin/python
 	$(VENV)/bin/python -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
@@ -59,7 +58,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Not in the extra `dev`: no test needs it. It works in mutants/, and goes on where it was stopped.
+# Not in the extra `dev`: no test needs it. It works in mutants/, and continues where it stopped.
 mutants: $(VENV)/.dev
 	$(INSTALL) 'mutmut==3.8.1'
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run
@@ -89,7 +88,7 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py --json bench.json
 
-# Builds both archives, has PyPI's own checker read them, and classifies a song with the installed wheel.
+# Builds both archives, checks them with twine, and classifies a song with the installed wheel.
 release:
 	rm -rf dist build/release
 	$(PYTHON) -m venv build/release/tools
@@ -101,7 +100,7 @@ release:
 		--constraint $(CONSTRAINTS) dist/*.whl
 	cd build/release && installed/bin/backbeat data jam -o songs --per-genre 1
 	cd build/release && installed/bin/backbeat classify songs/jazz
-	@echo "dist/ holds what can be uploaded"
+	@echo "dist/ is ready to upload"
 
 train-default: $(VENV)/.train
 	$(BIN)/python tools/train_default.py $(FEATURES) --work train-default \

@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, nothing is left out or stale, the site needs no network."""
+"""The documents: links work, nothing is missing or stale, the site needs no network."""
 
 import os
 import re
@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 
 def text(page: Path) -> str:
-    """Give a page without its code, in which no link is one."""
+    """Return a page without its code, which contains no links."""
     whole = page.read_text("utf-8")
     without = re.sub(r"^(```+).*?^\1$", "", whole, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"`[^`\n]*`", "code", without)
@@ -33,7 +33,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors that GitHub and the site agree on."""
+    """Return the anchors that GitHub and the site both have."""
     whole = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     headings = [re.sub(r"[`*]", "", h) for h in re.findall(r"^#+ (.+)$", whole, re.MULTILINE)]
     plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
@@ -104,10 +104,10 @@ def test_every_command_in_the_documents_is_known() -> None:
 
 
 def test_the_api_is_there_in_full() -> None:
-    told = re.findall(
+    documented = re.findall(
         r"^::: backbeat\.api\.(\w+)$", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE
     )
-    assert sorted(told) == sorted(api.__all__)
+    assert sorted(documented) == sorted(api.__all__)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found_by_search(page: Any) -> bool:
-    """Tell whether the site's search finds a word; what is typed before it listens is lost."""
+    """Return whether the search of the site finds a word; it loses what is typed before it is ready."""
     page.reload()
     page.locator("[data-md-component=search-query]").fill("calibration")
     page.wait_for_timeout(2000)

@@ -1,4 +1,4 @@
-"""The README's example runs as it stands there, and its commands exist."""
+"""The README's example runs, its commands exist, and it is short."""
 
 import re
 import subprocess
