@@ -10,7 +10,7 @@ from backbeat.evaluation import LEAKING, Predictions, evaluate
 from backbeat.evaluation.calibration import Certainty, reliability, risk_coverage
 from backbeat.evaluation.comparison import Contender, Trial, compare
 from backbeat.figures.scores import text_colour
-from backbeat.figures.style import minutes
+from backbeat.files.text import clock
 
 GENRES = ("blues", "R&B $x$", "rock")
 HISTORY = {
@@ -248,7 +248,7 @@ def test_names_in_any_script_draw_without_warning(recwarn):
 
 
 def test_minutes():
-    assert [minutes(s) for s in (0, 5, 65, 3600)] == ["0:00", "0:05", "1:05", "60:00"]
+    assert [clock(s) for s in (0, 5, 65, 3600)] == ["0:00", "0:05", "1:05", "60:00"]
 
 
 def test_drawing_leaves_matplotlib_as_it_was():

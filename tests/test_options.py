@@ -423,7 +423,7 @@ def calls(monkeypatch, places):
     note("backbeat.library.suspects.find_suspects", found)
     note("backbeat.reproduce.runner.run_all", {})
     note("backbeat.reproduce.drawing.find_songs", {})
-    note("backbeat.reproduce.writing.write", ())
+    note("backbeat.reproduce.page.write", ())
     note("backbeat.tuning.tune", Log(heading=("tuned",)))
     note("backbeat.classify.many.load", through=True)
     note("backbeat.library.songs.answer_all", through=True)

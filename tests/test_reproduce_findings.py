@@ -1,7 +1,8 @@
 import pytest
 
-from backbeat.reproduce import findings, paper, telling
+from backbeat.reproduce import findings, paper
 from backbeat.reproduce.results import read_results
+from backbeat.reproduce.series import compared_steps, kinds_of_steps
 from made_reproduction import made_all, made_run
 
 
@@ -52,7 +53,7 @@ def test_every_finding_has_evidence_and_a_key_of_its_own(everything):
 @pytest.mark.parametrize(("relu", "holds"), [(0.4, True), (0.6, False), (0.5, False)])
 def test_pair_is_judged_by_its_order(tmp_path, relu, holds):
     results = results_of(tmp_path, mlp_01=relu, mlp_02=0.5)
-    finding = findings.sigmoid_in_one_layer(results)
+    finding = judged(results)["sigmoid-shallow-rmsprop"]
     assert finding.holds is holds
     sign = {0.4: "+10.0", 0.6: "−10.0", 0.5: "0.0"}[relu]
     assert f"mlp_01 → mlp_02: {100 * relu:.1f} → 50.0 %, {sign} points" in finding.evidence[0]
@@ -62,25 +63,25 @@ def test_pair_is_judged_by_its_order(tmp_path, relu, holds):
 def test_chain_needs_every_step(tmp_path):
     names = {f"cnn_0{series}__{n}": 0.5 + 0.1 * n for series in (1, 3) for n in (2, 3, 4)}
     names |= {"cnn_02__2": 0.7, "cnn_02__3": 0.6, "cnn_02__5": 0.9}
-    assert findings.sequences_help(results_of(tmp_path, **names)).holds is False
+    assert judged(results_of(tmp_path, **names))["sequences-help"].holds is False
 
 
 def test_missing_models_leave_it_open_and_are_named(tmp_path):
     results = results_of(tmp_path, mlp_01=0.5)
-    finding = findings.sigmoid_in_one_layer(results)
+    finding = judged(results)["sigmoid-shallow-rmsprop"]
     assert finding.holds is None and "Not trained: mlp_02." in finding.evidence
     assert all(f.holds is not True for f in findings.all_findings(results))
 
 
 def test_small_differences_are_said_to_be_within_chance(tmp_path):
     results = results_of(tmp_path, mlp_13=0.55, mlp_14=0.5)
-    finding = findings.relu_in_one_layer(results)
+    finding = judged(results)["relu-shallow-adam"]
     assert finding.holds is True and finding.close and "(within chance)" in finding.evidence[0]
 
 
 def test_great_differences_are_not(tmp_path):
     results = results_of(tmp_path, mlp_13=0.7, mlp_14=0.5)
-    finding = findings.relu_in_one_layer(results)
+    finding = judged(results)["relu-shallow-adam"]
     assert finding.holds is True and not finding.close and "chance" not in finding.evidence[0]
 
 
@@ -97,19 +98,20 @@ def test_fall_is_open_without_the_extra_run(tmp_path):
 
 def test_best_is_false_as_soon_as_another_is_better(tmp_path):
     results = results_of(tmp_path, cnn_03__8=0.7, cnn_02__7=0.9)
-    finding = findings.best_cnn(results)
+    finding = judged(results)["best-cnn"]
     assert finding.holds is False
     assert "cnn_03.8 comes 2 of 2, 20.0 points behind" in finding.evidence[1]
     assert not finding.close
 
 
 def test_best_is_open_while_models_are_missing(tmp_path):
-    assert findings.best_cnn(results_of(tmp_path, cnn_03__8=0.7, cnn_02__7=0.6)).holds is None
+    results = results_of(tmp_path, cnn_03__8=0.7, cnn_02__7=0.6)
+    assert judged(results)["best-cnn"].holds is None
 
 
 def test_worst_genre_must_be_there(tmp_path):
     made_run(tmp_path, "cnn_03.8", 0.7, genres=("Folk", "Rock"))
-    finding = findings.classical_and_metal_best(read_results(tmp_path))
+    finding = judged(read_results(tmp_path))["classical-metal"]
     assert finding.holds is None and "no classical, no metal" in finding.evidence[0]
 
 
@@ -118,11 +120,11 @@ def test_genres_in_another_spelling_are_the_papers(tmp_path):
     made_run(tmp_path, "cnn_03.8", 0.7, genres=(*spelt, "Reggae", "rock"))
     results = read_results(tmp_path)
     assert results.papers_genres
-    assert "collection has no" not in findings.classical_and_metal_best(results).evidence[0]
+    assert "collection has no" not in judged(results)["classical-metal"].evidence[0]
     made_run(tmp_path / "three", "cnn_03.8", 0.7, genres=("Classical", "METAL", "Folk"))
     results = read_results(tmp_path / "three")
     assert (results.papers_genres, results.genres) == (False, ("Classical", "METAL", "Folk"))
-    assert "collection has no" not in findings.classical_and_metal_best(results).evidence[0]
+    assert "collection has no" not in judged(results)["classical-metal"].evidence[0]
 
 
 def test_order_against_the_paper_does_not_hold_when_reversed(tmp_path):
@@ -146,12 +148,12 @@ def test_one_missing_model_of_many_leaves_the_order_judged(tmp_path):
     assert findings.cnns_above_mlps(results).holds is True
 
 
-def test_steps_are_told_with_their_way(everything):
-    steps = telling.told_steps(everything)
+def test_steps_are_compared_with_the_papers(everything):
+    steps = compared_steps(everything)
     (step,) = [
-        told
-        for told in steps["MLPs with RMSprop (Table 1)"]
-        if (told.step.before, told.step.after) == ("mlp_12", "mlp_12.1")
+        one
+        for one in steps["MLPs with RMSprop (Table 1)"]
+        if (one.step.before, one.step.after) == ("mlp_12", "mlp_12.1")
     ]
     assert step.paper_change == pytest.approx(62.70 - 55.96)
     assert step.verdict in ("same", "chance") and step.our_change > 0
@@ -161,7 +163,7 @@ def test_steps_are_told_with_their_way(everything):
 
 def test_steps_are_summed_up_by_kind(tmp_path):
     results = results_of(tmp_path, mlp_12=0.5, mlp_12__1=0.7, mlp_09=0.5, mlp_09__1=0.4)
-    steps = [step for own in telling.told_steps(results).values() for step in own]
-    (kind,) = telling.kinds_of_steps(steps)
+    steps = [step for own in compared_steps(results).values() for step in own]
+    (kind,) = kinds_of_steps(steps)
     assert (kind.steps, kind.raised, kind.paper_raised) == (2, 1, 2)
     assert kind.ours == pytest.approx(5)

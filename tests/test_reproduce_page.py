@@ -7,7 +7,8 @@ from backbeat.errors import BackbeatError
 from backbeat.evaluation import LEAKING
 from backbeat.figures import to_png
 from backbeat.figures.reproduction import Point, agreement, recall_panels, time_against_accuracy
-from backbeat.reproduce import paper, writing
+from backbeat.reproduce import page as report
+from backbeat.reproduce import paper
 from backbeat.reproduce.drawing import find_songs
 from made_reproduction import made_all, made_run
 from sounds import music, write
@@ -18,7 +19,7 @@ from test_report import Page
 def whole(tmp_path_factory):
     """All of the paper's models, written."""
     folder = made_all(tmp_path_factory.mktemp("whole"))
-    return folder, writing.write(folder)
+    return folder, report.write(folder)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_page_warns_of_the_leak(page):
 
 def test_page_without_slices_on_both_sides_has_no_such_warning(tmp_path):
     made_run(tmp_path, "mlp_01", 0.5, protocol="artists")
-    writing.write(tmp_path)
+    report.write(tmp_path)
     text = Page((tmp_path / "report.html").read_text("utf-8")).text
     assert "LEAKING" not in text and "ours are of a split by artists" in text
     # 3 epochs, not 50: that comes first, and the split alone is not blamed for the gap.
@@ -117,7 +118,7 @@ def test_one_model_is_enough(tmp_path):
     made_run(tmp_path, "mlp_27", 0.7)
     made_run(tmp_path, "mlp_26", 0.7, finished=False)
     (tmp_path / "failures.json").write_text(json.dumps({"mlp_25-seed0": "<b>no room</b>"}))
-    writing.write(tmp_path)
+    report.write(tmp_path)
     source = (tmp_path / "report.html").read_text("utf-8")
     text = Page(source).text
     assert "not trained yet" in text and "Begun only: mlp_26-seed0" in text
@@ -126,7 +127,7 @@ def test_one_model_is_enough(tmp_path):
 
 def test_extra_model_alone_and_other_genres(tmp_path):
     made_run(tmp_path, "mlp_own", 0.7, genres=("Folk", "R&B"))
-    writing.write(tmp_path)
+    report.write(tmp_path)
     text = Page((tmp_path / "report.html").read_text("utf-8")).text
     assert "R&B" in text and "Also run mlp_own" in text
 
@@ -134,7 +135,7 @@ def test_extra_model_alone_and_other_genres(tmp_path):
 def test_seeds_show_their_deviation(tmp_path):
     for seed, accuracy in enumerate((0.6, 0.7)):
         made_run(tmp_path, "mlp_27", accuracy, seed=seed)
-    writing.write(tmp_path)
+    report.write(tmp_path)
     assert "65.00 ± 7.07" in Page((tmp_path / "report.html").read_text("utf-8")).text
     assert "65.00 ± 7.07" in (tmp_path / "tables.md").read_text("utf-8")
 
@@ -146,7 +147,7 @@ def test_songs_are_found_and_drawn(tmp_path):
     (songs / "pop.00028.wav").write_bytes(b"no sound at all")
     assert set(find_songs(songs)) == {"rock.00028", "pop.00028"}
     made_run(tmp_path, "mlp_27", 0.7)
-    written = writing.write(tmp_path, songs=songs)
+    written = report.write(tmp_path, songs=songs)
     drawn = [path.name for path in written if path.name.startswith("figure_0")]
     # The damaged one costs its picture only.
     assert "figure_01_rock.00028.png" in drawn and len([d for d in drawn if "pop" in d]) == 0
@@ -155,14 +156,14 @@ def test_songs_are_found_and_drawn(tmp_path):
 def test_songs_must_be_a_folder(tmp_path):
     made_run(tmp_path, "mlp_27", 0.7)
     with pytest.raises(BackbeatError, match="no such folder"):
-        writing.write(tmp_path, songs=tmp_path / "gone")
+        report.write(tmp_path, songs=tmp_path / "gone")
     assert not (tmp_path / "report.html").exists()
 
 
 def test_writing_again_gives_the_same(tmp_path):
     made_run(tmp_path, "mlp_27", 0.7)
-    first = {path: path.read_bytes() for path in writing.write(tmp_path)}
-    assert {path: path.read_bytes() for path in writing.write(tmp_path)} == first
+    first = {path: path.read_bytes() for path in report.write(tmp_path)}
+    assert {path: path.read_bytes() for path in report.write(tmp_path)} == first
 
 
 def test_names_of_points_do_not_overlap():

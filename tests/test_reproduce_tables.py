@@ -7,11 +7,11 @@ import pytest
 from backbeat import zoo
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import recall_variance
+from backbeat.files.text import signed
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import read_results
 from backbeat.reproduce.series import SERIES
-from backbeat.reproduce.tables import make_tables, signed
-from backbeat.reproduce.tabulating import markdown_table, to_csv, to_markdown
+from backbeat.reproduce.tables import make_tables, markdown_table, to_csv, to_markdown
 from made_reproduction import made_run
 
 GENRES = ("Rock", "Folk")
@@ -97,7 +97,7 @@ def test_one_seed_has_no_deviation(tmp_path):
     assert read_results(tmp_path).results["mlp_01"].deviation is None
 
 
-def test_unfinished_and_failed_runs_are_told(tmp_path):
+def test_unfinished_and_failed_runs_are_reported(tmp_path):
     made_run(tmp_path, "mlp_01", 0.5)
     made_run(tmp_path, "mlp_02", 0.5, finished=False)
     failures = {"mlp_03-seed0": "MemoryError: no room", "mlp_01-seed0": "mended since"}
@@ -127,7 +127,7 @@ def test_another_split_is_refused(tmp_path):
     assert "\n" not in str(e.value)
 
 
-def test_nothing_finished_is_told(tmp_path):
+def test_nothing_finished_is_reported(tmp_path):
     with pytest.raises(BackbeatError, match="no run is finished"):
         read_results(tmp_path)
     made_run(tmp_path, "mlp_01", 0.5, finished=False)

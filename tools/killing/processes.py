@@ -47,7 +47,7 @@ def start(arguments: list[Any], folder: Path) -> "subprocess.Popen[bytes] | Fork
 def preload() -> None:
     """Load what trainings load, so that a copy of this process (fork) begins with it."""
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    for name in ("jobs", "report", "scoring", "reproduce.runner", "reproduce.writing", "tuning"):
+    for name in ("training.jobs", "runs.scoring", "reproduce.runner", "reproduce.page", "tuning"):
         importlib.import_module(f"backbeat.{name}")
     for name in ("backbeat.cli", "tensorflow", "keras", "tf2onnx", "onnx", "sklearn.metrics"):
         importlib.import_module(name)

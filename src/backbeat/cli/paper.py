@@ -43,8 +43,8 @@ def reproduce(
     from backbeat.features.store import open_features
     from backbeat.parallel.engine import open_executor
     from backbeat.reproduce.drawing import find_songs
+    from backbeat.reproduce.page import write
     from backbeat.reproduce.runner import paper_specs, run_all
-    from backbeat.reproduce.writing import write
 
     specs = paper_specs(only)
     if songs is not None:

@@ -16,6 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from backbeat.files import atomic
+from backbeat.files.text import clock
 
 # Okabe and Ito's palette, which the colour-blind tell apart; these two also differ in lightness.
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -114,16 +115,10 @@ def time_axis(axes: Axes, seconds: float, *, label: bool = True) -> None:
     step = next((step for step in steps if seconds <= 10 * step), seconds / 10)
     axes.xaxis.set_major_locator(MultipleLocator(step))
     if seconds > 90:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: minutes(second)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: clock(second)))
     axes.tick_params(labelbottom=label)
     if label:
         axes.set_xlabel("time (min:s)" if seconds > 90 else "time (s)")
-
-
-def minutes(seconds: float) -> str:
-    """Give a time as minutes:seconds, such as 1:05."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02}"
 
 
 def to_png(figure: Figure, *, dpi: int = 130) -> bytes:

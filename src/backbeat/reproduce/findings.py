@@ -7,16 +7,17 @@ stands where models are missing that it needs. A finding that does not hold is s
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
 import scipy.stats
 
 from backbeat.collections.genres import gtzan_spelling
+from backbeat.files.text import percent, points, signed
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results
 from backbeat.reproduce.series import SERIES
-from backbeat.reproduce.tables import percent, points, signed
 
 _ENOUGH = 0.9
 """The share of a family's models that a finding about all of them needs."""
@@ -39,66 +40,6 @@ class Finding:
 def all_findings(results: Results) -> tuple[Finding, ...]:
     """Judge all of the paper's findings, in the order of its text."""
     return tuple(find(results) for find in _FINDINGS)
-
-
-def relu_in_deep_mlps(results: Results) -> Finding:
-    """Judge whether ReLU is above sigmoid in MLPs of four layers and more."""
-    return _rising(
-        "relu-deep-mlp",
-        "In deep MLPs (four layers and more) ReLU does better than sigmoid",
-        (("mlp_10", "mlp_base"), ("mlp_08", "mlp_20"), ("mlp_10", "mlp_22")),
-        results,
-        "The first pair shares its optimiser; in the others it changes from RMSprop to Adam too.",
-    )
-
-
-def relu_in_deep_cnns(results: Results) -> Finding:
-    """Judge whether ReLU is above sigmoid in CNNs of two sequences and more."""
-    return _rising(
-        "relu-deep-cnn",
-        "In deep CNNs (two sequences and more) ReLU does better than sigmoid",
-        (
-            *(("cnn_02.3", "cnn_03.3"), ("cnn_02.5", "cnn_03.4")),
-            *(("cnn_01.3", "cnn_03.3"), ("cnn_01.4", "cnn_03.4")),
-        ),
-        results,
-        "The first two pairs share their optimiser; in the others it changes from RMSprop to Adam.",
-    )
-
-
-def sigmoid_in_one_layer(results: Results) -> Finding:
-    """Judge whether sigmoid is above ReLU with one hidden layer under RMSprop."""
-    return _rising(
-        "sigmoid-shallow-rmsprop",
-        "With one hidden layer and RMSprop, sigmoid does better than ReLU",
-        (("mlp_01", "mlp_02"),),
-        results,
-    )
-
-
-def relu_in_one_layer(results: Results) -> Finding:
-    """Judge whether ReLU is above sigmoid with one hidden layer under Adam."""
-    return _rising(
-        "relu-shallow-adam",
-        "With one hidden layer and Adam, ReLU does better than sigmoid",
-        (("mlp_14", "mlp_13"),),
-        results,
-    )
-
-
-def sequences_help(results: Results) -> Finding:
-    """Judge whether each added convolution sequence raises the accuracy."""
-    return _rising(
-        "sequences-help",
-        "Each added convolution sequence makes the CNN better",
-        (
-            ("cnn_01.2", "cnn_01.3", "cnn_01.4"),
-            ("cnn_02.2", "cnn_02.3", "cnn_02.5"),
-            ("cnn_03.2", "cnn_03.3", "cnn_03.4"),
-        ),
-        results,
-        "cnn_03.2 has 50 epochs, all others 30.",
-    )
 
 
 def layers_help(results: Results) -> Finding:
@@ -127,27 +68,6 @@ def layers_help(results: Results) -> Finding:
     )
 
 
-def epochs_help_deep_mlps(results: Results) -> Finding:
-    """Judge whether more epochs raise the accuracy of deep MLPs."""
-    return _rising(
-        "epochs-deep-mlp",
-        "More epochs make deep MLPs better",
-        (("mlp_12", "mlp_12.1"), ("mlp_09", "mlp_09.1"), ("mlp_25", "mlp_27")),
-        results,
-    )
-
-
-def dropout_with_epochs(results: Results) -> Finding:
-    """Judge whether, with dropout, more epochs raise the accuracy of CNNs."""
-    return _rising(
-        "dropout-epochs",
-        "With dropout in every sequence, CNNs gain from more epochs",
-        (("cnn_03.5", "cnn_03.6", "cnn_03.7", "cnn_03.8"),),
-        results,
-        "cnn_03.6 also has a dense layer of 128 nodes more than cnn_03.5.",
-    )
-
-
 def cnns_above_mlps(results: Results) -> Finding:
     """Judge whether CNNs are above MLPs, by the best and by the median."""
     families, enough = _families(results)
@@ -164,51 +84,6 @@ def cnns_above_mlps(results: Results) -> Finding:
             f"{percent(printed['cnn'])} and {percent(printed['mlp'])}."
         )
     return Finding(key, statement, holds if enough else None, (*evidence, *_partly(results)))
-
-
-def best_cnn(results: Results) -> Finding:
-    """Judge whether the best CNN is cnn_03.8."""
-    return _best("cnn", "cnn_03.8", results)
-
-
-def best_mlp(results: Results) -> Finding:
-    """Judge whether the best MLP is mlp_27."""
-    return _best("mlp", "mlp_27", results)
-
-
-def best_beat_base(results: Results) -> Finding:
-    """Judge whether the best models built beat Saint-Félix's networks."""
-    return _rising(
-        "above-base",
-        "The best MLPs and the best CNN do better than Saint-Félix's networks",
-        (
-            *(("mlp_base", "mlp_12.1"), ("mlp_base", "mlp_27")),
-            *(("cnn_base_01", "cnn_03.8"), ("cnn_base_02", "cnn_03.8")),
-        ),
-        results,
-    )
-
-
-def classical_and_metal_best(results: Results) -> Finding:
-    """Judge whether the best models recall classical and metal best."""
-    return _ranked(
-        "classical-metal",
-        "The best models find classical and metal best (both among the best three of ten)",
-        ("classical", "metal"),
-        results,
-        from_worst=False,
-    )
-
-
-def rock_worst(results: Results) -> Finding:
-    """Judge whether the better models recall rock worst."""
-    return _ranked(
-        "rock-worst",
-        "The better models find rock worst (usually among the worst three of ten)",
-        ("rock",),
-        results,
-        from_worst=True,
-    )
 
 
 def same_order(results: Results) -> Finding:
@@ -237,7 +112,7 @@ def base_falls(results: Results) -> Finding:
     statement = "At 100 epochs instead of 50, mlp_base falls to the accuracy of a guesser"
     names = ("mlp_base", paper.BASE_AT_100)
     if missing := [name for name in names if name not in results.results]:
-        return Finding(key, statement, None, (_not_there(missing),))
+        return Finding(key, statement, None, (_not_trained(missing),))
     before, after = (_accuracy(results, name) for name in names)
     # The paper's fell to a quarter: less than half is a fall that no chance explains.
     return Finding(
@@ -251,30 +126,20 @@ def base_falls(results: Results) -> Finding:
     )
 
 
-_FINDINGS: tuple[Callable[[Results], Finding], ...] = (
-    *(sigmoid_in_one_layer, relu_in_one_layer, relu_in_deep_mlps, relu_in_deep_cnns),
-    *(layers_help, sequences_help, epochs_help_deep_mlps, dropout_with_epochs, base_falls),
-    *(cnns_above_mlps, best_mlp, best_cnn, best_beat_base),
-    *(classical_and_metal_best, rock_worst, same_order),
-)
-
-
 def _rising(
     key: str,
     statement: str,
     chains: Sequence[tuple[str, ...]],
     results: Results,
+    *,
     note: str = "",
 ) -> Finding:
     """Judge whether the accuracy rises along each chain of models."""
     names = dict.fromkeys(name for chain in chains for name in chain)
     missing = [name for name in names if name not in results.results]
-    evidence = []
-    for chain in chains:
-        if not set(chain) & set(missing):
-            evidence.append(_told(chain, results))
+    evidence = [_steps(chain, results) for chain in chains if not set(chain) & set(missing)]
     if missing:
-        return Finding(key, statement, None, (*evidence, _not_there(missing)))
+        return Finding(key, statement, None, (*evidence, _not_trained(missing)))
     steps = [
         _accuracy(results, after) - _accuracy(results, before)
         for chain in chains
@@ -289,7 +154,7 @@ def _rising(
     )
 
 
-def _told(chain: tuple[str, ...], results: Results) -> str:
+def _steps(chain: tuple[str, ...], results: Results) -> str:
     """Give a chain's accuracies, the change at each step, and the paper's."""
     ours = [_accuracy(results, name) for name in chain]
     steps = [after - before for before, after in itertools.pairwise(ours)]
@@ -301,8 +166,8 @@ def _told(chain: tuple[str, ...], results: Results) -> str:
     )
     return (
         f"{' → '.join(chain)}: {' → '.join(f'{100 * value:.1f}' for value in ours)} %, "
-        f"{', '.join(signed(100 * step, 1) for step in steps)} points{chance}; the paper's "
-        f"{', '.join(signed(step, 1) for step in theirs)}."
+        f"{', '.join(signed(100 * step) for step in steps)} points{chance}; the paper's "
+        f"{', '.join(signed(step) for step in theirs)}."
     )
 
 
@@ -312,10 +177,10 @@ def _best(family: str, name: str, results: Results) -> Finding:
     statement = f"The best {family.upper()} is {name}"
     ranked = sorted(families[family], key=lambda one: -one.accuracy)
     if name not in results.results:
-        return Finding(key, statement, None, (_not_there([name]),))
+        return Finding(key, statement, None, (_not_trained([name]),))
     place = [one.name for one in ranked].index(name)
-    told = ", ".join(f"{one.name} {percent(one.accuracy)}" for one in ranked[:3])
-    evidence = [f"Ours in order: {told}."]
+    first = ", ".join(f"{one.name} {percent(one.accuracy)}" for one in ranked[:3])
+    evidence = [f"Ours in order: {first}."]
     other = ranked[1 if place == 0 else 0] if len(ranked) > 1 else ranked[0]
     gap = abs(other.accuracy - ranked[place].accuracy)
     close = gap < results.chance and len(ranked) > 1
@@ -339,14 +204,14 @@ def _ranked(
     # The best are those built; "the better" of which the text speaks of rock are the bases too.
     names = [n for n in paper.RECALLS if from_worst or "base" not in n]
     if missing := [name for name in names if name not in results.results]:
-        return Finding(key, statement, None, (_not_there(missing),))
+        return Finding(key, statement, None, (_not_trained(missing),))
     agreeing, evidence = 0, []
     for name in names:
         recalls = results.results[name].recalls
         order = sorted(recalls, key=lambda genre: recalls[genre], reverse=not from_worst)
         agreeing += set(genres) <= set(map(gtzan_spelling, order[:3]))
-        told = ", ".join(f"{genre} {100 * recalls[genre]:.0f} %" for genre in order[:3])
-        evidence.append(f"{name}, {'worst' if from_worst else 'best'}: {told}.")
+        three = ", ".join(f"{genre} {percent(recalls[genre], 0)}" for genre in order[:3])
+        evidence.append(f"{name}, {'worst' if from_worst else 'best'}: {three}.")
     first = f"So in {agreeing} of {len(names)} models."
     return Finding(key, statement, agreeing > len(names) / 2, (first, *evidence))
 
@@ -386,5 +251,93 @@ def _accuracy(results: Results, name: str) -> float:
     return results.results[name].accuracy
 
 
-def _not_there(names: Sequence[str]) -> str:
+def _not_trained(names: Sequence[str]) -> str:
     return f"Not trained: {', '.join(names)}."
+
+
+_FINDINGS: tuple[Callable[[Results], Finding], ...] = (
+    partial(
+        _rising,
+        "sigmoid-shallow-rmsprop",
+        "With one hidden layer and RMSprop, sigmoid does better than ReLU",
+        (("mlp_01", "mlp_02"),),
+    ),
+    partial(
+        _rising,
+        "relu-shallow-adam",
+        "With one hidden layer and Adam, ReLU does better than sigmoid",
+        (("mlp_14", "mlp_13"),),
+    ),
+    partial(
+        _rising,
+        "relu-deep-mlp",
+        "In deep MLPs (four layers and more) ReLU does better than sigmoid",
+        (("mlp_10", "mlp_base"), ("mlp_08", "mlp_20"), ("mlp_10", "mlp_22")),
+        note="The first pair shares its optimiser; in the others it changes from RMSprop to Adam "
+        "too.",
+    ),
+    partial(
+        _rising,
+        "relu-deep-cnn",
+        "In deep CNNs (two sequences and more) ReLU does better than sigmoid",
+        (
+            *(("cnn_02.3", "cnn_03.3"), ("cnn_02.5", "cnn_03.4")),
+            *(("cnn_01.3", "cnn_03.3"), ("cnn_01.4", "cnn_03.4")),
+        ),
+        note="The first two pairs share their optimiser; in the others it changes from RMSprop to "
+        "Adam.",
+    ),
+    layers_help,
+    partial(
+        _rising,
+        "sequences-help",
+        "Each added convolution sequence makes the CNN better",
+        (
+            ("cnn_01.2", "cnn_01.3", "cnn_01.4"),
+            ("cnn_02.2", "cnn_02.3", "cnn_02.5"),
+            ("cnn_03.2", "cnn_03.3", "cnn_03.4"),
+        ),
+        note="cnn_03.2 has 50 epochs, all others 30.",
+    ),
+    partial(
+        _rising,
+        "epochs-deep-mlp",
+        "More epochs make deep MLPs better",
+        (("mlp_12", "mlp_12.1"), ("mlp_09", "mlp_09.1"), ("mlp_25", "mlp_27")),
+    ),
+    partial(
+        _rising,
+        "dropout-epochs",
+        "With dropout in every sequence, CNNs gain from more epochs",
+        (("cnn_03.5", "cnn_03.6", "cnn_03.7", "cnn_03.8"),),
+        note="cnn_03.6 also has a dense layer of 128 nodes more than cnn_03.5.",
+    ),
+    base_falls,
+    cnns_above_mlps,
+    partial(_best, "mlp", "mlp_27"),
+    partial(_best, "cnn", "cnn_03.8"),
+    partial(
+        _rising,
+        "above-base",
+        "The best MLPs and the best CNN do better than Saint-Félix's networks",
+        (
+            *(("mlp_base", "mlp_12.1"), ("mlp_base", "mlp_27")),
+            *(("cnn_base_01", "cnn_03.8"), ("cnn_base_02", "cnn_03.8")),
+        ),
+    ),
+    partial(
+        _ranked,
+        "classical-metal",
+        "The best models find classical and metal best (both among the best three of ten)",
+        ("classical", "metal"),
+        from_worst=False,
+    ),
+    partial(
+        _ranked,
+        "rock-worst",
+        "The better models find rock worst (usually among the worst three of ten)",
+        ("rock",),
+        from_worst=True,
+    ),
+    same_order,
+)

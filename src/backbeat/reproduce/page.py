@@ -1,15 +1,31 @@
-"""The page of a reproduction: one self-contained HTML file that reads like the paper's results."""
+"""Writing a reproduction's results: tables, findings, figures, and a page that holds them all."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from backbeat import __version__
 from backbeat.evaluation import LEAKING
-from backbeat.reproduce import paper, telling
-from backbeat.reproduce.drawing import Picture
-from backbeat.reproduce.findings import Finding
-from backbeat.reproduce.results import Results
-from backbeat.reproduce.tables import Cell, ModelTable, RecallTable, Table, number, signed
+from backbeat.files import atomic
+from backbeat.files.text import duration, number, percent, signed
+from backbeat.reproduce import paper
+from backbeat.reproduce.drawing import Picture, draw
+from backbeat.reproduce.findings import Finding, all_findings
+from backbeat.reproduce.results import Results, read_results
+from backbeat.reproduce.series import ComparedStep, compared_steps, kinds_of_steps
+from backbeat.reproduce.tables import (
+    Cell,
+    ModelTable,
+    RecallTable,
+    Table,
+    make_tables,
+    to_csv,
+    to_markdown,
+)
 from backbeat.runs.report import data_uri, template
 from backbeat.splits import is_leaking
 
@@ -23,6 +39,39 @@ _VERDICTS = {
 _MLP_TABLES = (1, 2, 3)
 
 
+def write(folder: Path, *, songs: Path | None = None) -> tuple[Path, ...]:
+    """Read the runs in ``folder/runs``, some of which may be missing, and write the results.
+
+    Beside ``runs`` these are ``report.html``, ``tables.md``, ``tables.csv``, ``findings.json`` and
+    ``figures/*.png``, each written atomically. `songs` is a folder of GTZAN's songs, for Figures 1
+    to 3.
+    """
+    results = read_results(folder)
+    tables, findings = make_tables(results), all_findings(results)
+    pictures = draw(results, songs=songs)
+    written = {
+        folder / "report.html": reproduction_report(results, tables, findings, pictures),
+        folder / "tables.md": to_markdown(tables, note=_note(results)),
+        folder / "tables.csv": to_csv(tables),
+        folder / "findings.json": json.dumps(
+            [asdict(finding) for finding in findings], indent=1, ensure_ascii=False
+        )
+        + "\n",
+    }
+    paths = []
+    for picture in pictures:
+        paths.append(folder / "figures" / f"{picture.name}.png")
+        atomic.write_bytes(paths[-1], picture.png)
+    for path, text in written.items():
+        atomic.write_text(path, text)
+    return (*written, *paths)
+
+
+def _note(results: Results) -> str:
+    ours = f"Ours: split {results.protocol}, hash {results.split_hash}"
+    return f"{ours}. **{results.leak}** The paper's are of random slices, which leak."
+
+
 def reproduction_report(
     results: Results,
     tables: Sequence[Table],
@@ -30,7 +79,7 @@ def reproduction_report(
     pictures: Sequence[Picture],
 ) -> str:
     """Make the page, which loads nothing from elsewhere and names each picture that is missing."""
-    steps = telling.told_steps(results)
+    steps = compared_steps(results)
     every_step = [step for series in steps.values() for step in series]
     page: str = template("reproduction.html").render(
         title=paper.TITLE,
@@ -39,7 +88,7 @@ def reproduction_report(
         leak=results.leak,
         shared=is_leaking(results.leaks),
         headlines=_headlines(results, findings),
-        summary=telling.summary(results, findings),
+        summary=_summary(results, findings),
         chance=f"{100 * results.chance:.1f}",
         n_slices=results.n_slices,
         findings=[(*_mark(finding), finding) for finding in findings],
@@ -50,22 +99,22 @@ def reproduction_report(
         data_figures=_figures(pictures, (1, 2, 3, 4)),
         comparisons={p.name: (p.caption, data_uri(p.png)) for p in pictures if p.figure is None},
         kinds=[
-            (kind, signed(kind.ours, 1), signed(kind.paper, 1))
-            for kind in telling.kinds_of_steps(every_step)
+            (kind, signed(kind.ours), signed(kind.paper)) for kind in kinds_of_steps(every_step)
         ],
         steps={title: [_step(step) for step in own] for title, own in steps.items()},
         failed=results.failed,
         unfinished=results.unfinished,
         missing=results.missing,
-        facts=telling.facts(results),
+        facts=_facts(results),
         version=__version__,
     )
     return page
 
 
 def _mark(finding: Finding) -> tuple[str, str]:
-    mark, said = _MARKS[finding.holds]
-    return mark, said + (", within chance" if finding.close and finding.holds is not None else "")
+    mark, verdict = _MARKS[finding.holds]
+    close = finding.close and finding.holds is not None
+    return mark, f"{verdict}, within chance" if close else verdict
 
 
 def _headlines(results: Results, findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
@@ -79,8 +128,8 @@ def _headlines(results: Results, findings: Sequence[Finding]) -> list[tuple[str,
         )
         if own:
             best = max(own, key=lambda one: one.accuracy)
-            said = f"{best.name}; the paper's {printed.accuracy:.1f} % ({printed.model})"
-            shown.append((f"Best {family.upper()}", _percent(best.accuracy), said))
+            meaning = f"{best.name}; the paper's {printed.accuracy:.1f} % ({printed.model})"
+            shown.append((f"Best {family.upper()}", percent(best.accuracy), meaning))
     judged = [finding for finding in findings if finding.holds is not None]
     holding = sum(bool(finding.holds) for finding in judged)
     if judged:
@@ -171,20 +220,127 @@ def _look(cell: Cell, chance: float) -> str:
     return "above" if cell.difference > 0 else "below"
 
 
-def _step(told: telling.ToldStep) -> dict[str, Any]:
-    mark, verdict = _VERDICTS[told.verdict]
+def _step(compared: ComparedStep) -> dict[str, Any]:
+    mark, verdict = _VERDICTS[compared.verdict]
     return {
-        "before": told.step.before,
-        "after": told.step.after,
-        "change": told.step.change,
-        "ours": "–" if told.ours is None else " → ".join(number(v, 1) for v in told.ours),
-        "our_change": "–" if told.our_change is None else signed(told.our_change, 1),
-        "paper_change": "–" if told.paper_change is None else signed(told.paper_change, 1),
-        "look": {"same": "above", "other": "below"}.get(told.verdict, "near"),
+        "before": compared.step.before,
+        "after": compared.step.after,
+        "change": compared.step.change,
+        "ours": "–" if compared.ours is None else " → ".join(number(v, 1) for v in compared.ours),
+        "our_change": "–" if compared.our_change is None else signed(compared.our_change),
+        "paper_change": "–" if compared.paper_change is None else signed(compared.paper_change),
+        "look": {"same": "above", "other": "below"}.get(compared.verdict, "near"),
         "mark": mark,
         "verdict": verdict,
     }
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+def _summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Summarise the results in plain words, a string a paragraph."""
+    found, scale = results.found, _epochs_scale(results)
+    paragraphs = []
+    if scale:
+        paragraphs.append(
+            f"The models were trained for {scale} of the paper's epochs: their accuracies are not "
+            "those that the paper's models reach."
+        )
+    if found:
+        best = max(found, key=lambda one: one.accuracy)
+        printed = max(paper.ROWS.values(), key=lambda row: row.accuracy)
+        paragraphs.append(
+            f"{_trained(results)} The best is {best.name} with {percent(best.accuracy)} of the "
+            f"slices correct{_spread(best.deviation)}; the paper's best is {printed.model} with "
+            f"{printed.accuracy:.1f} %."
+        )
+        differences = np.array([100 * o.accuracy - paper.ROWS[o.name].accuracy for o in found])
+        middle, near = float(np.median(differences)), int((np.abs(differences) <= 5).sum())
+        way = "above" if middle > 0 else "below"
+        if len(found) > 1:
+            paragraphs.append(
+                f"At the median our models are {abs(middle):.1f} points {way} the paper's, and "
+                f"{near} of {len(found)} lie within 5 points of theirs; the differences go from "
+                f"{signed(float(differences.min()))} to {signed(float(differences.max()))}."
+            )
+    holding = [finding for finding in findings if finding.holds]
+    failing = [finding for finding in findings if finding.holds is False]
+    open_ones = len(findings) - len(holding) - len(failing)
+    if holding or failing:
+        line = f"Of the paper's {len(findings)} findings {len(holding)} hold here"
+        line += f" and {len(failing)} do not" if failing else ""
+        line += f"; {open_ones} cannot be judged, as models or genres are missing" * bool(open_ones)
+        paragraphs.append(line + ".")
+    if failing:
+        statements = "; ".join(_lowered(finding.statement) for finding in failing)
+        paragraphs[-1] += f" These do not hold: {statements}."
+    if not results.divides_songs:
+        other = ["trained for other numbers of epochs"] if scale else []
+        other += [] if results.papers_genres else ["of other genres"]
+        paragraphs.append(
+            "The paper tested on slices of songs that it had also trained on, which makes its "
+            f"figures too high; ours are of a split by {results.protocol}. "
+            + (
+                f"Ours are also {' and '.join(other)}: how much of a difference comes from the "
+                "split cannot be said."
+                if other
+                else "Figures below the paper's are therefore to be expected."
+            )
+        )
+    return tuple(paragraphs)
+
+
+def _facts(results: Results) -> dict[str, str]:
+    """Say what was run and on what, for a table."""
+    environment = results.environment
+    parts = f"{results.train:,} {results.unit} to train on, {results.test:,} to test on"
+    if results.valid:
+        parts += f", {results.valid:,} to validate"
+    scale = _epochs_scale(results)
+    epochs = "as in the paper"
+    if scale:
+        epochs = f"{scale} of the paper's, so that accuracies are not its models' own"
+    runs = [run for one in results.results.values() for run in one.runs]
+    seconds = 60 * sum(run.minutes for run in runs)
+    front = environment.get("frontend", {})
+    shown = {
+        "Models": _trained(results),
+        "Split": f"{results.protocol}, seed {results.split_seed}, hash {results.split_hash}",
+        "Parts": parts,
+        "Leak": results.leak,
+        "Seeds of the weights": ", ".join(map(str, results.seeds)),
+        "Epochs": epochs,
+        "Genres": ", ".join(results.genres),
+        "Front-end": str(front.get("name", "unknown")),
+        "Processing time": f"{duration(seconds)} in {len(runs)} runs, "
+        "each by its own clock: runs beside one another slow each other down",
+        "Machine": f"{environment.get('processors')} processors, {environment.get('platform')}",
+        "Software": f"backbeat {environment.get('backbeat')}, "
+        + ", ".join(f"{k} {v}" for k, v in environment.get("packages", {}).items()),
+    }
+    if results.extra:
+        shown["Also run"] = ", ".join(results.extra)
+    return shown
+
+
+def _epochs_scale(results: Results) -> str:
+    """Give the ratio of epochs to the paper's, such as ``0.02 to 0.03``; empty where it is 1."""
+    low, high = (f"{ratio:.2g}" for ratio in results.epochs_scales)
+    if results.epochs_scales == (1.0, 1.0):
+        return ""
+    return low if low == high else f"{low} to {high}"
+
+
+def _trained(results: Results) -> str:
+    line = f"{len(results.found)} of the paper's {len(paper.ROWS)} models were trained"
+    if len(results.seeds) > 1:
+        line += f", with {len(results.seeds)} seeds"
+    return line + "."
+
+
+def _spread(deviation: float | None) -> str:
+    return "" if deviation is None else f" (± {100 * deviation:.1f} between seeds)"
+
+
+def _lowered(statement: str) -> str:
+    """Begin a sentence small, unless with a name such as ReLU."""
+    first, _, rest = statement.partition(" ")
+    return f"{first.lower()} {rest}" if first[1:].islower() else statement

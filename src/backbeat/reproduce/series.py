@@ -1,13 +1,17 @@
 """The paper's progressive trial and error: its series of models, and the steps within them.
 
-The text tells from which model each next one was made; where it does not, the nearest model of the
+The text says from which model each next one was made; where it does not, the nearest model of the
 series with the fewest differences is taken. What changed is read off the tables' columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from backbeat.reproduce import paper
+from backbeat.reproduce.results import Results
 
 Kind = Literal["activation", "layers", "sequence", "epochs", "dropout", "several"]
 
@@ -133,3 +137,93 @@ SERIES: tuple[Series, ...] = (
 
 SERIES_OF: dict[str, str] = {model: series.key for series in SERIES for model in series.models}
 """The key of each model's series."""
+
+_KINDS: dict[Kind, str] = {
+    "sequence": "one more convolution sequence",
+    "layers": "other layers added",
+    "epochs": "another number of epochs",
+    "activation": "another activation",
+    "dropout": "other dropout rates",
+    "several": "several things at once",
+}
+
+
+@dataclass(frozen=True)
+class ComparedStep:
+    """A step of a series with its accuracies."""
+
+    step: Step
+    # Accuracy in percent before and after
+    ours: tuple[float, float] | None
+    paper: tuple[float, float] | None
+    # Whether ours goes the paper's way: "same", "other", "chance" (ours is so small that it may be
+    # chance) or "" where it cannot be said
+    verdict: str
+
+    @property
+    def our_change(self) -> float | None:
+        """Change of our accuracy in percentage points."""
+        return None if self.ours is None else self.ours[1] - self.ours[0]
+
+    @property
+    def paper_change(self) -> float | None:
+        """Change of the paper's accuracy in percentage points."""
+        return None if self.paper is None else self.paper[1] - self.paper[0]
+
+
+@dataclass(frozen=True)
+class KindOfStep:
+    """The steps of one kind: mean changes in points over those with both figures."""
+
+    name: str
+    steps: int
+    raised: int
+    paper_raised: int
+    ours: float
+    paper: float
+
+
+def compared_steps(results: Results) -> dict[str, tuple[ComparedStep, ...]]:
+    """Give the steps of each series by its title."""
+    return {series.title: tuple(_compared(s, results) for s in series.steps) for series in SERIES}
+
+
+def _compared(step: Step, results: Results) -> ComparedStep:
+    ours = printed = None
+    if step.before in results.results and step.after in results.results:
+        before, after = results.results[step.before], results.results[step.after]
+        ours = (100 * before.accuracy, 100 * after.accuracy)
+    if step.before in paper.ROWS:
+        after_printed = (
+            paper.BASE_AT_100_ACCURACY
+            if step.after == paper.BASE_AT_100
+            else paper.ROWS[step.after].accuracy
+        )
+        printed = (paper.ROWS[step.before].accuracy, after_printed)
+    verdict = ""
+    if ours and printed:
+        change, theirs = ours[1] - ours[0], printed[1] - printed[0]
+        same = "same" if change * theirs > 0 else "other"
+        verdict = "chance" if abs(change) < 100 * results.chance else same
+    return ComparedStep(step, ours, printed, verdict)
+
+
+def kinds_of_steps(steps: Sequence[ComparedStep]) -> tuple[KindOfStep, ...]:
+    """Sum the steps up by what changed; kinds without a step that was run are left out."""
+    kinds = []
+    for kind, name in _KINDS.items():
+        pairs = [
+            (compared.our_change, compared.paper_change)
+            for compared in steps
+            if compared.step.kind == kind
+            and compared.our_change is not None
+            and compared.paper_change is not None
+            # A network that collapses would outweigh all others in the mean.
+            and compared.step.after != paper.BASE_AT_100
+        ]
+        if pairs:
+            ours, theirs = np.array(pairs, dtype=np.float64).T
+            raised, paper_raised = int((ours > 0).sum()), int((theirs > 0).sum())
+            means = float(ours.mean()), float(theirs.mean())
+            kinds.append(KindOfStep(name, len(pairs), raised, paper_raised, *means))
+    return tuple(kinds)

@@ -14,6 +14,7 @@ from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.evaluation.calibration import with_temperature
 from backbeat.files.checksums import check_sums
 from backbeat.files.documents import read_json
+from backbeat.files.text import duration
 from backbeat.splits import PARTS, Leaks, leaks_from_json, read_parts, tracks_in
 from backbeat.splits.groups import known_artist
 from backbeat.training.crossvalidation import fold_runs, is_crossvalidation
@@ -173,7 +174,7 @@ def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
         "Trained on": f"{_range(trained_on)} {unit}",
         "Front-end": f"{described.frontend.name}, network input {described.input}",
         "Epochs": str(len(first.history)) if first.in_epochs else "none, fitted at once",
-        "Processing time": _duration(seconds),
+        "Processing time": duration(seconds),
         "Seed": str(made["seed"]),
         "Machine": f"{made['processors']} processors, {made['platform']}",
         "Software": f"backbeat {made['backbeat']}, {', '.join(packages)}",
@@ -193,7 +194,3 @@ def protocol_of(runs: tuple[Run, ...]) -> str:
 def _range(numbers: list[int]) -> str:
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.2f} min" if seconds >= 60 else f"{seconds:.1f} s"

@@ -13,6 +13,7 @@ from backbeat import __version__
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
 from backbeat.evaluation.comparison import GenreMeans, Interval
+from backbeat.files.text import percent
 from backbeat.runs.headlines import span
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -72,11 +73,6 @@ def template(name: str) -> Any:
     )
     environment.filters["percent"] = percent
     return environment.get_template(name)
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Give a share as a percentage, with a space that does not break."""
-    return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _headlines(
