@@ -10,7 +10,6 @@ from backbeat.evaluation import Predictions, vote_by_track
 from backbeat.evaluation.calibration import (
     OutOfGenre,
     choose_threshold,
-    expected_calibration_error,
     fit,
     fit_out_of_genre,
     fit_temperature,
@@ -42,8 +41,8 @@ def test_scaling_mends_the_calibration_error_and_changes_no_answer():
     scaled = with_temperature(sharp, fit_temperature(sharp, truth))
     right = sharp.argmax(axis=1) == truth
     assert np.array_equal(scaled.argmax(axis=1), sharp.argmax(axis=1))
-    assert expected_calibration_error(sharp.max(axis=1), right) > 0.25
-    assert expected_calibration_error(scaled.max(axis=1), right) < 0.03
+    assert reliability(sharp.max(axis=1), right).error > 0.25
+    assert reliability(scaled.max(axis=1), right).error < 0.03
 
 
 def test_temperature_one_changes_nothing_and_zeros_are_survived():

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from backbeat import figures
-from backbeat.evaluation.calibration import Calibration, Unsure, expected_calibration_error
+from backbeat.evaluation.calibration import Calibration, Unsure, reliability
 from backbeat.evaluation.comparison import genre_means
-from backbeat.runs.certainty import measure_certainty
 from backbeat.runs.headlines import certainty_lines, first_lines
 from backbeat.runs.reading import joined_songs, read_run, songs_of
-from backbeat.runs.scoring import evaluate_run, evaluation_json, write_evaluation
+from backbeat.runs.scoring import (
+    evaluate_run,
+    evaluation_json,
+    measure_certainty,
+    write_evaluation,
+)
 from made_features import made_mfcc, made_run, made_store, small_spec
 
 
@@ -197,11 +201,9 @@ def test_certainty_is_measured_on_the_test_songs_by_each_runs_own_threshold(run)
     assert (measured.coverage, measured.answered) == (0.5, len(songs))
     assert measured.error == pytest.approx(1 - songs.right.mean())
     both = joined_songs([soft, soft])
-    assert measured.after.error == pytest.approx(
-        expected_calibration_error(both.confidence, both.right)
-    )
+    assert measured.after.error == pytest.approx(reliability(both.confidence, both.right).error)
     assert measured.before.error == pytest.approx(
-        expected_calibration_error(both.raw.max(axis=1), both.right)
+        reliability(both.raw.max(axis=1), both.right).error
     )
     assert measure_certainty([strict, Calibration()], [soft, soft]) is None
     figure = figures.certainty(measured)

@@ -220,7 +220,7 @@ def test_calibrations_do_not_hang_on_the_order_of_songs(seed):
         told.append(
             [
                 temperature,
-                calibration.expected_calibration_error(confidence, right),
+                calibration.reliability(confidence, right).error,
                 calibration.risk_coverage(confidence, right).area,
                 *calibration.choose_threshold(confidence, right, 0.2).model_dump().values(),
             ]

@@ -30,7 +30,7 @@ from backbeat.bundle.network import joined_outputs as stacked
 from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, calibration, mean_by_track
-from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.evaluation.comparison import share_interval
 from backbeat.features.store import Examples, Features, open_features
 from backbeat.files import atomic

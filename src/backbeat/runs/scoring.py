@@ -1,5 +1,6 @@
 """Evaluating runs and cross-validations: to their scores, figures and reports."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from backbeat.bundle.archive import read_bundle
 from backbeat.bundle.description import Description
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Predictions
+from backbeat.evaluation.calibration import Calibration, Certainty, reliability, risk_coverage
 from backbeat.evaluation.comparison import LEVEL, GenreMeans, Interval, genre_means, share_interval
 from backbeat.features.store import open_features
 from backbeat.files import atomic
 from backbeat.files.checksums import renew_sum
-from backbeat.runs.certainty import measure_certainty
 from backbeat.runs.evaluation import CleanRun, Evaluation
 from backbeat.runs.headlines import certainty_lines, first_lines
 from backbeat.runs.overlap import find_overlap
@@ -152,6 +153,35 @@ def _evaluate_on(
         folds=(),
         certainty=measure_certainty([described.calibration], [songs]),
         clean=None,
+    )
+
+
+def measure_certainty(
+    calibrations: Sequence[Calibration], songs: Sequence[Songs]
+) -> Certainty | None:
+    """Measure calibration and the threshold of "unsure" on each run's test songs.
+
+    None where a run is not calibrated.
+    """
+    fitted = [calibration.unsure for calibration in calibrations if calibration.fitted]
+    thresholds = [unsure.threshold for unsure in fitted if unsure]
+    if len(thresholds) != len(calibrations):
+        return None
+    pooled = joined_songs(list(songs))
+    answered = np.concatenate(
+        [own.confidence >= threshold for own, threshold in zip(songs, thresholds, strict=True)]
+    )
+    wrong = ~pooled.right
+    return Certainty(
+        temperatures=tuple(calibration.temperature for calibration in calibrations),
+        validation_songs=min(calibration.songs for calibration in calibrations),
+        before=reliability(pooled.raw.max(axis=1), pooled.right),
+        after=reliability(pooled.confidence, pooled.right),
+        curve=risk_coverage(pooled.confidence, pooled.right),
+        max_error=max(unsure.max_error for unsure in fitted if unsure),
+        coverage=float(answered.mean()),
+        error=float(wrong[answered].mean()) if answered.any() else None,
+        answered=int(answered.sum()),
     )
 
 

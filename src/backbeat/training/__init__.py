@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Examples, Features
 from backbeat.splits import Split
 from backbeat.zoo.spec import Spec

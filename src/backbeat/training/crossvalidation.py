@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backbeat.errors import BackbeatError, one_line, printable
-from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Features
 from backbeat.files import atomic
 from backbeat.files.documents import read_json

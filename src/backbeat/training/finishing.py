@@ -12,7 +12,7 @@ from backbeat import evaluation
 from backbeat.bundle import archive as bundle
 from backbeat.bundle.network import Outputs, export_onnx, open_network
 from backbeat.evaluation import calibration
-from backbeat.evaluation.calibration.strangeness import MOST_KNOWN
+from backbeat.evaluation.calibration import MAX_KNOWN
 from backbeat.features.store import Examples
 from backbeat.files import atomic
 from backbeat.files import checksums as sums
@@ -101,7 +101,7 @@ def _training_songs(training: Training, predict: Predict, space: Space) -> npt.N
     """Give the network's mean outputs for songs of the training part, shape (songs, d)."""
     examples, split = training.examples, training.split
     tracks = np.unique(examples.track[split.rows("train")])
-    chosen = tracks[np.linspace(0, len(tracks) - 1, min(len(tracks), MOST_KNOWN)).astype(int)]
+    chosen = tracks[np.linspace(0, len(tracks) - 1, min(len(tracks), MAX_KNOWN)).astype(int)]
     rows = np.flatnonzero(np.isin(examples.track, chosen) & (split.part == TRAIN))
     outputs = predict(examples.x[rows])
     return evaluation.mean_by_track(examples.track_names(rows), getattr(outputs, space))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backbeat import splits
 from backbeat.errors import BackbeatError, WorkerLostError, message_of
-from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Examples, Features, InputKind, open_features
 from backbeat.files.documents import read_json
 from backbeat.parallel.engine import telling_of_lost_workers

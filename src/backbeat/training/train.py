@@ -23,7 +23,7 @@ from typing import Any
 
 from backbeat import __version__
 from backbeat.errors import BackbeatError, one_line
-from backbeat.evaluation.calibration.fitting import MAX_ERROR
+from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
 from backbeat.files.documents import read_json

@@ -19,8 +19,8 @@ too (there validation would flatter), nor where there is no validation part.
 - *out of genre* [3]_: how strange a song is to the network: the mean distance from the five nearest
   training songs, in the space of the last layer before the softmax (or, where most of the network
   was trained on other music, of its embedding), averaged over a song's slices, each number brought
-  to variance 1. Told as the share of validation songs that are less strange; above 0.95 a song is
-  said to be perhaps none of the genres, which is wrong of one validation song in twenty. Other
+  to variance 1. Given as the share of validation songs that are less strange; above 0.95 a song
+  is reported as perhaps none of the genres, which is wrong of one validation song in twenty. Other
   scores were tried, the free energy of the outputs [4]_ among them: see ``docs/evaluation.md``.
 
 References
@@ -34,19 +34,29 @@ References
    NeurIPS 2020.
 """
 
-from backbeat.evaluation.calibration.certainty import Certainty
-from backbeat.evaluation.calibration.fitting import fit
-from backbeat.evaluation.calibration.parameters import MIN_SONGS, Calibration, OutOfGenre, Unsure
-from backbeat.evaluation.calibration.reliability import (
-    Reliability,
-    expected_calibration_error,
-    reliability,
+from backbeat.evaluation.calibration.fitting import (
+    MAX_ERROR,
+    MAX_KNOWN,
+    at_limit,
+    choose_threshold,
+    fit,
+    fit_out_of_genre,
+    fit_temperature,
+    strangeness,
+    with_temperature,
 )
-from backbeat.evaluation.calibration.selective import RiskCoverage, choose_threshold, risk_coverage
-from backbeat.evaluation.calibration.strangeness import fit_out_of_genre, strangeness
-from backbeat.evaluation.calibration.temperature import at_limit, fit_temperature, with_temperature
+from backbeat.evaluation.calibration.measuring import (
+    Certainty,
+    Reliability,
+    RiskCoverage,
+    reliability,
+    risk_coverage,
+)
+from backbeat.evaluation.calibration.parameters import MIN_SONGS, Calibration, OutOfGenre, Unsure
 
 __all__ = [
+    "MAX_ERROR",
+    "MAX_KNOWN",
     "MIN_SONGS",
     "Calibration",
     "Certainty",
@@ -56,7 +66,6 @@ __all__ = [
     "Unsure",
     "at_limit",
     "choose_threshold",
-    "expected_calibration_error",
     "fit",
     "fit_out_of_genre",
     "fit_temperature",
