@@ -70,7 +70,7 @@ def test_an_offset_beyond_the_end_gives_nothing(tmp_path):
 def test_a_stream_whose_coding_is_not_known(tmp_path):
     path = encode(tmp_path / "song.mov", "mov", "pcm_s16be", 22_050, 1)
     path.write_bytes(path.read_bytes().replace(b"twos", b"xyzw"))
-    with pytest.raises(audio.AudioError, match=r"song\.mov: .* \(its coding is not known\)$"):
+    with pytest.raises(audio.AudioError, match=r"song\.mov: .* \(its codec is not known\)$"):
         audio.read(path, sample_rate=22_050)
 
 

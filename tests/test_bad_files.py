@@ -45,7 +45,7 @@ _WHY = "not audio that can be played (invalid data found when processing input)"
 NOT_AUDIO = Fate("not-audio", _WHY, _WHY)
 FATES = {
     # What is there of a cut song is music: classify answers it, training does without.
-    "cut.wav": Fate("truncated", "truncated: the header promises 60.0 s, 30.0 s are there"),
+    "cut.wav": Fate("truncated", "truncated: the header declares 60.0 s, 30.0 s are there"),
     "empty.mp3": Fate("unreadable", "empty: the file has no bytes", "empty: the file has no bytes"),
     "text.mp3": NOT_AUDIO,
     "text\nof lines.mp3": NOT_AUDIO,

@@ -417,7 +417,7 @@ def test_check(mixed):
     }
     assert told["artists"] == {"known": 0, "unknown": 9, "different": 0}
     assert (told["kind"], told["ignored"], told["seconds"]) == ("folder", 1, 10.0)
-    assert told["findings"][0]["reason"].startswith("truncated: the header promises 4.")
+    assert told["findings"][0]["reason"].startswith("truncated: the header declares 4.")
     json.dumps(told)
 
 

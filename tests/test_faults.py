@@ -383,7 +383,7 @@ def changing(songs, tmp_path, monkeypatch, request):
     return victim
 
 
-CHANGED = "was changed while it was read; do it again when nothing writes to it"
+CHANGED = "was changed while it was read; try again when nothing writes to it"
 
 
 def test_a_song_that_changes_while_it_is_heard_gets_no_answer(bundle, changing):

@@ -131,7 +131,7 @@ def test_json_nested_without_end():
 
 
 def test_a_document_that_is_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(documents, "MOST_JSON_BYTES", 1 << 20)
+    monkeypatch.setattr(documents, "MAX_JSON_BYTES", 1 << 20)
     path = tmp_path / "split.json"
     path.write_bytes(b" " * (1 << 20) + b"1")
     with pytest.raises(BackbeatError, match=r"split\.json: .*larger than 1 MB"):
@@ -139,7 +139,7 @@ def test_a_document_that_is_too_large(tmp_path, monkeypatch):
     assert len(documents.read_bytes(path, (1 << 20) + 1)) == (1 << 20) + 1
     table = tmp_path / "table.csv"
     with table.open("wb") as file:
-        file.truncate(documents.MOST_BYTES + 1)
+        file.truncate(documents.MAX_BYTES + 1)
     with pytest.raises(BackbeatError, match=r"table\.csv.*larger than 256 MB"):
         read_collection(table)
 

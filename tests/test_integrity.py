@@ -48,7 +48,7 @@ def test_a_cut_file_is_truncated(tmp_path, suffix, share):
 
 def test_the_words_of_a_cut(tmp_path):
     path = cut(write(tmp_path / "song.wav", music(30.0)))
-    assert reasons(path) == ["truncated: the header promises 30.0 s, 15.0 s are there"]
+    assert reasons(path) == ["truncated: the header declares 30.0 s, 15.0 s are there"]
     path = cut(write(tmp_path / "song.ogg", music(6.0)))
     assert reasons(path)[0].startswith("truncated: it")
     path = cut(write(tmp_path / "song.m4a", music(6.0, 44_100)))
@@ -327,7 +327,7 @@ def test_layouts_of_nonsense(content, magic):
         path = Path(folder) / "song"
         path.write_bytes(magic + content)
         containers.breaks_off(path)
-        containers.promised_seconds(path, info)
+        containers.declared_seconds(path, info)
 
 
 @pytest.fixture(scope="module")

@@ -177,7 +177,7 @@ def test_where_nothing_can_be_locked_work_goes_on_with_a_word(tmp_path, monkeypa
     said = [record.getMessage() for record in caplog.records]
     assert said == [
         f"{tmp_path / 'store'}: cannot be locked (Operation not supported); "
-        "see to it that nothing else writes there"
+        "make sure that nothing else writes there"
     ]
 
 

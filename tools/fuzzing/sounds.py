@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backbeat import audio, frontend
-from backbeat.audio.containers import breaks_off, promised_seconds
+from backbeat.audio.containers import breaks_off, declared_seconds
 from backbeat.audio.integrity import Inspector
 from backbeat.classify.many import Classifier, load
 from backbeat.collections import collection
@@ -235,7 +235,7 @@ def read_audio(path: Path) -> None:
             for _ in audio.mono_blocks(inspector.watch(source), source.info, rate):
                 pass
             inspector.inspection(min_seconds=2.9)
-            promised_seconds(path, source.info)
+            declared_seconds(path, source.info)
     finally:
         breaks_off(path)
         classifier().classify(path)

@@ -1,12 +1,13 @@
-"""A file to mono float32 samples at a wanted rate, in bounded memory.
+"""A file to mono float32 samples at a given rate, in bounded memory.
 
-What plays a file is decided by its first bytes, never by its suffix. libsndfile reads what is plain
-samples (WAV, AU, AIFF, CAF): it is the quickest. FFmpeg, by PyAV, reads what is compressed, and a
-WAV or AIFF whose coding libsndfile does not know.
+A file's first bytes decide what reads it, never its suffix. libsndfile reads uncompressed samples
+(WAV, AU, AIFF, CAF): it is the fastest. FFmpeg, by PyAV, reads compressed sound, and a WAV or AIFF
+whose coding libsndfile does not know.
 
 - `reading`: any file opened by its first bytes, mixed, resampled, read: begin there;
 - `source`: an open file, what its header says, the error that names it, the limits;
-- `sndfile`, `ffmpeg`: the two readers.
+- `sndfile`, `ffmpeg`: the two readers;
+- `containers`, `integrity`: the length that a header declares, and what is wrong with a file.
 
 libsndfile plays MP3 and Ogg as well, but not in blocks as soundfile calls it: soundfile seeks after
 every block, which loses the decoder's memory of earlier frames (an error of 0.2 of full scale after

@@ -1,8 +1,9 @@
-"""What a file's header promises of its length, and whether its layout shows a missing end.
+"""The length that a file's header declares, and whether its layout shows a missing end.
 
-Decoders hide a cut (libsndfile silently shortens a cut WAV), so the promise is read from the
-header: RIFF and RF64 (EBU Tech 3306), Sun AU, AIFF, Xing, Info and VBRI frames of MP3, Ogg's pages
-(RFC 3533), MP4's boxes (ISO/IEC 14496-12), ASF's file properties; FLAC and Matroska by FFmpeg.
+Decoders hide a cut (libsndfile silently shortens a cut WAV), so the declared length is read from
+the header: RIFF and RF64 (EBU Tech 3306), Sun AU, AIFF, Xing, Info and VBRI frames of MP3, Ogg's
+pages (RFC 3533), MP4's boxes (ISO/IEC 14496-12), ASF's file properties; FLAC and Matroska by
+FFmpeg.
 """
 
 import os
@@ -13,23 +14,13 @@ from typing import BinaryIO
 
 from backbeat.audio import AudioInfo
 
-__all__ = ["breaks_off", "promised_seconds"]
+__all__ = ["breaks_off", "declared_seconds"]
 
 
-def promised_seconds(path: Path, info: AudioInfo) -> float | None:
-    """Give the length that a file's header promises, whatever is really there.
+def declared_seconds(path: Path, info: AudioInfo) -> float | None:
+    """Give the length in seconds that a file's header declares, whatever the file holds.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    info : AudioInfo
-        Of the opened file.
-
-    Returns
-    -------
-    float or None
-        Seconds; None where the format, or this file's header, makes no promise.
+    None where the format, or this file's header, declares none.
     """
     try:
         with path.open("rb") as file:
@@ -48,24 +39,13 @@ def promised_seconds(path: Path, info: AudioInfo) -> float | None:
             if info.codec.startswith("mp3"):
                 file.seek(start)
                 return _mp3_seconds(file.read(8192), info.sample_rate)
-    except (OSError, struct.error):  # a header cut short promises nothing
+    except (OSError, struct.error):  # a header cut short
         pass
     return None
 
 
 def breaks_off(path: Path) -> str | None:
-    """Say whether the layout of an Ogg or MP4 file shows that its end is missing.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str or None
-        What is missing, in words; None if nothing is, or the format does not tell.
-    """
+    """Say in words what is missing at the end of an Ogg or MP4 file; None if nothing is known."""
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -79,7 +59,7 @@ def breaks_off(path: Path) -> str | None:
 
 
 def _skip_id3(file: BinaryIO) -> int:
-    """Go to where the sound begins, behind tags in ID3v2."""
+    """Go to the beginning of the sound, after ID3v2 tags."""
     start = 0
     while (head := file.read(10))[:3] == b"ID3" and len(head) == 10:
         a, b, c, d = head[6:]
@@ -90,7 +70,7 @@ def _skip_id3(file: BinaryIO) -> int:
 
 
 def _chunks(file: BinaryIO, layout: str) -> Iterator[tuple[bytes, int]]:
-    """Walk the chunks behind a 12-byte head; the file stands at each one's content."""
+    """Walk the chunks after a 12-byte head; the file stands at each one's content."""
     position = 12
     while True:
         file.seek(position)
@@ -103,7 +83,7 @@ def _chunks(file: BinaryIO, layout: str) -> Iterator[tuple[bytes, int]]:
 
 
 def _riff_seconds(file: BinaryIO) -> float | None:
-    """Read a WAV's promise: bytes of data by bytes a second."""
+    """Read a WAV's length: bytes of data by bytes a second."""
     rate = 0
     long_data = 0
     for kind, length in _chunks(file, "<4sI"):
@@ -124,7 +104,7 @@ def _riff_seconds(file: BinaryIO) -> float | None:
 
 
 def _au_seconds(file: BinaryIO) -> float | None:
-    """Read a Sun AU's promise."""
+    """Read a Sun AU's length."""
     file.seek(4)
     _, size, coding, rate, channels = struct.unpack(">5I", file.read(20))
     width = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}.get(coding, 0)
@@ -134,7 +114,7 @@ def _au_seconds(file: BinaryIO) -> float | None:
 
 
 def _aiff_seconds(file: BinaryIO, sample_rate: int) -> float | None:
-    """Read an AIFF's promise, its number of frames."""
+    """Read an AIFF's length, from its number of frames."""
     for kind, _ in _chunks(file, ">4sI"):
         if kind == b"COMM":
             frames: int = struct.unpack(">2xI", file.read(6))[0]
@@ -147,7 +127,7 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 def _asf_seconds(file: BinaryIO) -> float | None:
-    """Read a WMA's promise: its time of playing in 100 ns, less the preroll in ms."""
+    """Read a WMA's length: its time of playing in 100 ns, less the preroll in ms."""
     file.seek(0)
     head = file.read(65536)
     at = head.find(_ASF_PROPERTIES)
@@ -158,16 +138,16 @@ def _asf_seconds(file: BinaryIO) -> float | None:
 
 
 def _mp3_seconds(head: bytes, sample_rate: int) -> float | None:
-    """Read the promise of an MP3's first frame, if it is a Xing, Info or VBRI frame."""
+    """Read the length from an MP3's first frame, if it is a Xing, Info or VBRI frame."""
     for mark, flags_at, count_at in ((b"Xing", 4, 8), (b"Info", 4, 8), (b"VBRI", None, 14)):
         at = head.find(mark)
-        # The mark stands behind the side information, whose length depends on version and channels.
+        # The mark follows the side information, whose length depends on version and channels.
         for behind in (36, 21, 13):
             frame = head[at - behind : at] if at >= behind else b""
             if frame[:1] != b"\xff" or frame[1] & 0xE0 != 0xE0:
                 continue
             if flags_at is not None and not head[at + 7] & 1:
-                continue  # it does not tell the number of frames
+                continue  # it has no number of frames
             frames: int = struct.unpack_from(">I", head, at + count_at)[0]
             samples = 1152 if frame[1] & 0x18 == 0x18 else 576
             return frames * samples / sample_rate if frames else None
@@ -175,7 +155,7 @@ def _mp3_seconds(head: bytes, sample_rate: int) -> float | None:
 
 
 def _ogg_breaks_off(file: BinaryIO) -> str | None:
-    """Look at an Ogg's last page: it must be whole and carry the mark of the end."""
+    """Look at an Ogg's last page: it must be whole and have the end-of-stream flag."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 2 * 65536))  # a page is 65,307 bytes at most
     tail = file.read()
@@ -186,7 +166,7 @@ def _ogg_breaks_off(file: BinaryIO) -> str | None:
     end = at + 27 + segments + sum(tail[at + 27 : at + 27 + segments])
     if end > len(tail):
         return "it breaks off within a page"
-    return None if tail[at + 5] & 4 else "its last page does not carry the mark of the end"
+    return None if tail[at + 5] & 4 else "its last page does not have the end-of-stream flag"
 
 
 def _mp4_breaks_off(file: BinaryIO) -> str | None:
@@ -201,7 +181,7 @@ def _mp4_breaks_off(file: BinaryIO) -> str | None:
             length = struct.unpack(">Q", file.read(8))[0]
         length = length or size - position  # 0: to the end
         if length < 8:
-            break  # something else behind the last box
+            break  # something else after the last box
         indexed |= kind in (b"moov", b"moof")
         position += length
     if position > size:

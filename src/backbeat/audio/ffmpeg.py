@@ -28,43 +28,27 @@ _FORMATS = (
 
 _PICTURES = frozenset(("bmp", "gif", "mjpeg", "png", "tiff", "webp"))
 
-# Players pass over a damaged packet, and so do we; beyond this share a file is not what it was.
-_DAMAGED_SHARE = 0.01
-_DAMAGED_FEW = 2
+# Players skip a damaged packet, and so do we; beyond this share the file counts as damaged.
+_MAX_DAMAGED_SHARE = 0.01
+_MAX_DAMAGED = 2
 _BLOCK_SECONDS = 5.0
 _RUN_UP = 0.5  # seconds: an MP3 frame needs bits of up to nine before it
 
 
 def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
-    """Open by FFmpeg.
-
-    Parameters
-    ----------
-    path : Path
-    stack : contextlib.ExitStack
-        Closes it.
-
-    Returns
-    -------
-    Source
-
-    Raises
-    ------
-    AudioError
-        If it is no audio, or its header cannot be believed.
-    """
+    """Open by FFmpeg; `stack` closes it. Raises AudioError if it is not playable audio."""
     import av
 
     try:
         container = stack.enter_context(open_container(path))
     except (av.FFmpegError, OSError, ValueError) as error:
-        what = f"not audio that can be played ({_words(error)})"
+        what = f"not audio that can be played ({_message(error)})"
         raise AudioError(path, what, "not-audio") from None
     if not container.streams.audio:
         raise AudioError(path, "not audio: it holds no sound track", "not-audio")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        what = "not audio that can be played (its coding is not known)"
+        what = "not audio that can be played (its codec is not known)"
         raise AudioError(path, what, "not-audio")
     stream.codec_context.thread_count = 1  # workers are many already
     frames = _frames(path, container, stream)
@@ -83,20 +67,10 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
 
 
 def open_container(file: Path | BinaryIO) -> av.container.InputContainer:
-    """Open a file by FFmpeg, of whose streams only the sound is ever decoded.
+    """Open a path, or an open file whose name shows its format, by FFmpeg, for its sound alone.
 
-    Else FFmpeg decodes the first of all pictures to learn their colours: a cover of 15,000 x 15,000
+    Otherwise FFmpeg decodes the first of all pictures for their colours: a cover of 15,000 x 15,000
     pixels, which is 650 kB of PNG, takes 650 MB and many seconds.
-
-    Parameters
-    ----------
-    file : Path or binary file
-        Whose name tells its format, too.
-
-    Raises
-    ------
-    av.FFmpegError or OSError or ValueError
-        If it cannot be opened.
     """
     import av
 
@@ -137,7 +111,7 @@ def _seconds(container: av.container.InputContainer, stream: Any) -> float | Non
 
 
 def is_cover(stream: Any) -> bool:
-    """Say whether a stream is a still picture (PyAV has a name for that since 14 only)."""
+    """Whether a stream is a still picture (PyAV has a name for that only since 14)."""
     coding = stream.codec_context  # None where FFmpeg does not know it
     return stream.type == "video" and coding is not None and coding.name in _PICTURES
 
@@ -145,7 +119,7 @@ def is_cover(stream: Any) -> bool:
 def _frames(
     path: Path, container: av.container.InputContainer, stream: Any
 ) -> Iterator[av.AudioFrame]:
-    """Decode by FFmpeg, frame by frame, passing over a damaged packet as players do."""
+    """Decode by FFmpeg, frame by frame, skipping a damaged packet as players do."""
     import av
 
     packets = damaged = 0
@@ -162,14 +136,14 @@ def _frames(
                 done += frame.samples / frame.sample_rate
                 yield frame
     except (av.FFmpegError, OSError, ValueError) as error:
-        what = f"damaged after {done:.1f} s ({_words(error)})"
+        what = f"damaged after {done:.1f} s ({_message(error)})"
         raise AudioError(path, what) from None
-    if done and damaged > max(_DAMAGED_FEW, _DAMAGED_SHARE * packets):
+    if done and damaged > max(_MAX_DAMAGED, _MAX_DAMAGED_SHARE * packets):
         raise AudioError(path, f"damaged: {damaged} of its {packets} packets cannot be decoded")
 
 
 def _packets(container: av.container.InputContainer, stream: Any) -> Iterator[Any]:
-    """Give the packets of a stream, the empty one last that asks for what a decoder holds back."""
+    """Give the packets of a stream; the last is empty and flushes the decoder."""
     # PyAV looks for a last packet of streams, too, that appeared while it read.
     with contextlib.suppress(IndexError):
         yield from container.demux(stream)
@@ -178,21 +152,21 @@ def _packets(container: av.container.InputContainer, stream: Any) -> Iterator[An
 def _frames_since(
     path: Path, container: av.container.InputContainer, stream: Any, start: float
 ) -> Iterator[av.AudioFrame]:
-    """Decode from a moment on; the frame that it falls in comes whole."""
+    """Decode from `start` (s); the frame at that moment comes whole."""
     import av
 
     begin = start + float((stream.start_time or 0) * stream.time_base)
     try:
         container.seek(max(0, int((begin - _RUN_UP) / stream.time_base)), stream=stream)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise AudioError(path, f"cannot be entered at {start:.1f} s ({_words(error)})") from None
+        raise AudioError(path, f"cannot seek to {start:.1f} s ({_message(error)})") from None
     for frame in _frames(path, container, stream):
         if frame.time is None or frame.time + frame.samples / frame.sample_rate > begin:
             yield frame
 
 
 def _blocks(path: Path, info: AudioInfo, frames: Iterator[av.AudioFrame]) -> Iterator[Samples]:
-    """Gather FFmpeg's short frames to blocks."""
+    """Gather FFmpeg's short frames into blocks."""
     wanted = block_frames(_BLOCK_SECONDS, info.sample_rate, info.channels)
     parts: list[Samples] = []
     gathered = 0
@@ -233,6 +207,6 @@ def _as_float(array: NDArray[Any]) -> Samples:
     return samples
 
 
-def _words(error: Exception) -> str:
-    """Give FFmpeg's own words, without the number and the file's name."""
+def _message(error: Exception) -> str:
+    """Give FFmpeg's own message, without the number and the file's name."""
     return (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")

@@ -1,8 +1,8 @@
 """What is wrong with a file: found in the same decoding pass that computes the features.
 
-A cut file is found by comparing what its header promises with what could be decoded; `containers`
-reads the promise. What cannot be found: a raw MP3 or AAC stream without a Xing frame promises
-nothing, so where it is cut it looks like a shorter song.
+A cut file is found by comparing the length that its header declares with what was decoded. Not
+found: a cut raw MP3 or AAC stream without a Xing frame, which declares no length and so looks like
+a shorter song.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from xxhash import xxh3_128
 
 from backbeat.audio import LOUDEST, AudioError, AudioInfo, open_source
-from backbeat.audio.containers import breaks_off, promised_seconds
+from backbeat.audio.containers import breaks_off, declared_seconds
 from backbeat.files.folders import natural
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ __all__ = [
     "unopened",
 ]
 
-# Missing less than this is an encoder's padding or a sloppy header, not a cut.
+# Missing less than this is an encoder's padding or an inexact header, not a cut.
 TOLERATED_SECONDS = 0.25
 TOLERATED_SHARE = 0.01
 
@@ -65,21 +65,15 @@ Kind = Literal[
 
 
 WHOLE = frozenset(("too-short", "silent"))
-"""Kinds of files that cannot be used although they can be read: they are skipped, not failed."""
+"""Kinds of unusable files that can be read: they are skipped, and do not count as failed."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a file.
+    """One thing that is wrong with a file: `kind` for programs, `reason` for people.
 
-    Attributes
-    ----------
-    level : {"unusable", "suspicious"}
-        Unusable files are left out of training; suspicious ones stay, and are named.
-    kind : str
-        A word for programs.
-    reason : str
-        A sentence for people, with the numbers, without the file's name.
+    Unusable files are left out of training; suspicious ones stay, and are listed. The reason has
+    the numbers and not the file's name.
     """
 
     level: Level
@@ -89,19 +83,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found out about a file by decoding it.
+    """What decoding a file showed.
 
-    Attributes
-    ----------
-    seconds : float
-        The decoded length.
-    sample_rate, channels : int
-        Of the file; 0 if it could not be opened.
-    digest : str
-        A hash of the decoded samples, their rate and their number of channels: equal for a WAV and
-        a FLAC of the same samples. Empty if nothing was decoded.
-    findings : tuple of Finding
-        Unusable ones first.
+    `seconds` is the decoded length; `sample_rate` (Hz) and `channels` are 0 if it could not be
+    opened. `digest` is a hash of the decoded samples, their rate and number of channels: equal for
+    a WAV and a FLAC of the same samples, empty if nothing was decoded. Unusable `findings` come
+    first.
     """
 
     seconds: float
@@ -118,13 +105,6 @@ class Inspection:
 
 class Inspector:
     """Inspects blocks on their way to where they are needed.
-
-    Parameters
-    ----------
-    path : Path
-        The file, whose header is read for what it promises.
-    info : AudioInfo
-        Of the opened file.
 
     Examples
     --------
@@ -149,23 +129,10 @@ class Inspector:
         self._hash = xxh3_128(f"{info.sample_rate} Hz, {info.channels} channels;".encode())
 
     def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """Pass blocks through, and note what is in them.
+        """Pass on all blocks of the file, in order, shape (frames, channels), and note what is in them.
 
-        Parameters
-        ----------
-        blocks : iterable of ndarray of float32, shape (frames, channels)
-            All blocks of the file, in order.
-
-        Yields
-        ------
-        ndarray of float32, shape (frames, channels)
-            The same blocks, but with zeros where samples are no sound (see `audio.is_sound`): what
-            is computed from them is not kept, and need not overflow.
-
-        Raises
-        ------
-        AudioError
-            The source's own, after noting it: `inspection` can be asked for all the same.
+        Samples that are not sound (see `audio.is_sound`) become zeros: what is computed from them
+        is not kept, and need not overflow. An error of the source is noted and raised again.
         """
         try:
             for block in blocks:
@@ -175,21 +142,11 @@ class Inspector:
             raise
 
     def failed(self, error: AudioError) -> None:
-        """Note that decoding came to a bad end."""
+        """Note that decoding failed."""
         self._error = error
 
     def inspection(self, min_seconds: float) -> Inspection:
-        """Sum up, when all blocks are through.
-
-        Parameters
-        ----------
-        min_seconds : float
-            The length that the front-end needs.
-
-        Returns
-        -------
-        Inspection
-        """
+        """Sum up after all blocks; the front-end needs `min_seconds`."""
         seconds = self._frames / self.info.sample_rate
         findings = [*self._whole(seconds), *self._content(seconds, min_seconds)]
         digest = self._hash.hexdigest() if self._frames else ""
@@ -197,7 +154,7 @@ class Inspector:
         return Inspection(seconds, info.sample_rate, info.channels, digest, tuple(findings))
 
     def _note(self, block: Samples) -> Samples:
-        """Take one block into account; give it without what is no sound."""
+        """Record one block; give it with zeros where samples are not sound."""
         self._frames += len(block)
         self._hash.update(np.ascontiguousarray(block).data)
         peak = float(max(block.max(initial=0.0), -block.min(initial=0.0)))
@@ -218,22 +175,22 @@ class Inspector:
         return block
 
     def _whole(self, seconds: float) -> Iterator[Finding]:
-        """Say whether the whole file is there."""
+        """Check whether the whole file is there."""
         broken = breaks_off(self.path)
-        promised = promised_seconds(self.path, self.info)
-        if promised is not None:
-            missing = promised - seconds
-            if missing > max(TOLERATED_SECONDS, TOLERATED_SHARE * promised):
-                broken = f"the header promises {promised:.1f} s, {seconds:.1f} s are there"
+        declared = declared_seconds(self.path, self.info)
+        if declared is not None:
+            missing = declared - seconds
+            if missing > max(TOLERATED_SECONDS, TOLERATED_SHARE * declared):
+                broken = f"the header declares {declared:.1f} s, {seconds:.1f} s are there"
             else:
-                broken = None  # all of the sound is there, whatever follows it
+                broken = None  # all of the sound is there, whatever follows
         if broken:
             yield Finding("unusable", "truncated", f"truncated: {broken}")
         if self._error:
             yield Finding("unusable", "unreadable", self._error.what)
 
     def _content(self, seconds: float, min_seconds: float) -> Iterator[Finding]:
-        """Say whether the samples are a song's."""
+        """Check whether the samples are a song's."""
         if seconds < min_seconds:
             what = f"{seconds:.2f} s long, the front-end needs {min_seconds:.1f} s"
             yield Finding("unusable", "too-short", what)
@@ -251,19 +208,7 @@ class Inspector:
 
 
 def inspect(path: Path, *, min_seconds: float) -> Inspection:
-    """Decode a file entirely and say what is wrong with it; never raises for a bad file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    min_seconds : float
-        The length that the front-end needs.
-
-    Returns
-    -------
-    Inspection
-    """
+    """Decode a file entirely and say what is wrong with it; never raises for a bad file."""
     inspector: Inspector | None = None
     try:
         with open_source(path) as source:
@@ -271,9 +216,7 @@ def inspect(path: Path, *, min_seconds: float) -> Inspection:
             for _ in inspector.watch(source):
                 pass
     except Exception as error:  # noqa: BLE001 - whatever a decoder does with a bad file is reported
-        failure = (
-            error if isinstance(error, AudioError) else AudioError(path, _decoder_words(error))
-        )
+        failure = error if isinstance(error, AudioError) else AudioError(path, _unexpected(error))
         if inspector is None:
             return unopened(failure)
         inspector.failed(failure)
@@ -281,7 +224,7 @@ def inspect(path: Path, *, min_seconds: float) -> Inspection:
 
 
 def unopened(error: AudioError) -> Inspection:
-    """Make the inspection of a file that could not be opened out of the error that said so."""
+    """Make the inspection of a file that could not be opened from the error."""
     broken = breaks_off(Path(error.path))
     if broken:
         finding = Finding("unusable", "truncated", f"truncated: {broken}")
@@ -291,18 +234,9 @@ def unopened(error: AudioError) -> Inspection:
 
 
 def find_duplicates(digests: Mapping[str, str]) -> dict[str, str]:
-    """Find files of the same samples.
+    """Give each repeated file's name, and that of the first (in `folders.natural` order) like it.
 
-    Parameters
-    ----------
-    digests : mapping of str to str
-        A file's name to its digest; empty digests are alike to none.
-
-    Returns
-    -------
-    dict of str to str
-        Each repeated file's name to the name of the first, as `folders.natural` sorts them, with
-        the same samples.
+    Files are alike if their digests are equal and not empty.
     """
     first: dict[str, str] = {}
     repeated = {}
@@ -315,7 +249,7 @@ def find_duplicates(digests: Mapping[str, str]) -> dict[str, str]:
 
 
 def _in_runs(mask: NDArray[np.bool_]) -> int:
-    """Count the true cells of (frames, channels) that stand in runs of 3 and more frames."""
+    """Count the true cells, shape (frames, channels), in runs of 3 and more frames."""
     if len(mask) < CLIPPED_RUN or np.count_nonzero(mask) < CLIPPED_RUN:
         return 0
     starts = mask[:-2] & mask[1:-1] & mask[2:]
@@ -326,6 +260,6 @@ def _in_runs(mask: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(covered))
 
 
-def _decoder_words(error: Exception) -> str:
-    """Tell an error that no decoder should raise."""
+def _unexpected(error: Exception) -> str:
+    """Describe an error that no decoder should raise."""
     return f"cannot be decoded ({type(error).__name__}: {error})"

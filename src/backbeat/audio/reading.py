@@ -31,28 +31,15 @@ if TYPE_CHECKING:
 # What libsndfile is asked for first: RIFF, RF64, Sony's wave 64, AU, AIFF, CAF, VOC, NIST.
 _PLAIN = (b"RIFF", b"RF64", b"riff", b".snd", b"FORM", b"caff", b"Creative", b"NIST_1A")
 
-_CHANGED = "was changed while it was read; do it again when nothing writes to it"
+_CHANGED = "was changed while it was read; try again when nothing writes to it"
 
 
 @contextlib.contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Open an audio file of any format that libsndfile or FFmpeg plays.
+    """Open an audio file of any format that libsndfile or FFmpeg plays, whatever its suffix.
 
-    Parameters
-    ----------
-    path : Path
-        The file. Its suffix does not matter.
-
-    Yields
-    ------
-    Source
-        Closed when the block ends.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be read, or is not audio; also while iterating. At the end of the block,
-        if the file was changed meanwhile: what was read is then a mixture.
+    Raises AudioError if it cannot be read or is not audio; also while iterating, and at the end of
+    the block if the file was changed meanwhile: what was read is then a mixture.
     """
     head = _read_head(path)
     if head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID"):
@@ -64,8 +51,8 @@ def open_source(path: Path) -> Iterator[Source]:
         try:
             source = (open_sndfile if plain else open_ffmpeg)(path, stack)
         except AudioError as first:
-            # The reader that the first bytes call for knows best what is wrong. FFmpeg has no
-            # stand-in: where libsndfile takes noise for MP3, mpg123 prints about it.
+            # The reader chosen by the first bytes knows best what is wrong. Nothing replaces
+            # FFmpeg: where libsndfile takes noise for MP3, mpg123 prints about it.
             if not plain:
                 raise
             try:
@@ -78,12 +65,12 @@ def open_source(path: Path) -> Iterator[Source]:
             if _stamp(path) not in (before, None):
                 raise AudioError(path, _CHANGED) from error
             raise
-        if _stamp(path) not in (before, None):  # a file that has gone was whole for us
+        if _stamp(path) not in (before, None):  # a file that is gone was read whole
             raise AudioError(path, _CHANGED)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Tell a file from what it may have become; None if it has gone."""
+    """Give what changes when a file does; None if it is gone."""
     try:
         status = path.stat()
     except OSError:
@@ -94,24 +81,12 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 def mono_blocks(
     blocks: Iterable[Samples], info: AudioInfo, sample_rate: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Mix native blocks down to one channel and resample them.
+    """Mix native blocks, float32, shape (frames, channels), to mono; resample to `sample_rate` Hz.
 
-    Parameters
-    ----------
-    blocks : iterable of ndarray of float32, shape (frames, channels)
-        Consecutive blocks at ``info.sample_rate``.
-    info : AudioInfo
-        Of their source.
-    sample_rate : int
-        The wanted rate, in Hz.
-
-    Yields
-    ------
-    ndarray of float32, shape (samples,)
-        The mean over the channels. All blocks together are as long, and within float32 rounding the
-        same, as ``librosa.load(path, sr=sample_rate)`` gives; but in each second whose channels
-        cancel each other they are the loudest channel's, see `source.mix`. Seconds count from the
-        first block's beginning, however long the blocks are.
+    Yields float32 of shape (samples,): the mean over the channels. All blocks together are as long,
+    and within float32 rounding the same, as ``librosa.load(path, sr=sample_rate)`` gives; but each
+    second whose channels cancel is the loudest channel's, see `source.mix`. Seconds count from the
+    first block's beginning, whatever the blocks' lengths.
     """
     mixed = _mixed(blocks, info)
     if sample_rate == info.sample_rate:
@@ -127,7 +102,7 @@ def mono_blocks(
         if len(part):
             given += len(part)
             yield part
-    # The resampler's own idea of the end may differ by a sample from the exact length.
+    # The resampler's length may differ from the exact one by a sample.
     rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
     missing = -(-taken * sample_rate // info.sample_rate) - given - len(rest)
     tail = np.pad(rest, (0, missing)) if missing > 0 else rest[: len(rest) + missing]
@@ -136,7 +111,7 @@ def mono_blocks(
 
 
 def _mixed(blocks: Iterable[Samples], info: AudioInfo) -> Iterator[NDArray[np.float32]]:
-    """Mix down second by second; what is left at the end goes with the last second."""
+    """Mix second by second; the remainder goes with the last second."""
     if info.channels == 1:
         yield from map(mix, blocks)
         return
@@ -153,25 +128,10 @@ def _mixed(blocks: Iterable[Samples], info: AudioInfo) -> Iterator[NDArray[np.fl
 
 
 def read(path: Path, *, sample_rate: int, seconds: float | None = None) -> NDArray[np.float32]:
-    """Read a whole file, or its beginning, as one mono array.
+    """Read a whole file, or its first `seconds`, as one mono array of float32, shape (samples,).
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    sample_rate : int
-        The wanted rate, in Hz.
-    seconds : float, optional
-        Decode no more than this much of the beginning.
-
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be played, or its samples are no sound, see `is_sound`.
+    It is resampled to `sample_rate` Hz. Raises AudioError if the file cannot be played, or its
+    samples are not sound, see `is_sound`.
     """
     with open_source(path) as source:
         blocks: Iterable[Samples] = source
@@ -185,19 +145,13 @@ def read(path: Path, *, sample_rate: int, seconds: float | None = None) -> NDArr
 
 
 def duration(path: Path) -> float | None:
-    """Give the length in seconds that a file's header declares, None where it declares none.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be played.
-    """
+    """Give the length in seconds that a file's header declares; None where it declares none."""
     with open_source(path) as source:
         return source.info.seconds
 
 
 def _first_frames(blocks: Iterable[Samples], frames: int) -> Iterator[Samples]:
-    """Pass on blocks until `frames` frames are through."""
+    """Pass on the first `frames` frames."""
     for block in blocks:
         yield block[:frames]
         frames -= len(block)
@@ -206,7 +160,7 @@ def _first_frames(blocks: Iterable[Samples], frames: int) -> Iterator[Samples]:
 
 
 def _read_head(path: Path) -> bytes:
-    """Read a file's first bytes, or say why that cannot be."""
+    """Read a file's first bytes; an AudioError says why it cannot."""
     try:
         # A pipe or a device would block the opening, or never end.
         if not stat.S_ISREG(path.stat().st_mode):

@@ -1,4 +1,4 @@
-"""The reader of plain samples: WAV, AU, AIFF, CAF and their like, by libsndfile."""
+"""The reader of uncompressed samples: WAV, AU, AIFF, CAF and similar, by libsndfile."""
 
 from __future__ import annotations
 
@@ -24,23 +24,7 @@ _SCALE_16 = np.float32(1 / 2**15)
 
 
 def open_sndfile(path: Path, stack: ExitStack) -> Source:
-    """Open by libsndfile.
-
-    Parameters
-    ----------
-    path : Path
-    stack : contextlib.ExitStack
-        Closes it.
-
-    Returns
-    -------
-    Source
-
-    Raises
-    ------
-    AudioError
-        If it is no audio, or its header cannot be believed.
-    """
+    """Open by libsndfile; `stack` closes it. Raises AudioError if it is not playable audio."""
     import soundfile
 
     # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
@@ -49,7 +33,7 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
     try:
         file = stack.enter_context(soundfile.SoundFile(number, closefd=False))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        what = f"not audio that can be played ({_words(error)})"
+        what = f"not audio that can be played ({_message(error)})"
         raise AudioError(path, what, "not-audio") from None
     check_limits(path, file.samplerate, file.channels)
     # An Ogg stream without an end has 2**63 - 1 frames.
@@ -60,17 +44,17 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
         try:
             file.seek(min(file.frames, round(seconds * file.samplerate)))
         except RuntimeError as error:
-            raise AudioError(path, f"damaged at {seconds:.1f} s ({_words(error)})") from None
+            raise AudioError(path, f"damaged at {seconds:.1f} s ({_message(error)})") from None
         return _blocks(path, file, seconds)
 
     return Source(path, info, _blocks(path, file), since)
 
 
 def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterator[Samples]:
-    """Read by libsndfile, block by block, from where the file stands, which is `start` seconds."""
+    """Read by libsndfile, block by block, from the file's position, which is `start` seconds."""
     frames = block_frames(_BLOCK_SECONDS, file.samplerate, file.channels)
-    # libsndfile converts one sample after another; of the commonest kind NumPy does it in a sixth
-    # of the time, to the same numbers.
+    # libsndfile converts sample by sample; of the commonest kind NumPy does it in a sixth of the
+    # time, to the same numbers.
     short = file.subtype == "PCM_16"
     done = 0
     while True:
@@ -78,7 +62,7 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
             block = file.read(frames, dtype="int16" if short else "float32", always_2d=True)
         except RuntimeError as error:
             where = start + done / file.samplerate
-            what = f"damaged after {where:.1f} s ({_words(error)})"
+            what = f"damaged after {where:.1f} s ({_message(error)})"
             raise AudioError(path, what) from None
         if not len(block):
             return
@@ -89,6 +73,6 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
         yield block
 
 
-def _words(error: Exception) -> str:
-    """Give libsndfile's own words, without the name that soundfile puts before them."""
+def _message(error: Exception) -> str:
+    """Give libsndfile's own message, without the name that soundfile puts before it."""
     return str(getattr(error, "error_string", error)).rstrip(".") or "unknown format"

@@ -25,16 +25,16 @@ AUDIO_SUFFIXES = frozenset(
         *("voc", "w64", "wav", "wave", "webm", "wma", "wv", "xwma"),
     )
 )
-"""Suffixes, in lower case, of the files that a folder's scan takes for audio."""
+"""Suffixes, in lower case, of files that count as audio when a folder is scanned."""
 
 BLOCK_SAMPLES = 4_000_000  # over all channels: 16 MB, whatever a header says
 CHANNELS = range(1, 65)
 RATES = range(1_000, 768_001)
 LOUDEST = 2.0**32
-"""No sample of any sound is larger: files of floats that keep the scale of 32-bit integers reach
-2**31, and from about 1e16 on a spectrum overflows."""
+"""No sample is larger: float files on the scale of 32-bit integers reach 2**31, and from about 1e16
+on a spectrum overflows."""
 NO_SOUND = "holds samples that are not numbers, or far too large for any sound"
-"""What is wrong with a file for which `is_sound` is not true."""
+"""The error of a file whose samples are not sound; see `is_sound`."""
 
 _CANCELLED = 0.1  # of the power of unrelated channels; see `mix`
 
@@ -42,17 +42,9 @@ Kind = Literal["unreadable", "not-audio", "too-short", "silent"]
 
 
 class AudioError(BackbeatError):
-    """A file that cannot be played; the message names it and says why.
+    """A file that cannot be played; the message names it and says in `what` why.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    what : str
-        What is wrong with it, in plain words.
-    kind : {"unreadable", "not-audio", "too-short", "silent"}
-        Whether the file could not be read, holds something else than audio, or is whole and holds
-        too little sound.
+    `kind`: the file could not be read, is not audio, or is whole and holds too little sound.
     """
 
     def __init__(self, path: Path | str, what: str, kind: Kind = "unreadable") -> None:
@@ -71,17 +63,9 @@ class AudioError(BackbeatError):
 class AudioInfo:
     """What a file's header says.
 
-    Attributes
-    ----------
-    sample_rate : int
-        In Hz.
-    channels : int
-        Their number.
-    seconds : float or None
-        The length that the container declares; None where it declares none. For raw MP3 and AAC
-        streams it is FFmpeg's estimate from the bit rate.
-    codec : str
-        The decoder's name for the coding, such as ``"pcm_16"`` or ``"mp3"``.
+    `sample_rate` is in Hz. `seconds` is the declared length, None where there is none; for raw MP3
+    and AAC streams it is FFmpeg's estimate from the bit rate. `codec` is the decoder's name for the
+    coding, such as ``"pcm_16"`` or ``"mp3"``.
     """
 
     sample_rate: int
@@ -95,15 +79,6 @@ class Source:
 
     Iterating yields float32 arrays of shape (frames, channels), full scale at 1, of 5 or 32 s each
     (less with many channels, so that a block never takes more than 16 MB). It can be iterated once.
-
-    Parameters
-    ----------
-    path : Path
-    info : AudioInfo
-    blocks : iterator of ndarray
-        From the beginning.
-    blocks_from : callable
-        Gives those from a moment on, in seconds.
     """
 
     def __init__(
@@ -122,30 +97,17 @@ class Source:
         return self._blocks
 
     def since(self, seconds: float) -> Iterator[Samples]:
-        """Give the blocks from a moment on, without decoding what lies before.
+        """Give the blocks from `seconds` on, shape (frames, channels), without decoding others.
 
-        It ends whatever iteration was under way. In an MP3 without a table of contents the moment
-        is found by the bit rate, and can be off by seconds where that varies.
-
-        Parameters
-        ----------
-        seconds : float
-            From the beginning.
-
-        Returns
-        -------
-        iterator of ndarray of float32, shape (n_i, channels)
-
-        Raises
-        ------
-        AudioError
-            If the file cannot be entered there; also while iterating.
+        It ends a running iteration. In an MP3 without a table of contents the moment is found by
+        the bit rate, and can be off by seconds where that varies. Raises AudioError if it cannot
+        seek there; also while iterating.
         """
         return self._blocks_from(seconds)
 
 
 def check_limits(path: Path, sample_rate: int, channels: int) -> None:
-    """Refuse headers that no recording has: memory would be reserved by them."""
+    """Refuse headers that no recording has: they would reserve memory."""
     if channels not in CHANNELS:
         raise AudioError(path, f"its header claims {channels} channels; at most 64 make sense")
     if sample_rate not in RATES:
@@ -159,19 +121,11 @@ def block_frames(seconds: float, sample_rate: int, channels: int) -> int:
 
 
 def mix(block: Samples) -> NDArray[np.float32]:
-    """Average the channels; where they cancel each other, take the loudest alone.
+    """Average the channels, shape (frames, channels) to (frames,), or take the loudest.
 
-    They cancel if their mean has less than a tenth of the power that channels with nothing in
-    common would leave: of stereo of even loudness, if the correlation is below -0.9. A cable with
-    its poles exchanged does that; lossy coding, Vorbis most, leaves a residue of up to -13 dB.
-
-    Parameters
-    ----------
-    block : ndarray of float32, shape (frames, channels)
-
-    Returns
-    -------
-    ndarray of float32, shape (frames,)
+    The loudest is taken where they cancel: if their mean has less than a tenth of the power of
+    uncorrelated channels (of stereo of even loudness, if the correlation is below -0.9). A cable
+    with swapped poles does that; lossy coding, Vorbis most, leaves a residue of up to -13 dB.
     """
     n = block.shape[1]
     if n == 1:
@@ -184,18 +138,12 @@ def mix(block: Samples) -> NDArray[np.float32]:
             mono = block.mean(axis=1, dtype=np.float32)
         powers = np.array([np.dot(channel, channel) for channel in block.T])
         if np.dot(mono, mono) < _CANCELLED * powers.sum() / n**2:
-            # The first of those within 3 dB: the next block must not take another for a trifle.
+            # The first of those within 3 dB, so that small changes do not switch channels.
             return block[:, int(np.argmax(powers > powers.max() / 2))]
     return mono
 
 
 def is_sound(samples: NDArray[np.float32]) -> bool:
-    """Say whether all samples are numbers, and none is beyond `LOUDEST`.
-
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (...)
-        Full scale at 1.
-    """
+    """Whether all samples, shape (...), full scale 1, are numbers and within `LOUDEST`."""
     # Nothing compares with NaN.
     return bool(samples.min(initial=0) >= -LOUDEST and samples.max(initial=0) <= LOUDEST)

@@ -1,13 +1,13 @@
 """Atomic writes: a killed process leaves either the old file or the new one, never a half.
 
-What is being written lies beside its place, hidden, and locked by its writer: a lock that the
-system takes back when the writer dies. So what killed processes have left can be told from what
-others are writing just now, and the next write to the folder removes it: on the machine that wrote
-it, as not every network file system tells others of its locks, and after a day everywhere.
+The temporary file lies beside its place, hidden, and locked by its writer: a lock that the system
+releases when the writer dies. So what killed processes left is distinct from what others are
+writing now, and the next write to the folder removes it: on the machine that wrote it, as not
+every network file system shows locks to other machines, and after a day everywhere.
 
-Others may be allowed to write to the folder, and put a link in place of what is being written. So
-its name cannot be guessed, what can be done by its descriptor is done by that, and it gets its
-place only if it still is what was written.
+Others may be allowed to write to the folder, and put a link in place of the temporary file. So its
+name cannot be guessed, operations use its descriptor where possible, and it is moved to its place
+only if it is still the same file.
 """
 
 import contextlib
@@ -28,29 +28,17 @@ from backbeat.errors import BackbeatError, naming
 from backbeat.files.locks import HAS_LOCKS, NO_LINK, NoLocksError, close, open_locked, wait_for_lock
 
 PREFIX = ".writing-"
-"""How the names of what is being written begin; what follows tells one machine from another."""
+"""Of temporary files' names; what follows identifies the machine."""
 
 _SECONDS_OF_A_DAY = 86_400
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file to write to, which takes the place of `path` when the block ends well.
+    """Yield a file to write to, which replaces `path` when the block ends without an error.
 
-    Parameters
-    ----------
-    path : Path
-        The file to be written. Missing parent folders are made.
-
-    Yields
-    ------
-    binary file
-        In the same folder, with the same suffix. It is removed if the block raises.
-
-    Raises
-    ------
-    BackbeatError
-        If another program replaced it meanwhile.
+    It lies in the same folder (made if missing) with the same suffix, and is removed if the block
+    raises. It is an error if another program replaced it meanwhile.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep_once(path.parent.absolute())
@@ -72,37 +60,17 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 def replacing(path: Path) -> Iterator[Path]:
     """Do as `writing` does, for libraries that write to a path.
 
-    They would follow a link that another program puts there: what can, uses `writing`.
-
-    Parameters
-    ----------
-    path : Path
-
-    Yields
-    ------
-    Path
-        A temporary file with the same suffix (libraries choose the format by it).
+    They would follow a link that another program puts there: use `writing` where possible.
     """
     with writing(path) as file:
         yield Path(file.name)
 
 
 def own_file(path: Path, stack: contextlib.ExitStack, dir_fd: int | None = None) -> BinaryIO:
-    """Make a temporary file beside another: locked, and nobody else's to read.
+    """Make a temporary file beside another: locked, readable by nobody else, open for both.
 
-    Parameters
-    ----------
-    path : Path
-        The other file.
-    stack : contextlib.ExitStack
-        Closes it, and removes it where it has not got its place.
-    dir_fd : int, optional
-        The open folder that it is made in; by default what is at `path`'s parent.
-
-    Returns
-    -------
-    binary file
-        For reading and writing. Its name is its path.
+    `stack` closes it, and removes it unless it was moved. `dir_fd` is the open folder to make it
+    in; by default `path`'s parent. Its name is its path.
     """
     while True:
         place = path.with_name(f"{_prefix()}{secrets.token_hex(8)}{path.suffix}")
@@ -121,19 +89,19 @@ def own_file(path: Path, stack: contextlib.ExitStack, dir_fd: int | None = None)
 
 
 def _unlink(name: Path | str, dir_fd: int | None) -> None:
-    # It has got its place, or another program has put a folder there.
+    # It was moved to its place, or another program has put a folder there.
     with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
         os.unlink(name, dir_fd=dir_fd)
 
 
 def _close_quietly(file: BinaryIO) -> None:
-    """Close what is done with, or failed: what cannot be written any more was told before."""
+    """Close a file that is finished or failed: a failed write was reported before."""
     with contextlib.suppress(OSError):
         file.close()
 
 
 def _open_to_others(path: Path, handle: int, mode: int) -> None:
-    """Give what is written the rights that it would have got at its place."""
+    """Give a file the mode that it would have got at its place."""
     if hasattr(os, "fchmod"):
         os.fchmod(handle, mode & ~_umask())
     else:
@@ -141,7 +109,7 @@ def _open_to_others(path: Path, handle: int, mode: int) -> None:
 
 
 def _check_own(path: Path, temporary: Path, handle: int) -> None:
-    """Refuse to put in place what is not ours any more."""
+    """Refuse to move a file that is not ours any more."""
     try:
         if os.path.samestat(os.fstat(handle), temporary.lstat()):
             return
@@ -155,17 +123,9 @@ def _check_own(path: Path, temporary: Path, handle: int) -> None:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path` to fill, which takes its place when the block ends well.
+    """Yield a new folder beside `path`, which takes its place when the block ends without an error.
 
-    Parameters
-    ----------
-    path : Path
-        The folder to be made; it must not exist, or be empty.
-
-    Yields
-    ------
-    Path
-        A temporary folder, removed if the block raises.
+    `path` must not exist, or be an empty folder. The new folder is removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep_once(path.parent.absolute())
@@ -196,7 +156,7 @@ def _own_folder(path: Path, stack: contextlib.ExitStack) -> tuple[Path, int | No
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder where threads of a library may write for a moment after an error of one."""
+    """Remove a folder; threads of a library may still write there for a moment after an error."""
     for _ in range(20):
         if not folder.exists():
             return
@@ -237,7 +197,7 @@ def _remove_if_left(path: Path) -> None:
         if not ours and time.time() - path.lstat().st_mtime < _SECONDS_OF_A_DAY:
             return
         handle = open_locked(path)
-    except (OSError, NoLocksError):  # it has got its place meanwhile, or is not ours to read
+    except (OSError, NoLocksError):  # it was moved meanwhile, or is not ours to read
         return
     if handle is None:
         return
@@ -254,7 +214,7 @@ def _remove_if_left(path: Path) -> None:
 
 @functools.cache
 def _prefix() -> str:
-    """Begin a name in a way that tells this machine from others, whatever its name is made of."""
+    """Begin a name so that it identifies this machine, whatever its host name contains."""
     host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
     return f"{PREFIX}{host}-"
 
@@ -271,7 +231,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _umask() -> int:
-    """Give the process's umask (the system only tells it while setting it)."""
+    """Give the process's umask (the system returns it only when it is set)."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,12 +1,12 @@
 r"""Paths and other text as tables (CSV) and JSON hold them, and back again.
 
-`escaped` gives valid UTF-8 of any path: a byte that is not UTF-8, a control character, the end of
-a line or a sign that turns the direction of writing stands as its bytes, such as ``\xff``, and so
-does a backslash that would begin such an escape. `unescaped` gives the text that was.
+`escaped` gives valid UTF-8 for any path: a byte that is not UTF-8, a control character, the end of
+a line or a character that changes the direction of writing becomes an escape such as ``\xff``, and
+so does a backslash that would begin such an escape. `unescaped` reverses it.
 
 A cell of a table that begins as a formula does also gets an apostrophe before it, as OWASP advises
-("CSV Injection"), and so does one that begins with apostrophes and then so: what is read is, with
-`exactly`, what was written.
+("CSV Injection"), and so does one that begins with apostrophes and then so: `exactly` reads what
+was written.
 """
 
 import re
@@ -26,22 +26,12 @@ _BEGINS_SO = re.compile(f"'*[{_FORMULA}]")
 
 
 def escaped(text: str | Path) -> str:
-    r"""Give a text as it is written for other programs.
-
-    Parameters
-    ----------
-    text : str or Path
-
-    Returns
-    -------
-    str
-        Of one line, encodable as UTF-8.
-    """
+    r"""Give a text or path as other programs read it: on one line, encodable as UTF-8."""
     return _UNSAFE.sub(lambda found: escape(found[0]), str(text))
 
 
 def unescaped(text: str) -> str:
-    """Give the text that `escaped` was given; `os.fsencode` makes a path's bytes of it."""
+    """Give the text that `escaped` was given; `os.fsencode` turns a path into its bytes."""
 
     def plain(found: re.Match[str]) -> str:
         return bytes.fromhex(found[0].replace("\\x", "")).decode("utf-8", "surrogateescape")
@@ -59,30 +49,14 @@ def escaped_in(content: Any) -> Any:
 
 
 def harmless(text: str | Path) -> str:
-    """Give a text as it is written in a cell.
+    """Give a text as it is written in a cell: `escaped`, and never a formula.
 
-    Parameters
-    ----------
-    text : str or Path
-
-    Returns
-    -------
-    str
-        `escaped`, with an apostrophe before it if a spreadsheet would take it for a formula.
+    An apostrophe precedes it where a spreadsheet would take it for one.
     """
     cell = escaped(text)
     return f"'{cell}" if _BEGINS_SO.match(cell) else cell
 
 
 def exactly(cell: str) -> str:
-    """Give the text that `harmless` made a cell of.
-
-    Parameters
-    ----------
-    cell : str
-
-    Returns
-    -------
-    str
-    """
+    """Give the text from which `harmless` made a cell."""
     return unescaped(cell[1:] if cell[:1] == "'" and _BEGINS_SO.match(cell) else cell)

@@ -1,8 +1,7 @@
 """Checksums of the files of a folder: ``SHA256SUMS``, as ``sha256sum -c`` reads it.
 
-A damaged digit in a table is a digit like any other, and no parser can tell. So what is finished is
-summed up, and what is read of it is compared first. A folder without the file, made by an older
-backbeat, is read as it is.
+A damaged digit in a table is still a digit, which no parser notices. So finished folders get
+checksums, which are compared before they are read. A folder without the file is not checked.
 """
 
 import hashlib
@@ -16,15 +15,10 @@ NAME = "SHA256SUMS"
 
 
 def write_sums(folder: Path, names: Iterable[str], coming: Mapping[str, str] | None = None) -> None:
-    """Sum up files of a folder; what was summed up before is forgotten.
+    """Write the checksums of files of a folder, in place of older ones.
 
-    Parameters
-    ----------
-    folder : Path
-    names : iterable of str
-        Of the files; those that are not there are passed over.
-    coming : mapping of str to str, optional
-        Names and texts of files that are going to be written, in UTF-8.
+    Of `names`, those that do not exist are passed over. `coming` are names and texts of files that
+    will be written next, in UTF-8.
     """
     sums = {name: _sum(folder / name) for name in names if (folder / name).exists()}
     for name, text in (coming or {}).items():
@@ -33,27 +27,16 @@ def write_sums(folder: Path, names: Iterable[str], coming: Mapping[str, str] | N
 
 
 def renew_sum(folder: Path, name: str) -> None:
-    """Sum up a file anew that was written again, where its folder was summed up at all."""
+    """Update the checksum of a file that was written again, where its folder has checksums."""
     if (folder / NAME).exists():
         _write(folder, _read(folder) | {name: _sum(folder / name)})
 
 
 def check_sums(folder: Path, names: Iterable[str], remedy: str) -> None:
-    """Make sure that files are as they were when they were summed up.
+    """Raise if one of the files has changed since its checksum was written, or has none.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it was not summed up, nothing is checked.
-    names : iterable of str
-        Those that are not there are left to their readers.
-    remedy : str
-        What to do about one that has changed.
-
-    Raises
-    ------
-    BackbeatError
-        If one has changed since, or is not listed.
+    A folder without checksums is not checked, and missing files are left to their readers. `remedy`
+    says what to do about a changed file.
     """
     if not (folder / NAME).exists():
         return
@@ -68,13 +51,7 @@ def check_sums(folder: Path, names: Iterable[str], remedy: str) -> None:
 
 
 def first_changed(folder: Path) -> str | None:
-    """Name a file of all that were summed up in a folder that is gone, or not as it was.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it was not summed up, nothing is checked.
-    """
+    """Name a file of those with checksums that is gone or changed; None if there is none."""
     if not (folder / NAME).exists():
         return None
     for name, digest in _read(folder).items():

@@ -1,4 +1,4 @@
-"""What walks through folders share."""
+"""Helpers for walking folders."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def identity(folder: Path | str) -> tuple[int, int]:
-    """Give what tells one folder from another, by whatever links it is reached."""
+    """Give what identifies a folder, whatever links lead to it."""
     status = os.stat(folder)  # noqa: PTH116 - a Path for each folder costs more than the scan
     return status.st_dev, status.st_ino
 
@@ -18,7 +18,7 @@ def natural(name: str) -> tuple[list[str], str]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether an entry is a folder, or a link to one; a link that leads to itself is none."""
+    """Whether an entry is a folder or a link to one; a link that leads to itself is not."""
     try:
         return entry.is_dir()
     except OSError:

@@ -1,13 +1,12 @@
 """Locks: one command at a time on one output.
 
-The system holds a lock for a process and takes it back when that dies, however it dies, so none can
-be left behind and block. (The library filelock does the same, but leaves its files, and tells
-nothing of who holds a lock.) A lock is a hidden file beside the output, ``.NAME.lock``, that says
-who writes there; it is gone when the command ends, and one that a killed process left is taken
-over.
+The system holds a lock for a process and releases it when that dies, however it dies, so none is
+left behind. (The library filelock does the same, but leaves its files, and does not say who holds
+a lock.) A lock is a hidden file beside the output, ``.NAME.lock``, that names its holder; it is
+removed when the command ends, and one that a killed process left is taken over.
 
-Where the file system knows no locks (some network file systems), or beside the output nothing may
-be written, work goes on without, and says so; on Windows there are none.
+Where the file system has no locks (some network file systems), or the folder is read-only, work
+continues without one, with a warning; on Windows there are none.
 """
 
 import contextlib
@@ -45,28 +44,17 @@ class LockedError(BackbeatError):
 
 
 class NoLocksError(Exception):
-    """Here, or on this file system, there are no locks."""
+    """There are no locks on this system or file system."""
 
 
 @contextlib.contextmanager
 def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> Iterator[None]:
     """Keep other processes that lock the same output from it, while the block runs.
 
-    Parameters
-    ----------
-    out : Path
-        A file or folder, there or not. Missing parent folders are made. Links are followed: an
-        output has one lock by whatever name it is called.
-    wait : bool
-        Whether to wait for another process, as a worker does for one of an earlier start of the
-        same command, rather than to refuse.
-    doing : str
-        What the other process is told to do.
-
-    Raises
-    ------
-    LockedError
-        If another process holds the lock.
+    `out` is a file or folder, present or not; missing parent folders are made, and links are
+    followed, so that an output has one lock whatever its name. With `wait`, wait for the other
+    process (as a worker does for one of an earlier start of the same command); otherwise raise a
+    `LockedError` which says that it is `doing`.
     """
     place = lock_of(out)
     with contextlib.ExitStack() as stack:
@@ -75,14 +63,14 @@ def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> It
                 stack.enter_context(_held(place, out, wait, doing))
         except NoLocksError as error:
             _log.warning(
-                "%s: cannot be locked (%s); see to it that nothing else writes there", out, error
+                "%s: cannot be locked (%s); make sure that nothing else writes there", out, error
             )
         with naming(out):
             yield
 
 
 def lock_of(out: Path) -> Path:
-    """Name the lock's file of an output."""
+    """Give the path of an output's lock."""
     whole = out.resolve()
     return whole.parent / f".{whole.name}.lock"
 
@@ -94,7 +82,7 @@ def _held(place: Path, out: Path, wait: bool, doing: str) -> Iterator[None]:
         _sign(handle)
         yield
     finally:
-        place.unlink(missing_ok=True)  # while it is ours: who opened it sees that it has no name
+        place.unlink(missing_ok=True)  # while it is ours: another that has it open sees that
         close(handle)
 
 
@@ -145,10 +133,10 @@ def _in_the_way(place: Path) -> BackbeatError:
 
 
 def _sign(handle: int) -> None:
-    """Say who holds a lock, for the message that others get."""
+    """Write who holds a lock, for the message that others get."""
     since = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     who = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    with contextlib.suppress(OSError):  # a full disk: the lock holds, and only its words are lost
+    with contextlib.suppress(OSError):  # a full disk: the lock holds, only the message is shorter
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(who).encode(), 0)
 
@@ -162,12 +150,9 @@ def _signature(handle: int) -> str:
 
 
 def try_lock(handle: int) -> bool:
-    """Lock an open file, if no other process has locked it; the lock ends when it is closed.
+    """Lock an open file if no other process has locked it; the lock ends when the file is closed.
 
-    Raises
-    ------
-    NoLocksError
-        If there are no locks here.
+    Raises `NoLocksError` if there are none here.
     """
     return _flock(handle, wait=False)
 
@@ -175,27 +160,11 @@ def try_lock(handle: int) -> bool:
 def open_locked(
     path: Path | str, dir_fd: int | None = None, *, access: int = os.O_RDONLY
 ) -> int | None:
-    """Open a file or folder, but no link, and lock it; to be closed by `close`.
+    """Open and lock a file or folder, but not a link; None if another process has locked it.
 
-    Parameters
-    ----------
-    path : Path or str
-    dir_fd : int, optional
-        The open folder that a relative path starts from.
-    access : int
-        For what it is opened. For reading, unless only what is open for writing can be locked.
-
-    Returns
-    -------
-    int or None
-        Its descriptor; None if another process has locked it.
-
-    Raises
-    ------
-    NoLocksError
-        If there are no locks here.
-    OSError
-        If it cannot be opened, such as a link.
+    `dir_fd` is the open folder that a relative path starts from; `access` is for reading, unless
+    locking needs a file open for writing. Close the descriptor by `close`. Raises `NoLocksError` if
+    there are no locks here, `OSError` if it cannot be opened.
     """
     # A pipe that was put there would have us wait for its writer.
     flags = access | NO_LINK | getattr(os, "O_NONBLOCK", 0)
@@ -214,19 +183,13 @@ def open_locked(
 
 
 def wait_for_lock(handle: int) -> None:
-    """Lock an open file as soon as no other process has locked it.
-
-    Raises
-    ------
-    NoLocksError
-        If there are no locks here.
-    """
+    """Lock an open file as soon as no other process holds the lock."""
     _flock(handle, wait=True)
 
 
 def _flock(handle: int, *, wait: bool) -> bool:
     if not HAS_LOCKS:
-        raise NoLocksError("this system knows no locks")
+        raise NoLocksError("this system has no locks")
     _ours.add(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -244,7 +207,7 @@ def close(handle: int) -> None:
 
 
 def _leave_to_parent() -> None:
-    """Close the locked files in a copy of this process: it would keep the locks after our death."""
+    """Close locked files in a fork of this process, where the locks would outlive us."""
     for handle in _ours:
         os.close(handle)
     _ours.clear()

@@ -151,7 +151,7 @@ def _fault(kind: str, genre: str, number: int, seed: int, first: Path) -> bytes:
             wavfile.write(content, SAMPLE_RATE, samples)
             return content.getvalue()
     whole = _encode(samples)
-    return whole[: len(whole) // 2]  # truncated: its header promises more
+    return whole[: len(whole) // 2]  # truncated: its header declares more
 
 
 def _whole(path: Path) -> bool:
