@@ -111,7 +111,7 @@ def test_what_a_killed_writer_leaves_is_swept_away_and_what_others_write_is_not(
     for path in elsewhere:
         path.write_bytes(b"half")
     os.utime(elsewhere[1], (1, 1))
-    script = "import sys; from pathlib import Path; from backbeat import atomic; " + (
+    script = "import sys; from pathlib import Path; from backbeat.files import atomic; " + (
         "atomic.write_text(Path(sys.argv[1]), 'new')"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path / "new"], check=True)

@@ -350,7 +350,7 @@ def test_three_silent_hours(three_hours, bundle, tmp_path, verb):
     options, told = {
         "prepare": (
             ["-o", tmp_path / "features", "--workers", "1"],
-            f"backbeat: {folder}: not one track is usable; `backbeat check` tells why\n",
+            f"backbeat: {folder}: no track is usable; `backbeat check` says why\n",
         ),
         "classify": (
             ["--model", bundle],

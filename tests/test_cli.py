@@ -172,7 +172,7 @@ MISTAKES = {
     "prepare, onto files": (("prepare", nothing_usable, "-o", "{songs}"), "not a feature store"),
     "prepare, nothing": (
         ("prepare", nothing_usable, "-o", "{folder}/f"),
-        "not one track is usable",
+        "no track is usable",
     ),
     "models, near name": (("models", "cnn_base_1"), "no such model; did you mean cnn_base_01?"),
     "models, far name": (("models", "zzz"), "zzz: no such model; `backbeat models` lists them"),

@@ -426,7 +426,7 @@ def test_what_cannot_be_mended_is_told(songs, tmp_path, monkeypatch):
         return features, replace(outcome, digest="other")
 
     monkeypatch.setattr(prepare, "extract_track", changed)
-    with pytest.raises(BackbeatError, match=r"cannot be mended, since songs have changed"):
+    with pytest.raises(BackbeatError, match=r"cannot be mended, since its songs have changed"):
         prepared(songs, tmp_path / "store", mend=True)
     with pytest.raises(BackbeatError, match=r"cannot be read .*missing.*--mend"):
         open_features(tmp_path / "store").examples("maps")

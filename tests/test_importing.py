@@ -170,7 +170,7 @@ NAMES = np.array([f"song {row}" for row in range(30)])
         ("names", NAMES.astype("S"), "names must be strings"),
         ("names", NAMES.astype(object), "names cannot be read"),
         ("names", NAMES[None], "names must have one dimension"),
-        ("names", np.array(["song 1"] * 30), "names must be unique, and 'song 1' stands twice"),
+        ("names", np.array(["song 1"] * 30), "names must be unique, and 'song 1' occurs twice"),
         ("names", np.where(NAMES == "song 3", "", NAMES), "names holds an empty string"),
         ("names", NAMES[:0], "holds no tracks"),
         ("genres", np.array(["blues", "jazz", "blues"]), "genres must be unique"),

@@ -251,7 +251,7 @@ def test_unusable_files_are_skipped_and_listed(tmp_path):
 def test_not_one_usable_file_is_an_error_and_leaves_nothing(tmp_path):
     for genre in GENRES:
         write(tmp_path / "songs" / genre / "a.wav", 2.0)
-    with pytest.raises(BackbeatError, match="not one track is usable"):
+    with pytest.raises(BackbeatError, match="no track is usable"):
         prepare(read_collection(tmp_path / "songs"), tmp_path / "features")
     assert [path.name for path in tmp_path.iterdir()] == ["songs"]
 
@@ -356,7 +356,7 @@ def strange(tmp_path_factory):
 def test_what_crashes_or_hangs_is_listed_and_the_rest_of_its_block_done(
     strange, tmp_path, monkeypatch, cli
 ):
-    monkeypatch.setattr("backbeat.features.prepare._LEAST_BLOCKS", 3)  # of six tracks
+    monkeypatch.setattr("backbeat.features.prepare._MIN_BLOCKS", 3)  # of six tracks
     with monkeypatch.context() as patched:
         for name, value in faulty_environment(tmp_path / "faults").items():
             patched.setenv(name, value)

@@ -129,7 +129,7 @@ class Inspector:
         self._hash = xxh3_128(f"{info.sample_rate} Hz, {info.channels} channels;".encode())
 
     def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """Pass on all blocks of the file, in order, shape (frames, channels), and note what is in them.
+        """Pass on all blocks of the file, in order, of shape (frames, channels), and note content.
 
         Samples that are not sound (see `audio.is_sound`) become zeros: what is computed from them
         is not kept, and need not overflow. An error of the source is noted and raised again.

@@ -1,4 +1,4 @@
-"""The check of a collection: every file decoded, in parallel, and what is wrong with it told."""
+"""The check of a collection: every file is decoded, in parallel, and what is wrong is listed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "excluded",
 ]
 
-_Job = tuple[Track, float, Finding | None]  # with the shortest length, and what rules it out
+_Job = tuple[Track, float, Finding | None]  # with the least length (s), and what rules it out
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,10 @@ class FileFinding:
 
 @dataclass(frozen=True)
 class GenreCount:
-    """How many tracks of a genre there are.
+    """How many tracks of a genre there are: `usable` and `unusable` make up `tracks`.
 
-    Attributes
-    ----------
-    genre : str
-    tracks, usable, unusable : int
-        All, and the two kinds that they divide into.
-    suspicious : int
-        Usable ones that should be looked at.
-    seconds : float
-        The length of the usable ones together.
+    `suspicious` ones are usable and should be looked at; `seconds` is the usable ones' total
+    length.
     """
 
     genre: str
@@ -65,14 +58,8 @@ class GenreCount:
 class CheckReport:
     """What a check of a whole collection found.
 
-    Attributes
-    ----------
-    collection : Collection
-        With the artists and albums that the files' tags name filled in.
-    genres : tuple of GenreCount
-        By genre.
-    findings : tuple of FileFinding
-        By track's name; unusable ones of a track first.
+    `collection` has the artists and albums of the files' tags filled in; `findings` are by track's
+    name, unusable ones of a track first.
     """
 
     collection: Collection
@@ -81,21 +68,14 @@ class CheckReport:
 
     @property
     def exit_status(self) -> int:
-        """1 if any file cannot be read; 0 if all are whole, even where some cannot be used."""
+        """1 if any file cannot be read; 0 if all are whole, even if some cannot be used."""
         return int(any(f.level == "unusable" and f.kind not in WHOLE for f in self.findings))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as values that JSON knows.
+        """Give the report as values that JSON knows, texts as `files.cells.escaped` gives them.
 
-        Returns
-        -------
-        dict
-            ``root`` (str), ``kind`` ("folder", "csv" or "gtzan"); ``tracks``, ``usable``,
-            ``unusable``, ``suspicious`` and ``ignored`` (counts of files), ``several`` (songs that
-            the table gives several genres), ``seconds`` (of usable ones); ``artists``: ``known``
-            and ``unknown`` (counts of tracks) and ``different`` (the number of artists);
-            ``genres``: a list of objects with the fields of `GenreCount`; ``findings``: a list of
-            objects with the fields of `FileFinding`. All text as `files.cells.escaped` gives it.
+        ``artists`` has ``known`` and ``unknown`` (counts of tracks) and ``different`` (the number
+        of artists); ``several`` counts songs with several genres; ``seconds`` is of usable tracks.
         """
         artists = [track.artist for track in self.collection.tracks if track.artist]
         total = len(self.collection.tracks)
@@ -152,11 +132,12 @@ def check_collection(
         tracks[track.name], inspections[track.name] = track, inspection
         if on_progress:
             on_progress(done, len(collection.tracks))
-    return _report(replace(collection, tracks=_by_name(tracks)), inspections)
+    in_order = tuple(tracks[name] for name in sorted(tracks, key=natural))
+    return _report(replace(collection, tracks=in_order), inspections)
 
 
 def _examine(job: _Job) -> tuple[Track, Inspection]:
-    """Inspect one file, and fill in what its tags tell."""
+    """Inspect one file, and fill in the artist and album from its tags."""
     track, min_seconds, fault = job
     if fault:
         return track, Inspection(0.0, 0, 0, "", (fault,))
@@ -172,18 +153,13 @@ def _examine(job: _Job) -> tuple[Track, Inspection]:
 
 
 def _unexamined(job: _Job, error: WorkerLostError) -> _Job:
-    """Give the job that says of a file that it ended the worker."""
+    """Give the job that reports that a file ended the worker."""
     track, min_seconds, _ = job
     return track, min_seconds, Finding("unusable", "unreadable", error.reason)
 
 
-def _by_name(tracks: dict[str, Track]) -> tuple[Track, ...]:
-    """Sort tracks by name."""
-    return tuple(tracks[name] for name in sorted(tracks, key=natural))
-
-
 def _report(collection: Collection, inspections: dict[str, Inspection]) -> CheckReport:
-    """Put the inspections of all files together."""
+    """Combine the inspections of all files."""
     labels = {track.name: track.genre for track in collection.tracks}
     digests = {name: found.digest for name, found in inspections.items() if found.usable}
     originals = find_duplicates(digests)
@@ -199,27 +175,15 @@ def _report(collection: Collection, inspections: dict[str, Inspection]) -> Check
         names = [name for name, label in labels.items() if label == genre]
         usable = [name for name in names if inspections[name].usable]
         seconds = sum(inspections[name].seconds for name in usable)
-        odd = len(suspicious.intersection(usable))
+        doubtful = len(suspicious.intersection(usable))
         counts.append(
-            GenreCount(genre, len(names), len(usable), len(names) - len(usable), odd, seconds)
+            GenreCount(genre, len(names), len(usable), len(names) - len(usable), doubtful, seconds)
         )
     return CheckReport(collection, tuple(counts), tuple(findings))
 
 
 def excluded(collection: Collection, track: Track) -> Finding | None:
-    """Give the finding that rules out a track of GTZAN which is known to be faulty.
-
-    Parameters
-    ----------
-    collection : Collection
-    track : Track
-        One of its tracks.
-
-    Returns
-    -------
-    Finding or None
-        None for all tracks but GTZAN's jazz.00054.
-    """
+    """Give the finding that rules out GTZAN's faulty track; None for all others."""
     identity = gtzan.track_id(track.name) if collection.kind == "gtzan" else None
     if identity in gtzan.EXCLUDED:
         what = f"excluded: {identity} {gtzan.EXCLUDED[identity]}"

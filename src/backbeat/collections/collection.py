@@ -1,7 +1,7 @@
 """A labelled folder, or a table of paths and genres, to tracks.
 
-Reading a collection opens no audio file: 100,000 files take seconds. What is wrong with files, and
-who plays in them, is found by `backbeat.collections.check`.
+Reading a collection opens no audio file: 100,000 files take seconds. `backbeat.collections.check`
+finds what is wrong with files, and their artists.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ __all__ = ["Collection", "Several", "Tags", "Track", "read_collection", "read_ta
 
 Several = Literal["first", "skip"]
 
-# Not "/", "," or "&": genres such as "R&B/Soul", "Funk / Soul" and "Folk, World, & Country" hold
-# them.
+# Not "/", "," or "&": "R&B/Soul", "Funk / Soul" and "Folk, World, & Country" are genres.
 _BETWEEN_GENRES = re.compile("[;|]")
 
 
@@ -37,17 +36,10 @@ _BETWEEN_GENRES = re.compile("[;|]")
 class Track:
     """One labelled file.
 
-    Attributes
-    ----------
-    name : str
-        The path below the collection's folder, with ``/`` and its suffix; in a table, the path as
-        written there. A file's name with undecodable bytes holds them as Python's lone surrogates.
-    folder : Path
-        What the name is to be looked up in: the collection's folder, or its table's.
-    genre : str
-        Its label, in the commonest of the collection's spellings.
-    artist, album, title : str
-        Empty if not known.
+    `name` is the path below the collection's folder, with ``/`` and its suffix; in a table, the
+    path as written there. Undecodable bytes in it are Python's lone surrogates. `folder` is the
+    collection's folder, or its table's; `genre` is in the commonest of the collection's spellings.
+    `artist`, `album` and `title` are empty if unknown.
     """
 
     name: str
@@ -65,20 +57,11 @@ class Track:
 
 @dataclass(frozen=True)
 class Collection:
-    """Labelled tracks.
+    """Labelled tracks, sorted by name as people count, "2" before "10".
 
-    Attributes
-    ----------
-    root : Path
-        The folder of the genres' folders, or the table.
-    kind : {"folder", "csv", "gtzan"}
-        GTZAN is recognised by its files' names.
-    tracks : tuple of Track
-        Sorted by name as people count, "2" before "10".
-    ignored : int
-        The number of files passed over since they are not audio by their suffix.
-    several : int
-        The number of songs of a table that it gives several genres.
+    `root` is the folder of the genres' folders, or the table; GTZAN is recognised by its files'
+    names. `ignored` counts files without an audio suffix, `several` songs of a table with several
+    genres.
     """
 
     root: Path
@@ -109,7 +92,7 @@ def read_collection(path: Path, *, several: Several | None = None) -> Collection
         semicolons or tabs; paths relative to the table's folder. A cell of several genres divides
         them by ``;`` or ``|``.
     several : {"first", "skip"}, optional
-        What becomes of a song with several genres: it has the first (the default), or is left out.
+        Whether a song with several genres gets the first (the default) or is left out.
 
     Returns
     -------
@@ -118,7 +101,7 @@ def read_collection(path: Path, *, several: Several | None = None) -> Collection
     Raises
     ------
     BackbeatError
-        If it is neither, something in it needs mending, or `several` is given of a folder.
+        If it is neither, something in it needs a correction, or `several` is given for a folder.
     """
     if path.is_dir():
         if several:
@@ -134,15 +117,7 @@ def read_collection(path: Path, *, several: Several | None = None) -> Collection
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file says of itself; empty where it says nothing.
-
-    Attributes
-    ----------
-    artist : str
-        The album's where the song has none.
-    album : str
-    title : str
-    """
+    """Artist (or the album's artist), album and title in a file's tags; empty where missing."""
 
     artist: str = ""
     album: str = ""
@@ -150,29 +125,19 @@ class Tags:
 
 
 def read_tags(path: Path) -> Tags:
-    """Read what an audio file says of itself; one that cannot be read says nothing.
-
-    Parameters
-    ----------
-    path : Path
-        An audio file.
-
-    Returns
-    -------
-    Tags
-    """
+    """Read an audio file's tags; one that cannot be read has none."""
     import tinytag
 
     try:
         tags = tinytag.TinyTag.get(path, duration=False)
-    except Exception:  # noqa: BLE001 - tags are a help; whatever is wrong in them must not stop work
+    except Exception:  # noqa: BLE001 - tags are optional: no error in them must stop work
         return Tags()
     artist = tags.artist or tags.albumartist
     return Tags(_clean(artist), _clean(tags.album), _clean(tags.title))
 
 
 def _clean(text: str | None) -> str:
-    """Trim a tag, and write its letters in one way."""
+    """Trim a tag, and normalise its letters (NFC)."""
     return unicodedata.normalize("NFC", " ".join((text or "").replace("\0", " ").split()))
 
 
@@ -234,12 +199,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _unreadable(error: OSError) -> BackbeatError:
-    """Tell that a folder cannot be listed."""
+    """Make the error of a folder or file that cannot be read."""
     return BackbeatError(f"{printable(error.filename)}: cannot be read ({error.strerror})")
 
 
 def _scan(folder: Path, name: str) -> tuple[list[str], int]:
-    """Give the names (beginning with `name`) of all audio below a folder, and how many are not."""
+    """Give the names, beginning with `name`, of all audio below a folder; and count others."""
 
     def fail(error: OSError) -> None:
         raise _unreadable(error)
@@ -267,12 +232,12 @@ def _scan(folder: Path, name: str) -> tuple[list[str], int]:
 
 
 def _is_audio(name: str) -> bool:
-    """Say whether a file's suffix is audio's."""
+    """Whether a file's suffix is one of audio."""
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 - as above
 
 
 def _is_gtzan(tracks: list[Track]) -> bool:
-    """Say whether most files are named as GTZAN's, in the folder of their genre."""
+    """Whether most files are named as GTZAN's, in the folder of their genre."""
     identities = ((gtzan.track_id(track.name), genre_key(track.genre)) for track in tracks)
     known = sum(1 for identity, genre in identities if identity and identity.startswith(genre))
     return known * 2 > len(tracks)
@@ -354,7 +319,7 @@ def _columns(header: list[str], shown: str) -> dict[str, int]:
 def _table_track(
     row: list[str], columns: dict[str, int], folder: Path, where: str
 ) -> tuple[Track, bool]:
-    """Make a row a track of its first genre, and say whether it has more."""
+    """Make a row a track of its first genre; also whether it has more genres."""
 
     def cell(name: str) -> str:
         place = columns.get(name, len(row))
@@ -363,8 +328,8 @@ def _table_track(
     name = cell("path")
     genres = [clean_genre(part) for part in _BETWEEN_GENRES.split(exactly(cell("genre")))]
     genres = [genre for genre in genres if genre]
-    if (meant := exactly(name)) != name and not os.path.exists(folder / name):  # noqa: PTH110
-        name = meant  # of a table that backbeat wrote
+    if (written := exactly(name)) != name and not os.path.exists(folder / name):  # noqa: PTH110
+        name = written  # of a table that backbeat wrote
     if not name:
         raise BackbeatError(f"{where}: no path")
     if not genres:
@@ -374,12 +339,12 @@ def _table_track(
 
 
 def _short(name: str) -> str:
-    """Show a name, or the beginning of what is none."""
+    """Show a name, or the beginning of a long one."""
     return printable(name[:200])
 
 
 def _require_files(tracks: dict[str, Track], lines: dict[str, int], shown: str) -> None:
-    """Refuse a table none of whose files is there; the check reports single ones missing."""
+    """Refuse a table none of whose files exists; the check reports single ones."""
     if not tracks:
         raise BackbeatError(f"{shown}: no rows below the first line")
     # Path.exists raises of a name that is too long for the system.

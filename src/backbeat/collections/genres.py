@@ -20,18 +20,9 @@ def clean_genre(name: str) -> str:
 
 
 def genre_key(name: str) -> str:
-    """Give what all spellings of a genre have in common.
+    """Give what all spellings of a genre have in common; of GTZAN's genres, GTZAN's own spelling.
 
-    Parameters
-    ----------
-    name : str
-        As the user wrote it.
-
-    Returns
-    -------
-    str
-        The name without letter case, blanks, hyphens, dashes and underscores. Of GTZAN's genres
-        this is GTZAN's own spelling.
+    That is the name without letter case, blanks, hyphens, dashes and underscores.
 
     Examples
     --------
@@ -48,17 +39,9 @@ def _is_hyphen(sign: str) -> bool:
 
 
 def merge_spellings(names: Iterable[str]) -> dict[str, str]:
-    """Choose which spelling of each genre is shown.
+    """Give each spelling in `names`, one a song, the commonest spelling of its genre.
 
-    Parameters
-    ----------
-    names : iterable of str
-        One for each song.
-
-    Returns
-    -------
-    dict of str to str
-        Each spelling to the commonest spelling of its genre; of equally common ones to the first.
+    Of equally common ones it is the first.
 
     Examples
     --------
@@ -73,13 +56,7 @@ def merge_spellings(names: Iterable[str]) -> dict[str, str]:
 
 
 def find_genre(name: str, genres: Sequence[str]) -> int | None:
-    """Find a genre among others, in whatever spelling.
-
-    Returns
-    -------
-    int or None
-        Its place in `genres`: of the same spelling if that is there; None if no spelling is.
-    """
+    """Give a genre's place among others: in the same spelling first, then in any; or None."""
     if name in genres:
         return genres.index(name)
     return next((n for n, one in enumerate(genres) if genre_key(one) == genre_key(name)), None)

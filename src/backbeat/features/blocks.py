@@ -1,8 +1,8 @@
 """The blocks of a feature store: which are done while it is filled, which are damaged afterwards.
 
 A block is the tracks of one row of chunks. While a store is filled, ``progress`` has a record of
-each that is done. Chunks of features tell by their own checksums when they are damaged, but only
-when they are read; those blocks are then done again.
+each that is done. Damaged chunks of features show by their own checksums, but only when they are
+read; those blocks are then made again.
 """
 
 import itertools
@@ -34,13 +34,7 @@ def create_progress(group: zarr.Group) -> None:
 
 
 def check_begun(group: zarr.Group, out: Path, shape: tuple[int, ...]) -> None:
-    """Make sure that an unfinished store has what going on with it needs.
-
-    Raises
-    ------
-    BackbeatError
-        If it has not.
-    """
+    """Refuse an unfinished store that lacks what resuming needs."""
     try:
         array, progress = array_in(group, "features"), array_in(group, "progress")
         if array.shape != shape or progress.shape != array.cdata_shape[:1]:
@@ -68,18 +62,7 @@ def filled_blocks(group: zarr.Group, out: Path) -> list[bool]:
 
 
 def damaged_blocks(path: Path) -> tuple[int, ...]:
-    """Read all features of a store, and give the numbers of the blocks that cannot be read.
-
-    Parameters
-    ----------
-    path : Path
-        A finished store.
-
-    Returns
-    -------
-    tuple of int
-        A block is the tracks of one row of chunks.
-    """
+    """Read all features of a finished store, and give the numbers of unreadable blocks."""
     array = array_in(open_group(path), "features")
     size, grid = array.chunks[0], [range(count) for count in array.cdata_shape]
     damaged = []
@@ -97,7 +80,7 @@ def damaged_blocks(path: Path) -> tuple[int, ...]:
 
 
 def forget_blocks(group: zarr.Group, out: Path, damaged: tuple[int, ...]) -> None:
-    """Have a finished store lack its damaged blocks, and know that it has the others."""
+    """Remove damaged blocks of a finished store, and record that it has the others."""
     _log.warning("%s: %d damaged blocks of features are made again", out, len(damaged))
     _drop_blocks(out, damaged)
     create_progress(group)
@@ -107,26 +90,20 @@ def forget_blocks(group: zarr.Group, out: Path, damaged: tuple[int, ...]) -> Non
 
 
 def require_same(group: zarr.Group, out: Path, damaged: tuple[int, ...], table: TrackTable) -> None:
-    """Make sure that what was made again is of the songs that the table tells of.
-
-    Raises
-    ------
-    BackbeatError
-        If it is not; what was made again is then removed.
-    """
+    """Refuse blocks made again of other songs than the table's, and remove them."""
     size, records = array_in(group, "features").chunks[0], array_in(group, "progress")
     for block in damaged:
-        heard = [outcome["digest"] for outcome in json.loads(str(records[block]))]
-        if heard != list(table.digest[block * size : (block + 1) * size]):
+        digests = [outcome["digest"] for outcome in json.loads(str(records[block]))]
+        if digests != list(table.digest[block * size : (block + 1) * size]):
             _drop_blocks(out, damaged)
             raise BackbeatError(
-                f"{out}: cannot be mended, since songs have changed that it was made of; remove it "
+                f"{out}: cannot be mended, since its songs have changed; remove it "
                 "and prepare again"
             )
 
 
 def _drop_blocks(path: Path, blocks: Sequence[int]) -> None:
-    """Remove blocks of features, so that a store knows that it lacks them."""
+    """Remove blocks of features, so that the store lacks them."""
     for block in blocks:
         shutil.rmtree(_folder(path, block), ignore_errors=True)
 

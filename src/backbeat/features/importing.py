@@ -39,9 +39,9 @@ from backbeat.frontend import FrontEnd, LogMel, Mfcc
 
 _REQUIRED = ("X", "names", "y", "genres")
 _TRACKS_IN_A_CHUNK = 32
-# Features are noisy numbers, which pack to a half at best; zeros pack to a thousandth.
-_MOST_TIMES = 50
-_MOST_UNPACKED = 256 * 2**20
+# Features are noisy numbers, which compress to a half at best; zeros to a thousandth.
+_MAX_RATIO = 50
+_MAX_UNPACKED = 256 * 2**20
 
 
 def import_features(
@@ -99,8 +99,8 @@ def import_features(
         artist=artists,
         album=("",) * n,
         seconds=np.full(n, front.window_samples / front.sample_rate),
-        # The samples are not known, but equal features are as good a sign of a copy. What was
-        # hashed is named, as such a digest equals none of samples.
+        # The samples are unknown, but equal features also show a copy. The prefix says what
+        # was hashed, as such a digest equals none of samples.
         digest=tuple(
             f"{front.name}:{hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest()}"
             for row in array
@@ -167,12 +167,12 @@ def _read_field(source: Path, file: Any, name: str) -> npt.NDArray[Any]:
 
 
 def _require_no_bomb(source: Path, file: Any) -> None:
-    """Refuse a file that says it unpacks to far more than features do."""
+    """Refuse a file that declares far more unpacked bytes than features have."""
     unpacked = sum(member.file_size for member in file.zip.infolist())
-    if unpacked > max(_MOST_UNPACKED, _MOST_TIMES * source.stat().st_size):
+    if unpacked > max(_MAX_UNPACKED, _MAX_RATIO * source.stat().st_size):
         raise BackbeatError(
-            f"{source}: unpacks to {unpacked / 2**20:,.0f} MB, more than {_MOST_TIMES} times its "
-            "size; if it is meant so, save it with np.savez, which packs nothing"
+            f"{source}: unpacks to {unpacked / 2**20:,.0f} MB, more than {_MAX_RATIO} times its "
+            "size; if that is intended, save it with np.savez, which does not compress"
         )
 
 
@@ -240,15 +240,15 @@ def _strings(
     if values.dtype.kind != "U":
         raise BackbeatError(f"{source}: {field} must be strings, and is {values.dtype}")
     if values.dtype.itemsize and values.size:
-        # NumPy takes any 32 bits for a sign, and Python breaks on what is none.
-        signs = np.ascontiguousarray(values).view(values.dtype.byteorder + "u4")
-        if signs.max() > sys.maxunicode:
-            raise BackbeatError(f"{source}: {field} holds what is no text")
+        # NumPy takes any 32 bits for a character, and Python fails on those that are not.
+        characters = np.ascontiguousarray(values).view(values.dtype.byteorder + "u4")
+        if characters.max() > sys.maxunicode:
+            raise BackbeatError(f"{source}: {field} holds invalid text")
     strings = tuple(str(value) for value in values)
     if unique and len(set(strings)) != len(strings):
         [(twice, _)] = Counter(strings).most_common(1)
         raise BackbeatError(
-            f"{source}: {field} must be unique, and '{printable(twice)[:100]}' stands twice"
+            f"{source}: {field} must be unique, and '{printable(twice)[:100]}' occurs twice"
         )
     if unique and "" in strings:
         raise BackbeatError(f"{source}: {field} holds an empty string")
@@ -279,6 +279,6 @@ def _artists(
         if len(values) != len(names):
             raise BackbeatError(f"{source}: artists must be as many as names")
         return _strings(source, "artists", values, unique=False)
-    # GTZAN's own names tell the artist by its published index.
+    # GTZAN's index gives the artists of its file names.
     ids = [gtzan.track_id(name) for name in names]
     return tuple(gtzan.artist_of(known) if known else "" for known in ids)

@@ -2,8 +2,9 @@
 
 The unit of work is a block of tracks. A worker writes the block's chunk of features first and its
 record of results last, both atomically; a block without its record is done again. So a kill at any
-moment costs at most the blocks under way, and the finished store is the same as an unbroken run's.
-A track that ends its worker, or takes too long, is listed, and the rest of its block done again.
+moment costs at most the blocks in progress, and the finished store is the same as that of an
+uninterrupted run. A track that ends its worker, or takes too long, is listed, and the rest of its
+block done again.
 """
 
 import hashlib
@@ -53,8 +54,8 @@ from backbeat.parallel.isolation import guarded
 from backbeat.parallel.memory import keep_freed_memory
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
-_MOST_TRACKS_IN_A_BLOCK = 40
-_LEAST_BLOCKS = 16
+_MAX_TRACKS_IN_A_BLOCK = 40
+_MIN_BLOCKS = 16
 _BLOCKS_TO_SHARE = 4  # a multiple of it, and all of one size, so that workers end together
 
 
@@ -69,7 +70,7 @@ class Summary:
     kept : int
         With features in the store.
     findings : tuple of (str, str)
-        Track name and what is to be said of it, in the order of names.
+        Track name and its finding, in the order of names.
     left_out : tuple of str
         Names of the tracks without features, unusable or dropped as duplicates.
     """
@@ -91,7 +92,7 @@ class _Block:
     frontend: dict[str, Any]
     windows: int
     there: bool
-    """Whether any of its files was there for the one who gave the job."""
+    """Whether the process that made the job could see any of its files."""
     lost: tuple[tuple[str, str], ...] = ()
     """Paths of tracks that ended a worker, and how."""
 
@@ -124,7 +125,7 @@ def prepare(
     drop_duplicates : bool
         Leave out exact copies of another track's samples (the first by name is kept).
     mend : bool
-        Read all features of a store that is finished, and make again those that are damaged.
+        Read all features of a finished store, and make damaged ones again.
     on_progress : callable, optional
         Called with (tracks done, tracks in all).
 
@@ -171,7 +172,7 @@ def _prepare(
     if complete:
         table = open_features(out).table
         if (out / "progress").exists() and not (out / sums.NAME).exists():
-            sum_up(out)  # it was killed before it had come to that
+            sum_up(out)  # it was killed before it did that
         if on_progress:
             on_progress(len(table), len(table))
     damaged = damaged_blocks(out) if complete and mend else ()
@@ -181,7 +182,7 @@ def _prepare(
         if damaged:
             forget_blocks(group, out, damaged)
         _fill(group, out, blocks, len(collection.tracks), executor, on_progress)
-        rest(executor)  # what follows is done here, and of a large collection takes memory
+        rest(executor)  # what follows is done here, and takes memory for a large collection
         if damaged:
             require_same(group, out, damaged, table)
         else:
@@ -191,29 +192,16 @@ def _prepare(
     summary = _summary(table)
     if not summary.kept:
         shutil.rmtree(out)
-        raise BackbeatError(
-            f"{collection.root}: not one track is usable; `backbeat check` tells why"
-        )
+        raise BackbeatError(f"{collection.root}: no track is usable; `backbeat check` says why")
     return summary
 
 
 def extract_track(
     track: Track, frontend: FrontEnd, windows: int
 ) -> tuple[npt.NDArray[np.float32], Outcome]:
-    """Decode a track once, for its features and its integrity check together.
+    """Decode a track once for its features, shape (slices, frames, bands), and its integrity check.
 
-    Parameters
-    ----------
-    track : Track
-    frontend : FrontEnd
-    windows : int
-        The most windows to take, spread over the track.
-
-    Returns
-    -------
-    features : ndarray of float32, shape (slices, frames, bands)
-        Empty along the first axis if the track is unusable.
-    outcome : Outcome
+    At most `windows` windows are taken, spread over the track; an unusable track has no slices.
     """
     min_seconds = frontend.least_samples / frontend.sample_rate
     nothing = np.zeros((0, *frontend.shape[1:]), np.float32)
@@ -240,7 +228,7 @@ def extract_track(
     except audio.AudioError as error:
         # The same refusal, in the words of `check`.
         inspection = inspect(track.path, min_seconds=min_seconds)
-        if inspection.usable:  # it is another file by now than the one that was heard
+        if inspection.usable:  # the file has been replaced since
             inspection = unopened(error)
     usable = inspection.usable and bool(taken) and len(taken[0]) == frontend.shape[0]
     features = np.concatenate(taken) if usable else nothing
@@ -259,7 +247,7 @@ def extract_track(
 
 
 def _fill_block(job: _Block) -> int:
-    """Do one block of tracks (in a worker) and give how many tracks that were."""
+    """Do one block of tracks (in a worker) and return how many tracks it has."""
     keep_freed_memory()
     front = frontends.from_dict(job.frontend)
     group = open_group(Path(job.store), mode="r+")
@@ -291,7 +279,7 @@ def _without(job: _Block, error: WorkerLostError) -> _Block:
 
 
 def _require_a_file(job: _Block) -> None:
-    """Refuse to call a whole block of songs unreadable that another machine can read."""
+    """Refuse to report a whole block of songs as unreadable if another machine can read it."""
     if job.there and not any(track.path.exists() for track in job.tracks):
         raise BackbeatError(
             f"{job.tracks[0].path}: {socket.gethostname()} does not see it, though it was there "
@@ -348,7 +336,7 @@ def _open_or_create(
         if not group.attrs.get("complete"):
             check_begun(group, out, shape)
         return group
-    # A store either is there with all its parts or not at all.
+    # A store exists with all its parts or not at all.
     with atomic.replacing_folder(out) as beside:
         group = create_store(beside, shape=shape, block=_block_size(tracks), attributes=wanted)
         create_progress(group)
@@ -370,13 +358,13 @@ def _blocks(
 
 
 def _block_size(tracks: int) -> int:
-    """Give how many tracks a block has, which is the size of a chunk of the store."""
-    fours = math.ceil(tracks / (_BLOCKS_TO_SHARE * _MOST_TRACKS_IN_A_BLOCK))
-    return math.ceil(tracks / max(_LEAST_BLOCKS, _BLOCKS_TO_SHARE * fours))
+    """Give the number of tracks in a block, which is a chunk of the store."""
+    fours = math.ceil(tracks / (_BLOCKS_TO_SHARE * _MAX_TRACKS_IN_A_BLOCK))
+    return math.ceil(tracks / max(_MIN_BLOCKS, _BLOCKS_TO_SHARE * fours))
 
 
 def fingerprint(collection: Collection) -> str:
-    """Hash the names, labels and sizes of a collection's files, to know it again."""
+    """Hash the names, labels and sizes of a collection's files, to recognise it."""
     digest = hashlib.blake2b(digest_size=16)
     for track in collection.tracks:
         try:
@@ -389,7 +377,7 @@ def fingerprint(collection: Collection) -> str:
 
 
 def _tidy(out: Path) -> None:
-    """Remove what only a store under way needs, and what a killed worker may have left."""
+    """Remove what only an unfinished store needs, and leftovers of killed workers."""
     # Not by Zarr, which takes what an earlier, killed removal has begun for no array.
     shutil.rmtree(out / "progress", ignore_errors=True)
     for leftover in out.rglob("*.partial"):

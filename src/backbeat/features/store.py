@@ -8,11 +8,11 @@ A store is a Zarr group that describes itself:
   slices zero.
 - ``tracks/``: one array (tracks,) a column: ``name``, ``genre``, ``artist``, ``album``,
   ``seconds``, ``digest`` (of the decoded samples), ``slices`` (how many of its slices hold
-  something; 0 where the track was left out) and ``finding`` (what `check` says of it).
+  features; 0 where the track was left out) and ``finding`` (of the integrity check).
 - ``progress`` (only while it is being filled): one JSON record a finished block of tracks.
 - ``SHA256SUMS``: checksums of all files but the chunks of features, which have their own.
 
-Nothing in a store depends on when or by how many workers it was made.
+A store does not depend on when or by how many workers it was made.
 """
 
 import re
@@ -125,15 +125,7 @@ class Examples:
 
 
 def spread(examples: Examples, x: Array) -> Examples:
-    """Give the examples of which each row became several.
-
-    Parameters
-    ----------
-    examples : Examples
-        Of n rows, those of a track next to each other.
-    x : ndarray of float32, shape (n * k, ...)
-        k rows in place of each.
-    """
+    """Give the examples, n rows, of which each became k rows of `x`, shape (n * k, ...)."""
     each = len(x) // max(1, len(examples.y))
     return replace(
         examples,
@@ -275,13 +267,7 @@ def open_features(path: Path) -> Features:
 
 
 def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":
-    """Open the Zarr group of a store, finished or not, and check its format and version.
-
-    Raises
-    ------
-    BackbeatError
-        If there is none, or its version is newer than this backbeat.
-    """
+    """Open the Zarr group of a store, finished or not; refuse another format or version."""
     import zarr  # classifying needs none, and it takes a sixth of a second
 
     if not path.is_dir():
@@ -314,20 +300,10 @@ def array_in(group: "zarr.Group", name: str) -> "ZarrArray":
 def create_store(
     path: Path, *, shape: tuple[int, int, int, int], block: int, attributes: Mapping[str, Any]
 ) -> "zarr.Group":
-    """Create an empty store at `path`, which must not exist yet.
+    """Create an empty store at `path`, of `shape` (tracks, slices, frames, bands).
 
-    Parameters
-    ----------
-    path : Path
-    shape : (tracks, slices, frames, bands)
-    block : int
-        Tracks in a chunk, which is the unit of work and of resuming.
-    attributes : mapping
-        ``frontend``, ``genres``, ``fingerprint`` and whatever else belongs to the store.
-
-    Returns
-    -------
-    zarr.Group
+    `block` is the number of tracks in a chunk, which is the unit of work and of resuming.
+    `attributes` are ``frontend``, ``genres``, ``fingerprint`` and any others of the store.
     """
     import zarr
 
@@ -376,7 +352,7 @@ def sum_up(path: Path) -> None:
 
 
 def checked_zstd() -> Any:
-    """Give the codec of chunks that tell when they are damaged."""
+    """Give the codec of chunks with a checksum."""
     from zarr.codecs import ZstdCodec
 
     return ZstdCodec(level=1, checksum=True)
@@ -391,25 +367,25 @@ def _read_table(group: "zarr.Group") -> TrackTable:
 
 
 def _read_text(array: "ZarrArray") -> tuple[str, ...]:
-    """Read a column of text; what stands in many rows, such as a genre, is held once."""
+    """Read a column of text; equal texts, such as genres, are held once."""
     known: dict[str, str] = {}
     return tuple(known.setdefault(text, text) for text in map(str, _read_whole(array)))
 
 
 def _read_whole(array: "ZarrArray") -> npt.NDArray[Any]:
-    """Read an array of which every chunk must be there."""
+    """Read an array; every chunk must exist."""
     _require_all(array)
     return np.asarray(array[:])
 
 
 def _require_all(array: "ZarrArray") -> None:
-    """Make sure that every chunk is there: Zarr takes a lost one for zeros."""
+    """Make sure that every chunk exists: Zarr reads a lost one as zeros."""
     if array.nchunks_initialized != array.nchunks:
         raise ValueError(f"chunks of {array.name} are missing")
 
 
 def _writing_all() -> Any:
-    """Let Zarr write chunks of zeros too, so that a lost one can be told from them."""
+    """Let Zarr write chunks of zeros too, so that a lost one differs from them."""
     import zarr
 
     return zarr.config.set({"array.write_empty_chunks": True})
@@ -418,16 +394,16 @@ def _writing_all() -> Any:
 def _check(
     array: "ZarrArray", table: TrackTable, frontend: frontends.FrontEnd, genres: tuple[str, ...]
 ) -> None:
-    """Make sure that the parts of a store fit each other."""
+    """Make sure that the parts of a store are consistent."""
     tracks, most = array.shape[:2]
     if array.shape[2:] != frontend.shape[1:]:
         raise ValueError(f"features of shape {array.shape} are not of this front-end")
     if {len(getattr(table, field.name)) for field in fields(table)} != {tracks}:
         raise ValueError("columns of other lengths than the features")
     if len(set(table.name)) != tracks:
-        raise ValueError("a track stands twice")
+        raise ValueError("a track occurs twice")
     if not set(table.genre) <= set(genres) or len(set(genres)) != len(genres):
-        raise ValueError("genres that are not of this collection")
+        raise ValueError("genres of another collection")
     if table.slices.min(initial=0) < 0 or table.slices.max(initial=0) > most:
         raise ValueError("more slices than there are")
 

@@ -1,4 +1,4 @@
-"""From what became of each track, as the blocks' records tell it, to a store's track table."""
+"""From the outcome of each track, in the blocks' records, to a store's track table."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ _RECORDS_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one track."""
+    """The outcome of preparing one track."""
 
     slices: int
     seconds: float
@@ -29,20 +29,9 @@ class Outcome:
 
 
 def tabulate(group: zarr.Group, collection: Collection, drop_duplicates: bool) -> TrackTable:
-    """Make the track table of the blocks' records, duplicates found.
+    """Make the track table of a store of which all blocks are done, and find exact duplicates.
 
-    Parameters
-    ----------
-    group : zarr.Group
-        A store of which all blocks are done.
-    collection : Collection
-        Which it was made of.
-    drop_duplicates : bool
-        Leave out exact copies of another track's samples.
-
-    Returns
-    -------
-    TrackTable
+    With `drop_duplicates`, copies of another track's samples are left out.
     """
     tracks = collection.tracks
     faults = {track.name: fault for track in tracks if (fault := excluded(collection, track))}
@@ -63,9 +52,9 @@ def tabulate(group: zarr.Group, collection: Collection, drop_duplicates: bool) -
     labels = {track.name: track.genre for track in tracks if track.name in originals}
     for row, track in enumerate(tracks):
         if track.name in twins:
-            told = duplicate(track, twins[track.name], labels).reason
-            told = "; ".join(filter(None, (text["finding"][row], told)))
-            text["finding"][row] = sys.intern(told)
+            reason = duplicate(track, twins[track.name], labels).reason
+            findings = "; ".join(filter(None, (text["finding"][row], reason)))
+            text["finding"][row] = sys.intern(findings)
         if track.name in faults:
             text["finding"][row] = faults[track.name].reason
         if track.name in faults or (drop_duplicates and track.name in twins):
@@ -80,7 +69,7 @@ def tabulate(group: zarr.Group, collection: Collection, drop_duplicates: bool) -
 
 
 def _outcomes(group: zarr.Group) -> Iterator[Outcome]:
-    """Give what became of each track; of a large collection not all at once."""
+    """Give the outcome of each track; of a large collection not all at once."""
     records = array_in(group, "progress")
     for start in range(0, records.shape[0], _RECORDS_AT_ONCE):
         for record in np.asarray(records[start : start + _RECORDS_AT_ONCE]):

@@ -139,15 +139,15 @@ def unpacked_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
 def _packed(maps: Array, parameters: LogMel) -> Array:
     """Give each piece of 10 s, and the patches that are spread over it, in one row.
 
-    The network has one input as all others have, so that what carries inputs need not know.
+    So the network has one input, as all others have.
     """
     from backbeat.frontend.musicnn import frontend
     from backbeat.frontend.musicnn.maps import spectrograms
 
     pieces = _pieces(standardise(maps), "logmel_10s")
-    heard = spectrograms(maps, parameters=parameters)
-    frames = heard.shape[1] // _PIECES
-    cut = heard[:, : _PIECES * frames].reshape(len(pieces), frames, -1)
+    whole = spectrograms(maps, parameters=parameters)
+    frames = whole.shape[1] // _PIECES
+    cut = whole[:, : _PIECES * frames].reshape(len(pieces), frames, -1)
     hop = (frames - frontend.PATCH_FRAMES) // (PATCHES_A_PIECE - 1)
     patches = frontend.patches(cut, hop=hop)
     rows = [part.reshape(len(pieces), 1, -1) for part in (pieces, patches)]

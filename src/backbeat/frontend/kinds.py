@@ -15,13 +15,7 @@ _ADAPTER: TypeAdapter[FrontEnd] = TypeAdapter(Annotated[FrontEnd, Field(discrimi
 
 
 def from_dict(parameters: dict[str, Any]) -> FrontEnd:
-    """Read a front-end back from its ``model_dump()``.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        If a field is unknown, missing or out of range.
-    """
+    """Read a front-end from its ``model_dump()``; a pydantic ValidationError if it is invalid."""
     return _ADAPTER.validate_python(parameters)
 
 

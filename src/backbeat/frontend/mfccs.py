@@ -104,7 +104,7 @@ def mfcc(samples: Array, parameters: Mfcc | None = None) -> Array:
     ----------
     samples : ndarray of float32, shape (n,)
         Mono samples at ``parameters.sample_rate``, full scale 1. At most ``parameters.slices``
-        slices are taken; what is left after the last whole slice is passed over.
+        slices are taken; what is left after the last whole slice is ignored.
     parameters : Mfcc, optional
         The paper's by default.
 

@@ -1,4 +1,4 @@
-"""MusiCNN's front-end at full resolution: patches of 3 s, or what MusiCNN says of them."""
+"""MusiCNN's front-end at full resolution: patches of 3 s, or MusiCNN's features of each."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ _PATCHES = 10  # of half a minute
 
 
 class Musicnn(BaseModel):
-    """Half minutes at 16 kHz as MusiCNN was trained to hear them: 96 mel bands every 16 ms.
+    """Half minutes at 16 kHz as MusiCNN was trained on: 96 mel bands every 16 ms.
 
     Attributes
     ----------

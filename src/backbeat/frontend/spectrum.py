@@ -17,7 +17,7 @@ import scipy.fft
 
 Array = npt.NDArray[np.float32]
 
-_AMIN = 1e-10  # the least power that is told from silence, as in librosa's power_to_db
+_AMIN = 1e-10  # the least power that is distinct from silence, as in librosa's power_to_db
 _FFTS_AT_ONCE = 128  # frames transformed together: 1 MB of float32
 _BANDS_AT_ONCE = 16  # mel bands multiplied together, over only the bins that they reach
 
@@ -46,7 +46,7 @@ def mel_power(
     filters = _banded_filters(sample_rate, n_fft, n_mels)
     count = len(frames) if rows is None else len(rows)
     mel = np.empty((count, n_mels), np.float32)
-    # All that is made of a part stays in the cache, which is worth more than larger parts.
+    # All arrays of a part stay in the cache, which saves more than larger parts would.
     buffer = np.empty((min(count, _FFTS_AT_ONCE), n_fft), np.float32)
     for start in range(0, count, _FFTS_AT_ONCE):
         part = slice(start, min(start + _FFTS_AT_ONCE, count))

@@ -19,8 +19,8 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
     blocks : iterable of ndarray of float32, shape (n_i,)
         Consecutive mono samples at the front-end's rate, in pieces of any length.
     parameters : FrontEnd
-        Says how long a window is, how much more still belongs to it (a "30 s" clip may last
-        30.4 s), and the least that makes an answer.
+        Gives the length of a window, how much more still belongs to it (a "30 s" clip may last
+        30.4 s), and the least that can be classified.
 
     Yields
     ------
@@ -51,20 +51,10 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
 
 
 def spread(seconds: float | None, parameters: FrontEnd, most: int) -> tuple[int, ...]:
-    """Choose which whole windows of a song to take: evenly over its declared length.
+    """Choose at most `most` whole windows of a song, evenly over its length in seconds.
 
-    Parameters
-    ----------
-    seconds : float or None
-        Its length, if it is known.
-    parameters : FrontEnd
-    most : int
-        The most windows to take.
-
-    Returns
-    -------
-    tuple of int
-        Their numbers from 0, in order; of a shorter song, or one of no known length, the first.
+    Returns their numbers from 0, in order; of a shorter song, or of unknown length (None), the
+    first.
     """
     length = parameters.window_samples / parameters.sample_rate
     there = max(1, int((seconds or 0) / length))

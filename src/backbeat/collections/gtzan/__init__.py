@@ -39,7 +39,7 @@ __all__ = [
 EXCLUDED = {
     "jazz.00054": "cannot be read in the common copies of GTZAN, so every protocol leaves it out"
 }
-"""Tracks that are never used, whatever the copy at hand holds, and why."""
+"""Tracks that are never used, and why."""
 
 SOURCES = (
     "http://opihi.cs.uvic.ca/sound/genres.tar.gz",
@@ -59,17 +59,9 @@ _TRACK = re.compile(r"([a-z -]+|hip_hop)[._](\d{5})(?:\.[^.]*)?", re.IGNORECASE)
 
 
 def track_id(name: str) -> str | None:
-    """Give the identity of a GTZAN track by its file's name.
+    """Give the identity of a GTZAN track, such as ``blues.00000``, by its file's name; or None.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``blues/blues.00000.wav``, ``blues.00000.au``, ``Hip-Hop_00012.flac``.
-
-    Returns
-    -------
-    str or None
-        Such as ``blues.00000``; None if it is no name of GTZAN's.
+    The name may be ``blues/blues.00000.wav``, ``blues.00000.au``, ``Hip-Hop_00012.flac``.
     """
     match = _TRACK.fullmatch(name.replace("\\", "/").rpartition("/")[2])
     if match is None:
@@ -80,27 +72,19 @@ def track_id(name: str) -> str | None:
 
 
 def artist_of(track: str) -> str:
-    """Give a track's artist by its identity; empty where nobody has identified it."""
+    """Give a track's artist by its identity; empty where it is unknown."""
     return _index().get(track, ("", ""))[0]
 
 
 def title_of(track: str) -> str:
-    """Give a track's title by its identity; empty where nobody has identified it."""
+    """Give a track's title by its identity; empty where it is unknown."""
     return _index().get(track, ("", ""))[1]
 
 
 def find_genres(folder: Path) -> Path | None:
-    """Find the folder that holds GTZAN's genres in any of the known copies.
+    """Find the folder with sub-folders named by genres, at least two of GTZAN's, in any known copy.
 
-    Parameters
-    ----------
-    folder : Path
-        The copy's folder, or one above it.
-
-    Returns
-    -------
-    Path or None
-        The folder with sub-folders named by genres, at least two of GTZAN's; None if there is none.
+    `folder` is the copy's folder, or one above it; None if there is none.
     """
     for layout in LAYOUTS:
         inner = folder / layout
@@ -115,12 +99,9 @@ def find_genres(folder: Path) -> Path | None:
 
 @functools.cache
 def filtered_parts() -> dict[str, str]:
-    """Give the published fault-filtered, artist-disjoint split.
+    """Give the published fault-filtered, artist-disjoint split: track's identity to its part.
 
-    Returns
-    -------
-    dict of str to str
-        Track's identity to "train", "valid" or "test"; the 70 tracks with faults are not in it.
+    The parts are "train", "valid" and "test"; the 70 tracks with faults are in none [1]_.
 
     References
     ----------
@@ -137,12 +118,9 @@ def filtered_parts() -> dict[str, str]:
 
 @functools.cache
 def folds() -> dict[str, int]:
-    """Give the published three artist-filtered folds.
+    """Give the published three artist-filtered folds: track's identity to the fold that tests it.
 
-    Returns
-    -------
-    dict of str to int
-        Track's identity to the fold, 1 to 3, that tests it; 52 tracks are in none.
+    Folds are numbered 1 to 3; 52 tracks are in none [1]_.
 
     References
     ----------
@@ -154,7 +132,7 @@ def folds() -> dict[str, int]:
 
 @functools.cache
 def fold_artists() -> dict[str, int]:
-    """Give the number of the artist that the authors of `folds` gave to each of its tracks."""
+    """Give the number of the artist that the authors of `folds` assigned to each track."""
     return {track: number for number, (_, tracks) in enumerate(_fold_artists()) for track in tracks}
 
 
@@ -169,7 +147,7 @@ def _fold_artists() -> list[tuple[int, tuple[str, ...]]]:
 
 
 def _tracks(genre: str, runs: str) -> tuple[str, ...]:
-    """Give the identities of a genre's tracks by runs of numbers, such as ``2 15-20``."""
+    """Give the identities of a genre's tracks from runs of numbers, such as ``2 15-20``."""
     return tuple(
         f"{genre}.{number:05d}"
         for run in runs.split()

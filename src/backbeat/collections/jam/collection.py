@@ -24,7 +24,7 @@ from backbeat.parallel.engine import map_unordered, open_executor
 VERSION = 2
 MANIFEST = "jam.json"
 
-#: The broken files: kind, genre, suffix. What is wrong with each: see `_fault`.
+#: The broken files: kind, genre, suffix; see `_fault`.
 FAULTS = (
     ("truncated", "jazz", ".wav"), ("empty", "rock", ".wav"), ("text", "pop", ".mp3"),
     ("silent", "classical", ".wav"), ("nan", "metal", ".wav"), ("short", "hiphop", ".wav"),
@@ -155,7 +155,7 @@ def _fault(kind: str, genre: str, number: int, seed: int, first: Path) -> bytes:
 
 
 def _whole(path: Path) -> bool:
-    """Tell whether `path` is a complete clip."""
+    """Whether `path` is a complete clip."""
     try:
         info = sf.info(str(path))
     except (OSError, sf.LibsndfileError):
@@ -165,7 +165,7 @@ def _whole(path: Path) -> bool:
 
 
 def _claim(out: Path, seed: int) -> bool:
-    """Make sure that `out` is this collection's folder; tell whether it was already."""
+    """Make sure that `out` is this collection's folder; return whether it was already."""
     manifest = out / MANIFEST
     wanted = {"seed": seed, "version": VERSION}
     if manifest.exists():

@@ -59,15 +59,10 @@ class Song:
 
 
 def compose(genre: str, index: int, *, seed: int = 0) -> Song:
-    """Compose and render one song.
+    """Compose and render one song, by the genre's artist number ``index % 8``.
 
-    The song depends on the arguments alone, not on what else is composed. It is by the genre's
-    artist number ``index % 8``.
-
-    Raises
-    ------
-    ValueError
-        If `genre` is not one of `GENRES`, or `index` or `seed` is negative.
+    The song depends on the arguments alone, not on what else is composed. A ValueError if `genre`
+    is not one of `GENRES`, or `index` or `seed` is negative.
     """
     if genre not in GENRES:
         raise ValueError(f"genre: {genre!r} is none of {', '.join(GENRES)}")
@@ -218,7 +213,7 @@ def _play(player: Player, plan: Plan, artist: Artist, rng: Rng) -> Samples:
             pitches = [_figure(part, plan, bar, *at, rng) for at in zip(places, marks, strict=True)]
         for number, mark in enumerate(marks):
             held = (times[number + 1] - times[number]) * part.gate
-            # Equal notes are played once and pasted; 20 ms is too fine a difference to hear.
+            # Equal notes are played once and pasted; 20 ms is an inaudible difference.
             length = max(2, round(min(held, _LONGEST.get(mark, 8.0)) / 0.02))
             key = (pitches[number], length)
             if key not in rendered:

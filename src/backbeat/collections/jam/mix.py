@@ -20,27 +20,12 @@ def mix(
     loudness: float,
     rng: Rng,
 ) -> Samples:
-    """Mix and master stems.
+    """Mix and master stems to float32, shape (661500,), within -0.99..0.99.
 
-    Parameters
-    ----------
-    stems : list of tuple
-        Each part's sound (float32, shape (661500,)), its level (dB), its share sent to the room.
-    tilt : ndarray of float64, shape (7,)
-        The equaliser: dB at `BANDS`.
-    reverb : float
-        The room's reverberation time, s; `wet` is its level.
-    wet : float
-        A factor.
-    loudness : float
-        RMS level of the mix, dBFS; a little less where peaks are rounded off.
-    rng : numpy.random.Generator
-        For the room.
-
-    Returns
-    -------
-    Samples
-        float32, shape (661500,), within -0.99..0.99.
+    Each stem is a part's sound (float32, shape (661500,)), its level (dB) and its share sent to the
+    room. `tilt`, shape (7,), is the equaliser: dB at `BANDS`. `reverb` is the room's reverberation
+    time (s), `wet` a factor of its level. `loudness` is the mix's RMS level (dBFS), a little less
+    where peaks are rounded off.
     """
     dry, sent = np.zeros((2, LENGTH), dtype=np.float32)
     for stem, level, send in stems:

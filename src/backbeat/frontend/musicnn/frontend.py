@@ -46,7 +46,7 @@ def compress(power: Array) -> Array:
 
 
 def spectrogram(samples: Array) -> Array:
-    """Compute the log-mel spectrogram that MusiCNN hears.
+    """Compute the log-mel spectrogram that MusiCNN takes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From log-mel maps to MusiCNN's input, as well as a few of its numbers allow.
+"""From log-mel maps to an approximation of MusiCNN's input.
 
 A map of `frontend.LogMel` has a column every 77.5 ms, 128 bands to 11 kHz, and decibels relative to
 its own loudest cell; MusiCNN wants a frame every 16 ms, 96 bands to 8 kHz, and absolute power.
@@ -11,16 +11,17 @@ its own loudest cell; MusiCNN wants a frame every 16 ms, 96 bands to 8 kHz, and 
   reach 80 dB down. GTZAN's stored maps are, even of music that never falls so far, so maps made
   of audio must be too: song means then differ by 0.05 standard deviations, without it by 0.2.
 - **Time**: frames blend from column to column in half of the time between them, and hold
-  in between: a ramp all the way sounds like nothing that MusiCNN has heard, a jump like a drum.
+  in between: a ramp all the way resembles nothing in its training data, a jump resembles a drum.
 - **Texture**: the spectrogram of real sound is rough from frame to frame, which columns so far
-  apart do not show, and MusiCNN hears by it. So it is put back: the spectrogram of
-  white noise, always the same, somewhat flattened, times the interpolated power.
+  apart do not show, and MusiCNN depends on it. So it is put back: the spectrogram of fixed white
+  noise, somewhat flattened, times the interpolated power.
 
 Measured with MSD's network against the audio of 50 excerpts of GTZAN (correlation of song means,
 averaged over features): 0.79 for tags and 0.74 for the embedding; without texture 0.62 and 0.53;
-by plain interpolation 0.52 and 0.44. And by what is wanted of it: of the fault-filtered split's
-validation songs, trained on the embedding's song means of its training songs, logistic regression
-(C = 0.01) knows 74.6 %, 71.6 % and 64.0 %, an RBF SVM (C = 3) 70.6 %, 61.9 % and 57.9 %.
+by plain interpolation 0.52 and 0.44. And its purpose: on the fault-filtered split,
+trained on the embedding's song means of the training songs, the accuracy on validation songs of
+logistic regression (C = 0.01) is 74.6 %, 71.6 % and 64.0 %, of an RBF SVM (C = 3) 70.6 %, 61.9 %
+and 57.9 %.
 """
 
 import functools
@@ -36,8 +37,8 @@ from backbeat.frontend.musicnn import frontend
 Array = npt.NDArray[np.float32]
 
 # What the loudest cell of a map stands for, in dB of librosa's power at an FFT of 2048 samples of
-# full scale 1. Maps do not tell: on 50 excerpts of GTZAN it was 30 +- 4.2 (20 to 38). From 31 to 33
-# the inputs made here are nearest to those made of the audio (0.74 in root mean square).
+# full scale 1. Maps do not contain it: on 50 excerpts of GTZAN it was 30 +- 4.2 (20 to 38). From
+# 31 to 33 the inputs made here are nearest to those made of the audio (0.74 in root mean square).
 REFERENCE_DB = 31.0
 
 _BLEND = 2.0  # 1 ramps from column to column, infinity jumps
@@ -91,7 +92,7 @@ def maps_to_patches(
 
 
 def spectrograms(maps: Array, *, parameters: LogMel | None = None, texture: int = 0) -> Array:
-    """Bring log-mel maps to the spectrograms that `frontend.spectrogram` gives of audio, or near.
+    """Bring log-mel maps to the spectrograms that `frontend.spectrogram` gives, approximately.
 
     Parameters
     ----------

@@ -18,16 +18,11 @@ _PATCHES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Outputs:
-    """What MusiCNN says of n patches.
+    """MusiCNN's outputs for n patches.
 
-    Attributes
-    ----------
-    tags : ndarray of float32, shape (n, 50)
-        How well each of `tags.MSD` or `tags.MTT` fits, from 0 to 1; not exclusive.
-    embedding : ndarray of float32, shape (n, 200)
-        The penultimate layer.
-    mean_pool, max_pool : ndarray of float32, shape (n, 753)
-        All 753 features of the front-end and the mid-end, pooled over the patch.
+    `tags`, shape (n, 50): the probability of each of `tags.MSD` or `tags.MTT`, not exclusive.
+    `embedding`, shape (n, 200): the penultimate layer. `mean_pool` and `max_pool`, shape (n, 753):
+    all features of the front-end and the mid-end, pooled over the patch.
     """
 
     tags: Array
@@ -39,24 +34,17 @@ class Outputs:
 OUTPUTS: tuple[str, ...] = tuple(field.name for field in fields(Outputs))
 
 PARTS = ("embedding", "mean_pool", "max_pool")
-"""The outputs that a head on MusiCNN sees, in this order: 200, 753 and 753 numbers."""
-FEATURES = 1706
-"""How many numbers these are."""
+"""The outputs that a head on MusiCNN takes, in this order: 200, 753 and 753 numbers."""
+FEATURES = 1706  # their sum
 
 
 def features_of(outputs: Outputs) -> Array:
-    """Put the outputs that a head sees side by side, shape (n, 1706)."""
+    """Put the outputs that a head takes side by side, shape (n, 1706)."""
     return np.concatenate([getattr(outputs, part) for part in PARTS], axis=1)
 
 
 def network_path() -> Path:
-    """Give the path of the MusiCNN that comes with backbeat, as it came.
-
-    Raises
-    ------
-    BackbeatError
-        If it is damaged.
-    """
+    """Give the path of the MusiCNN that comes with backbeat."""
     return Path(__file__).parent / "data" / "msd_musicnn.onnx"
 
 
@@ -67,7 +55,7 @@ class Musicnn:
     session: Any
 
     def __call__(self, patches: Array) -> Outputs:
-        """Give what the network says of patches (n, 187, 96), in bounded memory."""
+        """Give the outputs for patches (n, 187, 96), in bounded memory."""
         starts = range(0, max(1, len(patches)), _PATCHES_AT_ONCE)
         parts = [self._run(patches[start : start + _PATCHES_AT_ONCE]) for start in starts]
         return Outputs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -79,19 +67,10 @@ class Musicnn:
 
 
 def open_musicnn(path: Path, *, threads: int = 1) -> Musicnn:
-    """Open a MusiCNN that ``tools/convert_musicnn.py`` made, on the processor.
+    """Open a MusiCNN made by ``tools/convert_musicnn.py`` on the CPU, with `threads` within a call.
 
-    Parameters
-    ----------
-    path : Path
-        The ONNX file.
-    threads : int
-        Threads within one call.
-
-    Raises
-    ------
-    BackbeatError
-        If the file is missing, or onnxruntime refuses it, or it is another network.
+    Raises BackbeatError if the file is missing, or onnxruntime refuses it, or it is another
+    network.
     """
     import onnxruntime
 
