@@ -21,7 +21,7 @@ from converting import network, pruning, weights
 
 from backbeat.errors import BackbeatError
 from backbeat.files import atomic
-from backbeat.frontend.musicnn import runtime, tags
+from backbeat.frontend.musicnn import runtime
 from backbeat.zoo.build import load_keras
 
 _TOLERANCE = 1e-4  # of the tags and the embedding; of pooled features relative to their largest
@@ -167,7 +167,7 @@ def _describe(proto: Any, model: str) -> None:
         "source": f"{weights.REQUIREMENT}, {model.upper()}_musicnn",
         "source_sha256": weights.WHEEL_SHA256,
         "licence": weights.LICENCE,
-        "tags": "\n".join(tags.BY_MODEL[model]),
+        "tags": "\n".join(weights.TAGS[model]),
     }
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, facts)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError, needing
+from backbeat.frontend.musicnn.tags import MSD
 from backbeat.zoo.build import load_keras
 from converting.network import MID_LAYERS, TEMPORAL_FRAMES, TIMBRAL_BANDS
 
@@ -22,7 +23,16 @@ Variables = dict[str, npt.NDArray[np.float32]]
 REQUIREMENT = "musicnn==0.1.0"
 WHEEL_NAME = "musicnn-0.1.0-py3-none-any.whl"
 WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
-MODELS = ("msd", "mtt")
+# The 50 most frequent tags of MagnaTagATune (E. Law et al., ISMIR 2009), in the network's order.
+MTT = (
+    "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
+    "piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male",
+    "singing", "vocals", "no vocals", "harpsichord", "loud", "quiet", "flute", "woman",
+    "male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic", "choir", "voice",
+    "new age", "dance", "male voice", "female vocal", "beats", "harp", "cello", "no voice", "weird",
+    "country", "metal", "female voice", "choral",)  # fmt: skip
+TAGS = {"msd": MSD, "mtt": MTT}
+MODELS = tuple(TAGS)
 
 LICENCE = """\
 Copyright (c) Music Technology Group, Universitat Pompeu Fabra 2019. Code developed by Jordi Pons \

@@ -11,28 +11,10 @@ offsets [1]_, by FFT. The few that are alike are compared at 0.0775 s, the spaci
 columns, where the stretch that is most alike is found as the maximal sum of consecutive numbers
 [2]_: a recording is found inside other material too. 4,000 windows take 14 to 20 s of one core.
 
-`THRESHOLD` lies between what copies and what different songs were measured to score. The least
-score of the copies of 50 excerpts of GTZAN, 5 a genre:
-
-=====================================  ====  =======
-copy                                   MFCC  log-mel
-=====================================  ====  =======
-12 dB quieter                          0.96     0.96
-clipped, 6 dB above full scale         0.82     0.83
-MP3 of 128 or 64 kbit/s, Opus of 64    0.94     0.94
-MP3 of 32 kbit/s                       0.66     0.67
-first 0.7 s cut                        0.94     0.87
-first 3.3 s cut, MP3 of 64 kbit/s      0.88     0.76
-after 8 s of other music               0.86     0.73
-15 s of it in the midst of other       0.68     0.64
-6 s in common                          0.74     0.68
-=====================================  ====  =======
-
-(A log-mel map has a column of every 0.0775 s only, and another one after a cut.) Of the 204,000
-pairs of 639 maps of GTZAN without its known duplicates the highest score was 0.49; of 8 million
-pairs of different songs among these maps and the same played slower or backwards, 0.645; of the
-180,000 pairs of 600 songs of the built-in collection, which share their instruments, 0.62. Highest
-are loops of one tempo.
+`THRESHOLD` lies between the measured scores of copies (0.64 and above for MP3s of 32 kbit/s, cut
+starts, and excerpts within other music) and those of different songs (at most 0.65, for loops of
+one tempo): ``docs/evaluation.md`` has the table. A log-mel map has a column only every 0.0775 s,
+and other columns after a cut, so its copies score lower.
 
 References
 ----------
@@ -59,7 +41,7 @@ from backbeat.frontend import FrontEnd, LogMel, Mfcc, input_shape
 Array = npt.NDArray[np.float32]
 
 THRESHOLD = 0.65
-"""The score from which two tracks are taken for one recording; the module says why."""
+"""The score from which two tracks count as one recording."""
 
 MIN_SECONDS = 5.0
 """The shortest stretch in common that is looked for."""
@@ -80,26 +62,15 @@ _WINDOWS_IN_A_BLOCK = 32  # so that a block's correlations stay in the processor
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """Two tracks that hold the same recording.
+    """Two tracks that hold the same recording."""
 
-    Attributes
-    ----------
-    first, second : int
-        Tracks, as `Examples.track` numbers them; ``first < second``.
-    correlation : float
-        Of the stretch that they share; 1 for equal features.
-    offset : float
-        Seconds by which `second` starts later in the recording than `first`. Of tracks with
-        several windows: between the starts of the two windows that are most alike.
-    seconds : float
-        Length of the stretch that they share, silence not counted.
-    """
-
-    first: int
+    first: int  # tracks, as `Examples.track` numbers them: first < second
     second: int
-    correlation: float
+    correlation: float  # of the stretch that they share; 1 for equal features
+    # Seconds by which `second` starts later in the recording than `first`; of tracks with several
+    # windows, between the starts of the two windows that are most alike.
     offset: float
-    seconds: float
+    seconds: float  # length of the stretch that they share, without silence
 
     @property
     def score(self) -> float:

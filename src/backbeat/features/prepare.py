@@ -61,24 +61,12 @@ _BLOCKS_TO_SHARE = 4  # a multiple of it, and all of one size, so that workers e
 
 @dataclass(frozen=True)
 class Summary:
-    """What `prepare` did.
+    """What `prepare` did."""
 
-    Attributes
-    ----------
-    tracks : int
-        In the collection.
-    kept : int
-        With features in the store.
-    findings : tuple of (str, str)
-        Track name and its finding, in the order of names.
-    left_out : tuple of str
-        Names of the tracks without features, unusable or dropped as duplicates.
-    """
-
-    tracks: int
-    kept: int
-    findings: tuple[tuple[str, str], ...]
-    left_out: tuple[str, ...]
+    tracks: int  # in the collection
+    kept: int  # with features in the store
+    findings: tuple[tuple[str, str], ...]  # track name and finding, in the order of names
+    left_out: tuple[str, ...]  # names of tracks without features, unusable or duplicates
 
 
 @dataclass(frozen=True)
@@ -144,56 +132,35 @@ def prepare(
             "--windows: has no effect with --frontend mfcc, whose 29 s are fixed; leave it out"
         )
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
+    executor = executor or InlineExecutor()
     with locked(out):
-        return _prepare(
-            collection,
-            out,
-            front,
-            executor or InlineExecutor(),
-            windows,
-            drop_duplicates,
-            mend,
-            on_progress,
-        )
-
-
-def _prepare(
-    collection: Collection,
-    out: Path,
-    front: FrontEnd,
-    executor: Executor,
-    windows: int,
-    drop_duplicates: bool,
-    mend: bool,
-    on_progress: Callable[[int, int], None] | None,
-) -> Summary:
-    group = _open_or_create(collection, out, front, windows, drop_duplicates)
-    complete = bool(group.attrs.get("complete"))
-    if complete:
-        table = open_features(out).table
-        if (out / "progress").exists() and not (out / sums.NAME).exists():
-            sum_up(out)  # it was killed before it did that
-        if on_progress:
-            on_progress(len(table), len(table))
-    damaged = damaged_blocks(out) if complete and mend else ()
-    if damaged or not complete:
-        size = array_in(group, "features").chunks[0]
-        blocks = _blocks(collection, out, front, windows, size)
-        if damaged:
-            forget_blocks(group, out, damaged)
-        _fill(group, out, blocks, len(collection.tracks), executor, on_progress)
-        rest(executor)  # what follows is done here, and takes memory for a large collection
-        if damaged:
-            require_same(group, out, damaged, table)
-        else:
-            table = tabulate(group, collection, drop_duplicates)
-            write_table(group, table)
-    _tidy(out)
-    summary = _summary(table)
-    if not summary.kept:
-        shutil.rmtree(out)
-        raise BackbeatError(f"{collection.root}: no track is usable; `backbeat check` says why")
-    return summary
+        group = _open_or_create(collection, out, front, windows, drop_duplicates)
+        complete = bool(group.attrs.get("complete"))
+        if complete:
+            table = open_features(out).table
+            if (out / "progress").exists() and not (out / sums.NAME).exists():
+                sum_up(out)  # it was killed before it did that
+            if on_progress:
+                on_progress(len(table), len(table))
+        damaged = damaged_blocks(out) if complete and mend else ()
+        if damaged or not complete:
+            size = array_in(group, "features").chunks[0]
+            blocks = _blocks(collection, out, front, windows, size)
+            if damaged:
+                forget_blocks(group, out, damaged)
+            _fill(group, out, blocks, len(collection.tracks), executor, on_progress)
+            rest(executor)  # what follows is done here, and takes memory for a large collection
+            if damaged:
+                require_same(group, out, damaged, table)
+            else:
+                table = tabulate(group, collection, drop_duplicates)
+                write_table(group, table)
+        _tidy(out)
+        summary = _summary(table)
+        if not summary.kept:
+            shutil.rmtree(out)
+            raise BackbeatError(f"{collection.root}: no track is usable; `backbeat check` says why")
+        return summary
 
 
 def extract_track(

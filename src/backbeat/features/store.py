@@ -46,29 +46,16 @@ InputKind = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joi
 
 @dataclass(frozen=True)
 class TrackTable:
-    """The tracks of a store, a row each, in the order of the arrays' first axis.
+    """The tracks of a store, a row each, in the order of the arrays' first axis."""
 
-    Attributes
-    ----------
-    name, genre, artist, album : tuple of str
-        ``name`` is unique; ``artist`` and ``album`` are empty where unknown.
-    seconds : ndarray of float64, shape (n,)
-    digest : tuple of str
-        Hash of the decoded samples; empty where they are unknown (imported features).
-    slices : ndarray of int64, shape (n,)
-        Slices that hold features; 0 for a track that was left out.
-    finding : tuple of str
-        What the integrity check says of the track; mostly empty.
-    """
-
-    name: tuple[str, ...]
+    name: tuple[str, ...]  # unique
     genre: tuple[str, ...]
-    artist: tuple[str, ...]
+    artist: tuple[str, ...]  # empty where unknown, as the album
     album: tuple[str, ...]
-    seconds: npt.NDArray[np.float64]
-    digest: tuple[str, ...]
-    slices: npt.NDArray[np.int64]
-    finding: tuple[str, ...]
+    seconds: npt.NDArray[np.float64]  # shape (n,)
+    digest: tuple[str, ...]  # of the decoded samples, or of imported features
+    slices: npt.NDArray[np.int64]  # shape (n,): slices with features; 0 if the track was left out
+    finding: tuple[str, ...]  # of the integrity check; mostly empty
 
     def __len__(self) -> int:
         return len(self.name)
@@ -78,24 +65,13 @@ class TrackTable:
 class Examples:
     """What a network trains on: one row a slice.
 
-    Attributes
-    ----------
-    x : ndarray of float32, shape (n, frames, bands)
-    y : ndarray of int64, shape (n,)
-        Index into `genres`.
-    track : ndarray of int64, shape (n,)
-        Index into `names` and `artists`.
-    slice : ndarray of int64, shape (n,)
-        Number of the slice within its track.
-    names, artists, albums, digests : tuple of str
-        Of the tracks; an artist, album or digest (of the decoded samples) is empty where unknown.
-    genres : tuple of str
+    Artists, albums and digests (of the decoded samples) are of the tracks, and empty where unknown.
     """
 
-    x: Array
-    y: npt.NDArray[np.int64]
-    track: npt.NDArray[np.int64]
-    slice: npt.NDArray[np.int64]
+    x: Array  # shape (n, frames, bands)
+    y: npt.NDArray[np.int64]  # shape (n,): index into `genres`
+    track: npt.NDArray[np.int64]  # shape (n,): index into `names`
+    slice: npt.NDArray[np.int64]  # shape (n,): number of the slice within its track
     names: tuple[str, ...]
     artists: tuple[str, ...]
     albums: tuple[str, ...]

@@ -8,12 +8,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from backbeat.frontend import spectrum
-from backbeat.frontend.parameters import MelParameters
 
 Array = npt.NDArray[np.float32]
 
 
-class LogMel(MelParameters):
+class LogMel(spectrum.MelParameters):
     """A log-mel map of half a minute: 387 columns picked from its STFT frames, 128 mel bands.
 
     The layout is that of the public log-mel maps of GTZAN that models here are developed on; only

@@ -15,12 +15,11 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt, model_validator
 
 from backbeat.frontend import spectrum
-from backbeat.frontend.parameters import MOST_NUMBERS, MelParameters
 
 Array = npt.NDArray[np.float32]
 
 
-class Mfcc(MelParameters):
+class Mfcc(spectrum.MelParameters):
     """The paper's front-end: the first 29 s in ten slices of 13 MFCCs x 125 frames.
 
     Each slice is padded and floored by itself, as librosa does when it is called a slice at a time.
@@ -37,8 +36,8 @@ class Mfcc(MelParameters):
             raise ValueError("n_mfcc is more than n_mels")
         if not self.slice_samples:
             raise ValueError("seconds hold not one sample a slice")
-        if math.prod(self.shape) > MOST_NUMBERS:
-            raise ValueError(f"a window would hold more than {MOST_NUMBERS:,} numbers")
+        if math.prod(self.shape) > spectrum.MAX_NUMBERS:
+            raise ValueError(f"a window would hold more than {spectrum.MAX_NUMBERS:,} numbers")
         return self
 
     @property

@@ -1,6 +1,6 @@
 """MusiCNN's front-end at full resolution: patches of 3 s, or MusiCNN's features of each."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,35 +28,14 @@ class Musicnn(BaseModel):
     name: Literal["musicnn"] = "musicnn"
     output: Literal["features", "patches"] = "features"
 
-    @property
-    def sample_rate(self) -> int:
-        """Samples a second."""
-        return _SAMPLE_RATE
-
-    @property
-    def seconds(self) -> float:
-        """Length of a window in seconds."""
-        return 30.0
-
-    @property
-    def window_samples(self) -> int:
-        """Samples in a window of a longer song."""
-        return 30 * _SAMPLE_RATE
-
-    @property
-    def slack_samples(self) -> int:
-        """Samples past a window that still belong to it: a "30 s" clip may last 30.4 s."""
-        return _SAMPLE_RATE
-
-    @property
-    def least_samples(self) -> int:
-        """The shortest excerpt that training takes: a "30 s" clip may last 29 s."""
-        return self.window_samples - _SAMPLE_RATE
-
-    @property
-    def least_answer_samples(self) -> int:
-        """The shortest song that classifying takes: a patch."""
-        return self.window_samples // 10
+    # In Hz and seconds; as for `LogMel`, a "30 s" clip may last 29 to 30.4 s.
+    sample_rate: ClassVar[int] = _SAMPLE_RATE
+    seconds: ClassVar[float] = 30.0
+    window_samples: ClassVar[int] = 30 * _SAMPLE_RATE
+    slack_samples: ClassVar[int] = _SAMPLE_RATE
+    least_samples: ClassVar[int] = 29 * _SAMPLE_RATE
+    least_answer_samples: ClassVar[int] = 3 * _SAMPLE_RATE  # a patch
+    slice_seconds: ClassVar[float] = 30.0 / _PATCHES  # from one patch to the next
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -66,11 +45,6 @@ class Musicnn(BaseModel):
         if self.output == "features":
             return (_PATCHES, 1, runtime.FEATURES)
         return (_PATCHES, frontend.PATCH_FRAMES, frontend.N_MELS)
-
-    @property
-    def slice_seconds(self) -> float:
-        """Seconds from the beginning of one patch to the next."""
-        return self.seconds / _PATCHES
 
     def extract(self, samples: Array) -> Array:
         """Give the patches of `samples`, spread evenly, or MusiCNN's features of each.

@@ -1,8 +1,8 @@
 """MusiCNN: a network trained to tag music, used for its features.
 
 MusiCNN [1]_ takes 3 s of a log-mel spectrogram, with filters that are tall (timbre) or long
-(rhythm), and gives the probability of 50 tags. It was trained on the Million Song Dataset (MSD) or
-on MagnaTagATune (MTT); its features separate genres better than anything trained on GTZAN alone.
+(rhythm), and gives the probability of 50 tags. It was trained on the Million Song Dataset
+(MSD); its features separate genres better than anything trained on GTZAN alone.
 
 - `frontend`: samples at 16 kHz to its input, (187 frames, 96 bands) a patch;
 - `maps`: an approximation of the same from log-mel maps;

@@ -45,31 +45,8 @@ _BLEND = 2.0  # 1 ramps from column to column, infinity jumps
 _ROUGHNESS = 0.75  # 1 is as rough as noise, which music mostly is not
 
 
-def decibels(levels: npt.NDArray[np.uint8]) -> Array:
-    """Read stored maps as decibels below the loudest cell.
-
-    Parameters
-    ----------
-    levels : ndarray of uint8, shape (..., bands, columns)
-        Maps as GTZAN's public ones are stored, the lowest band first.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., columns, bands)
-        From -80 to 0, as `backbeat.frontend.logmel` gives them.
-    """
-    scaled = np.swapaxes(levels, -1, -2).astype(np.float32) * np.float32(80 / 256)
-    return scaled - np.float32(80)
-
-
-def maps_to_patches(
-    maps: Array,
-    *,
-    parameters: LogMel | None = None,
-    hop: int = frontend.PATCH_FRAMES,
-    texture: int = 0,
-) -> Array:
-    """Bring log-mel maps to the patches that MusiCNN takes.
+def maps_to_patches(maps: Array, *, parameters: LogMel | None = None) -> Array:
+    """Convert log-mel maps to the patches that MusiCNN takes.
 
     Parameters
     ----------
@@ -77,29 +54,22 @@ def maps_to_patches(
         Decibels below the loudest cell, as `backbeat.frontend.logmel` gives them.
     parameters : LogMel, optional
         The front-end that made them; its standard by default.
-    hop : int
-        Frames of 16 ms from the beginning of one patch to the next.
-    texture : int
-        Which noise makes the texture. Others give other samples of the same music, to train on or
-        to take the mean of.
 
     Returns
     -------
     ndarray of float32, shape (..., n, 187, 96)
         10 patches of a map of half a minute.
     """
-    return frontend.patches(spectrograms(maps, parameters=parameters, texture=texture), hop=hop)
+    return frontend.patches(spectrograms(maps, parameters=parameters))
 
 
-def spectrograms(maps: Array, *, parameters: LogMel | None = None, texture: int = 0) -> Array:
-    """Bring log-mel maps to the spectrograms that `frontend.spectrogram` gives, approximately.
+def spectrograms(maps: Array, *, parameters: LogMel | None = None) -> Array:
+    """Convert log-mel maps to approximations of the spectrograms of `frontend.spectrogram`.
 
     Parameters
     ----------
-    maps : ndarray of float32, shape (..., columns, bands)
-        Decibels below the loudest cell, as `backbeat.frontend.logmel` gives them.
-    parameters, texture
-        As for `maps_to_patches`.
+    maps, parameters
+        As for `maps_to_patches`; maps of shape (..., columns, bands).
 
     Returns
     -------
@@ -121,7 +91,7 @@ def spectrograms(maps: Array, *, parameters: LogMel | None = None, texture: int 
     frames = bands[..., before, :] + share[:, None] * (bands[..., after, :] - bands[..., before, :])
     level = np.float32(REFERENCE_DB + 20 * math.log10(frontend.N_FFT / p.n_fft))
     power = np.power(np.float32(10), (frames + level) / np.float32(10))
-    return frontend.compress(power * _texture(len(before), texture))
+    return frontend.compress(power * _texture(len(before)))
 
 
 def _stretched(maps: Array, top_db: float) -> Array:
@@ -173,12 +143,12 @@ def _around(
 
 
 @functools.lru_cache(maxsize=8)
-def _texture(frames: int, number: int) -> Array:
+def _texture(frames: int) -> Array:
     """Give how the power of white noise varies around its mean, shape (frames, 96).
 
     Raw bits, since NumPy promises the same ones for ever; their sums are as good as Gaussian.
     """
-    raw = np.random.PCG64(number).random_raw(frames * frontend.HOP_LENGTH + frontend.N_FFT)
+    raw = np.random.PCG64(0).random_raw(frames * frontend.HOP_LENGTH + frontend.N_FFT)
     noise = (raw >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)
     pieces = np.lib.stride_tricks.sliding_window_view(noise, frontend.N_FFT)
     pieces = pieces[:: frontend.HOP_LENGTH][:frames]

@@ -20,7 +20,7 @@ _PATCHES_AT_ONCE = 4
 class Outputs:
     """MusiCNN's outputs for n patches.
 
-    `tags`, shape (n, 50): the probability of each of `tags.MSD` or `tags.MTT`, not exclusive.
+    `tags`, shape (n, 50): the probability of each of `tags.MSD`, not exclusive.
     `embedding`, shape (n, 200): the penultimate layer. `mean_pool` and `max_pool`, shape (n, 753):
     all features of the front-end and the mid-end, pooled over the patch.
     """
@@ -66,8 +66,8 @@ class Musicnn:
         return outputs
 
 
-def open_musicnn(path: Path, *, threads: int = 1) -> Musicnn:
-    """Open a MusiCNN made by ``tools/convert_musicnn.py`` on the CPU, with `threads` within a call.
+def open_musicnn(path: Path) -> Musicnn:
+    """Open a MusiCNN made by ``tools/convert_musicnn.py`` on the CPU, in one thread.
 
     Raises BackbeatError if the file is missing, or onnxruntime refuses it, or it is another
     network.
@@ -75,7 +75,7 @@ def open_musicnn(path: Path, *, threads: int = 1) -> Musicnn:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
