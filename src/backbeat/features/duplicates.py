@@ -67,9 +67,9 @@ class NearDuplicate:
     first: int  # tracks, as `Examples.track` numbers them: first < second
     second: int
     correlation: float  # of the stretch that they share; 1 for equal features
-    # Seconds by which `second` starts later in the recording than `first`; of tracks with several
-    # windows, between the starts of the two windows that are most alike.
-    offset: float
+    # By which `second` starts later in the recording than `first`; of tracks with several windows,
+    # between the starts of the two windows that are most alike.
+    offset: float  # in seconds
     seconds: float  # length of the stretch that they share, without silence
 
     @property
