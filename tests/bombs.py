@@ -82,7 +82,7 @@ def large_png(pixels=12_000):
 
 
 def wav(path, *, coding=1, channels=1, rate=22_050, bits=16, promised=None):
-    """Write a WAV of four seconds of noise with a header that says what it is told."""
+    """Write a WAV of four seconds of noise with the header fields given."""
     noise = np.random.default_rng(0).standard_normal(4 * 22_050) * 3_000
     data = noise.astype("<i2").tobytes()
     per_second = rate * channels * bits // 8 & 0xFFFFFFFF
@@ -96,7 +96,7 @@ def wav(path, *, coding=1, channels=1, rate=22_050, bits=16, promised=None):
 
 
 def au(path, *, channels=1, rate=22_050, size=176_400, offset=24):
-    """Write a Sun AU of four seconds of noise with a header that says what it is told."""
+    """Write a Sun AU of four seconds of noise with the header fields given."""
     noise = np.random.default_rng(0).standard_normal(4 * 22_050) * 3_000
     head = b".snd" + struct.pack(">5I", offset, size, 3, rate, channels)
     path.write_bytes(head + noise.astype(">i2").tobytes())
@@ -104,7 +104,7 @@ def au(path, *, channels=1, rate=22_050, size=176_400, offset=24):
 
 
 def caf(path, *, channels=1, rate=22_050.0):
-    """Write a CAF of two seconds of silence with a header that says what it is told."""
+    """Write a CAF of two seconds of silence with the header fields given."""
     form = struct.pack(">d4s5I", rate, b"lpcm", 0, 2 * channels & 0xFFFFFFFF, 1, channels, 16)
     data = bytes(4 + 2 * 44_100)
     file = b"caff" + struct.pack(">HH", 1, 0) + b"desc" + struct.pack(">q", len(form)) + form

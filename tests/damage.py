@@ -39,7 +39,7 @@ def try_all(whole: Path, names, read, copy: Path, flips=None, fresh=False) -> Co
     A result must be that of the undamaged folder, or `Healed`, or one line that names the folder.
     `read` takes the folder. With `fresh` it is copied for each damage, as `read` writes to it.
     """
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     shutil.copytree(whole, copy)
     wanted = read(copy)
     for name in names:
@@ -58,16 +58,16 @@ def try_all(whole: Path, names, read, copy: Path, flips=None, fresh=False) -> Co
                 message = str(error)
                 assert "\n" not in message, what
                 assert str(copy) in message, f"{what}: {message}"
-                told["refused"] += 1
+                counts["refused"] += 1
             except Exception as error:
                 raise AssertionError(f"{what}: {error!r}") from error
             else:
                 if isinstance(found, Healed):
-                    told["healed"] += 1
+                    counts["healed"] += 1
                 else:
                     assert found == wanted, what
-                    told["equal"] += 1
+                    counts["equal"] += 1
         if not fresh:
             (copy / name).write_bytes(content)
-    print(f"{sum(told.values())} damages: {dict(told)}")
-    return told
+    print(f"{sum(counts.values())} damages: {dict(counts)}")
+    return counts

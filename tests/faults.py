@@ -31,7 +31,7 @@ def faulty_environment(folder: Path, seconds: float = SECONDS) -> dict[str, str]
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Give the processes that began so and are still there, where Linux tells."""
+    """Give the processes that began so and are still there, where Linux shows them."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -14,7 +14,7 @@ GENRES = ("blues", "jazz", "rock")
 
 
 def made_mfcc(tracks=30, slices=4, frames=125, genres=GENRES, seed=0):
-    """MFCCs of made-up songs whose genre shifts some coefficients: easy to tell apart."""
+    """MFCCs of made-up songs whose genre shifts some coefficients: easy to distinguish."""
     random = np.random.default_rng(seed)
     y = np.arange(tracks) % len(genres)
     x = random.standard_normal((tracks, slices, frames, 13))

@@ -9,7 +9,7 @@ import soundfile
 
 GTZAN = Path(__file__).resolve().parents[2] / "shared" / "gtzan"
 
-# Formats whose header tells when the end is missing, with the sample rate that suits them.
+# Formats whose header shows that the end is missing, with a sample rate that suits them.
 FORMATS = {
     "wav": 22_050,
     "au": 22_050,
@@ -86,7 +86,7 @@ def cut(path, share=0.5):
 
 
 def raw_mp3(path, seconds=3.0):
-    """Write an MP3 without the Info frame that tells its length."""
+    """Write an MP3 without the Info frame with its length."""
     import av
 
     samples = music(seconds, 44_100)

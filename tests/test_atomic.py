@@ -136,7 +136,7 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
 
 
 def test_threads_that_write_on_after_an_error_leave_nothing(tmp_path):
-    """So do Zarr's: of several writes at once the first that fails is told, the others go on."""
+    """So do Zarr's: of several writes at once the first failure is raised, the others continue."""
 
     def write_on(folder):
         for number in range(20):

@@ -347,7 +347,7 @@ def three_hours(tmp_path_factory):
 @pytest.mark.parametrize("verb", ["prepare", "classify"])  # check: in test_integrity
 def test_three_silent_hours(three_hours, bundle, tmp_path, verb):
     folder = three_hours.parents[1]
-    options, told = {
+    options, expected = {
         "prepare": (
             ["-o", tmp_path / "features", "--workers", "1"],
             f"backbeat: {folder}: no track is usable; `backbeat check` says why\n",
@@ -359,5 +359,5 @@ def test_three_silent_hours(three_hours, bundle, tmp_path, verb):
     }[verb]
     command = [sys.executable, "-c", MEASURED, verb, folder, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (1, told)
+    assert (done.returncode, done.stderr) == (1, expected)
     assert int(done.stdout) < 80  # MB; all samples at once are 950

@@ -45,10 +45,10 @@ def test_the_bytes_of_every_path_come_back_from_csv_and_json(name):
     assert written.count(b"\n") == 1
     [[cell, _]] = csv.reader(io.StringIO(written.decode("utf-8"), newline=""))
     assert os.fsencode(exactly(cell)) == name
-    told = json.loads(json.dumps(escaped_in({"path": path}), ensure_ascii=False).encode("utf-8"))
-    assert os.fsencode(unescaped(told["path"])) == name
+    written = json.loads(json.dumps(escaped_in({"path": path}), ensure_ascii=False).encode("utf-8"))
+    assert os.fsencode(unescaped(written["path"])) == name
     documented = re.search(r"^(re\.sub\(.*)$", PAGE, re.MULTILINE)[1]
-    assert eval(documented, {"re": re, "path": told["path"]}) == name
+    assert eval(documented, {"re": re, "path": written["path"]}) == name
 
 
 @pytest.mark.parametrize("name", ["Sigur Rós 🎵", r"C:\Music\x.mp3", "曲\u3000名", "\u200fא"])

@@ -400,14 +400,14 @@ def test_check(mixed):
     ]
     assert report.findings[5].reason == "same samples as pop/copy.wav, which is labelled pop"
     assert report.exit_status == 1
-    told = report.to_json()
-    assert {key: told[key] for key in ("tracks", "usable", "unusable", "suspicious")} == {
+    content = report.to_json()
+    assert {key: content[key] for key in ("tracks", "usable", "unusable", "suspicious")} == {
         "tracks": 9,
         "usable": 5,
         "unusable": 4,
         "suspicious": 3,
     }
-    assert told["genres"][0] == {
+    assert content["genres"][0] == {
         "genre": "pop",
         "tracks": 6,
         "usable": 2,
@@ -415,10 +415,10 @@ def test_check(mixed):
         "suspicious": 1,
         "seconds": 4.0,
     }
-    assert told["artists"] == {"known": 0, "unknown": 9, "different": 0}
-    assert (told["kind"], told["ignored"], told["seconds"]) == ("folder", 1, 10.0)
-    assert told["findings"][0]["reason"].startswith("truncated: the header declares 4.")
-    json.dumps(told)
+    assert content["artists"] == {"known": 0, "unknown": 9, "different": 0}
+    assert (content["kind"], content["ignored"], content["seconds"]) == ("folder", 1, 10.0)
+    assert content["findings"][0]["reason"].startswith("truncated: the header declares 4.")
+    json.dumps(content)
 
 
 def test_check_in_parallel_is_the_same(mixed):

@@ -177,7 +177,7 @@ def test_pairs_of_any_two_blocks_are_found(noise):
         x[second] = x[first] + random.standard_normal(x.shape[1:])
     calls = []
     found = find_near_duplicates(
-        made_examples(list(x)), Mfcc(), on_progress=lambda *told: calls.append(told)
+        made_examples(list(x)), Mfcc(), on_progress=lambda *done: calls.append(done)
     )
     assert pairs(found) == [(0, 69), (3, 40), (33, 34), (64, 65)]
     assert calls[-1] == (70 * 69 // 2, 70 * 69 // 2)
@@ -345,8 +345,8 @@ def test_common_rests_are_no_likeness(noise, rests):
         songs[:, (time >= start) & (time < end)] = 0
     assert find_near_duplicates(made_examples(list(songs)), Mfcc()) == ()
     copied = find_near_duplicates(made_examples([*songs, songs[2]]), Mfcc())
-    heard = 29 - sum(min(end, 29) - start for start, end in rests)
-    assert pairs(copied) == ([(2, 6)] if heard > MIN_SECONDS else [])
+    sounding = 29 - sum(min(end, 29) - start for start, end in rests)
+    assert pairs(copied) == ([(2, 6)] if sounding > MIN_SECONDS else [])
 
 
 @pytest.mark.parametrize("frontend", FRONTENDS, ids=lambda front: front.name)

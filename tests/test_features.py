@@ -1,4 +1,4 @@
-"""A store gives back what was put in, and damage is told, never passed on as numbers."""
+"""A store gives back what was put in, and damage is reported, never passed on as numbers."""
 
 import json
 import shutil
@@ -214,18 +214,18 @@ def test_a_flipped_byte_of_a_chunk_is_found_wherever_it_is(copy, whole):
     examples = open_features(whole).examples("mfcc")
     file = chunks(copy)[1]
     content = file.read_bytes()
-    told = set()
+    messages = set()
     for place in range(0, len(content), max(1, len(content) // 60)):
         flipped = bytes([content[place] ^ 0x10])
         file.write_bytes(content[:place] + flipped + content[place + 1 :])
         try:
             found = open_features(copy).examples("mfcc")
         except BackbeatError as error:
-            told.add(str(error).split(":")[1])
+            messages.add(str(error).split(":")[1])
             assert "\n" not in str(error)
         else:
             assert np.array_equal(found.x, examples.x)  # a byte that says nothing
-    assert any("features cannot be read" in words for words in told)
+    assert any("features cannot be read" in words for words in messages)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "other", "gone"])

@@ -287,7 +287,7 @@ def test_a_joined_input_holds_each_piece_and_the_patches_spread_over_it():
     joined = frontend.as_input(maps, LogMel(), "joined")
     assert str(inputs.unpacked_shapes()) == "((129, 128), (187, 96))"  # whole numbers
     assert joined.shape == (6, 1, 129 * 128 + 3 * 187 * 96)
-    pieces, heard = np.split(joined[:, 0], [129 * 128], axis=1)
+    pieces, spectra = np.split(joined[:, 0], [129 * 128], axis=1)
     assert np.array_equal(pieces.reshape(2, 387, 128), frontend.standardise(maps))
     # 1,876 frames make three pieces of 625; of each the first, the middle and the last 187 or so.
     whole = spectrograms(maps, parameters=LogMel())
@@ -298,7 +298,7 @@ def test_a_joined_input_holds_each_piece_and_the_patches_spread_over_it():
         for piece in range(3)
         for patch in range(3)
     ]
-    assert np.array_equal(heard.reshape(18, 187, 96), np.stack(wanted))
+    assert np.array_equal(spectra.reshape(18, 187, 96), np.stack(wanted))
 
 
 def test_maps_are_seen_as_musicnns_patches_or_left_as_they_are():
@@ -498,8 +498,8 @@ def test_an_hour_long_song_takes_little_memory(tmp_path):
         for _ in range(360):
             file.write(block)
     run = [sys.executable, "-c", HOUR, str(path), "logmel"]
-    told = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    count, megabytes = map(int, told.split())
+    output = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    count, megabytes = map(int, output.split())
     assert count == 120
     assert megabytes < 400
     path.unlink()

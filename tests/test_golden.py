@@ -138,11 +138,11 @@ def bundle_numbers(folder):
     """What the models that come with backbeat say of a song that is none."""
     path = folder / "song.wav"
     soundfile.write(path, signal(22_050), 22_050, subtype="FLOAT")
-    told = {}
+    answers = {}
     for name in ("gtzan", "gtzan-fast"):
         answer = api.load_classifier(name).classify(path)
-        told[name] = dict(sorted(answer.ranking))
-    return told
+        answers[name] = dict(sorted(answer.ranking))
+    return answers
 
 
 def training_numbers(run):

@@ -124,11 +124,11 @@ def test_genres_keep_their_spelling_and_the_commonest_of_several_is_shown(tmp_pa
 def refused(source, tmp_path, *words, kind="mfcc"):
     with pytest.raises(BackbeatError) as caught:
         import_features(source, tmp_path / "store", frontend=kind)
-    told = str(caught.value)
-    assert told.startswith(f"{source}: ")
-    assert "\n" not in told
+    message = str(caught.value)
+    assert message.startswith(f"{source}: ")
+    assert "\n" not in message
     for word in words:
-        assert word in told
+        assert word in message
     left = {path.name for path in tmp_path.iterdir()} - {source.name}
     assert left == set(), "something was left behind"
 

@@ -54,10 +54,10 @@ def test_the_second_is_refused_in_one_line_that_says_who_holds_it(tmp_path):
     out = tmp_path / "store"
     with held(out) as holder, pytest.raises(LockedError) as refused, locked(out):
         pass
-    told = str(refused.value)
-    assert told.startswith(f"{out}: another backbeat is writing there (process {holder.pid} on ")
-    assert re.search(r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d\); wait until", told)
-    assert "\n" not in told
+    message = str(refused.value)
+    assert message.startswith(f"{out}: another backbeat is writing there (process {holder.pid} on ")
+    assert re.search(r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d\); wait until", message)
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -192,7 +192,7 @@ def test_what_stands_in_a_locks_place_is_neither_written_nor_waited_for(tmp_path
     else:
         os.mkfifo(place)
     with (
-        pytest.raises(BackbeatError, match="is a link or no plain file"),
+        pytest.raises(BackbeatError, match="is a link or not a plain file"),
         locked(place.parent / "store"),
     ):
         pass
@@ -206,8 +206,8 @@ def refused(cli, out, *command):
     """What a verb says while another process has its output."""
     before = everything_beside(out)
     with held(out) as holder:
-        status, told, err = cli(*command)
-    assert (status, told) == (1, "")
+        status, output, err = cli(*command)
+    assert (status, output) == (1, "")
     assert err.splitlines()[-1].startswith(
         f"backbeat: {out}: another backbeat is writing there (process {holder.pid} on "
     )
@@ -247,8 +247,8 @@ def test_verbs_refuse_an_output_in_use(cli, tmp_path, store, collection):
 
 def test_who_only_reads_is_not_refused(cli, run, store):
     with held(run), held(store.path):
-        status, told, _ = cli("evaluate", run, "--on", store.path, "--json")
-    assert (status, bool(told)) == (0, True)
+        status, output, _ = cli("evaluate", run, "--on", store.path, "--json")
+    assert (status, bool(output)) == (0, True)
 
 
 # --- The index of answers, which many may use at once

@@ -142,7 +142,7 @@ class TestMaps:
     def test_agrees_with_the_spectrogram_of_the_audio(self, monkeypatch):
         samples = half_silent()
         made = slices.logmel(samples)
-        # The level that a map does not tell, from the audio.
+        # The level, which a map does not contain, from the audio.
         power = librosa.feature.melspectrogram(y=samples, sr=22_050)
         monkeypatch.setattr(maps, "REFERENCE_DB", float(librosa.power_to_db(power.max())))
         ours = maps.spectrograms(made)

@@ -1,4 +1,4 @@
-"""Preparing: the store equals direct extraction, however many work on it and whoever is killed."""
+"""Preparing: the store equals direct extraction, with any number of workers, some of them dead."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def test_the_store_holds_what_the_front_end_gives(songs, unbroken):
 
 
 def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path, monkeypatch):
-    told, ended = [], []
+    progress, ended = [], []
 
     def tabulate_alone(*given):
         ended.append(not exists(worker))
@@ -92,9 +92,9 @@ def test_two_workers_write_the_same_bytes(songs, unbroken, tmp_path, monkeypatch
             read_collection(songs),
             tmp_path / "features",
             executor=executor,
-            on_progress=lambda *progress: told.append(progress),
+            on_progress=lambda *done: progress.append(done),
         )
-    assert told == [(done, 12) for done in range(13)]
+    assert progress == [(done, 12) for done in range(13)]
     assert tree(tmp_path / "features") == tree(unbroken)
     assert ended == [True]  # their memory is free for the table of a large collection
 
@@ -108,7 +108,7 @@ from backbeat.features.prepare import prepare
 if __name__ == "__main__":
     workers, after, wait = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
     began = []
-    def told(done, total):
+    def report(done, total):
         began.append(done)
         if done >= began[0] + after:
             time.sleep(wait)
@@ -116,7 +116,7 @@ if __name__ == "__main__":
     with open_executor(workers) as executor:
         prepare(
             read_collection(Path(sys.argv[1])), Path(sys.argv[2]), executor=executor,
-            on_progress=told,
+            on_progress=report,
         )
 """
 
@@ -138,10 +138,10 @@ def test_a_killed_store_is_filled_as_if_it_had_not_been(songs, unbroken, tmp_pat
         with pytest.raises(BackbeatError, match="unfinished"):
             open_features(out)
     time.sleep(0.5 if workers > 1 else 0)  # workers notice that their parent is gone
-    told = []
-    prepare(read_collection(songs), out, on_progress=lambda done, _: told.append(done))
-    assert told[0] >= sum(after for after, _ in kills)  # what was done is not done again
-    assert told[-1] == 12
+    progress = []
+    prepare(read_collection(songs), out, on_progress=lambda done, _: progress.append(done))
+    assert progress[0] >= sum(after for after, _ in kills)  # what was done is not done again
+    assert progress[-1] == 12
     assert tree(out) == tree(unbroken)
 
 
@@ -165,10 +165,10 @@ def test_a_kill_at_the_end_does_no_harm(songs, unbroken, tmp_path, monkeypatch, 
 
 def test_a_finished_store_is_left_as_it_is(songs, unbroken):
     before = {path: path.stat().st_mtime_ns for path in unbroken.rglob("*")}
-    told = []
-    summary = prepare(read_collection(songs), unbroken, on_progress=lambda *p: told.append(p))
+    progress = []
+    summary = prepare(read_collection(songs), unbroken, on_progress=lambda *p: progress.append(p))
     assert summary.kept == 12
-    assert told == [(12, 12)]
+    assert progress == [(12, 12)]
     assert {path: path.stat().st_mtime_ns for path in unbroken.rglob("*")} == before
 
 
@@ -266,9 +266,9 @@ def test_duplicates_are_told_and_dropped_if_wanted(tmp_path, drop):
     soundfile.write(root / "blues" / "twin.flac", samples, RATE)  # in another coding
     out = tmp_path / "features"
     summary = prepare(read_collection(root), out, drop_duplicates=drop)
-    told = dict(summary.findings)
-    assert set(told) == {"blues/twin.flac", "rock/twin.wav"}
-    assert "blues/own.wav" in told["rock/twin.wav"]
+    findings = dict(summary.findings)
+    assert set(findings) == {"blues/twin.flac", "rock/twin.wav"}
+    assert "blues/own.wav" in findings["rock/twin.wav"]
     names = set(open_features(out).examples("mfcc").names)
     whole = {"blues/own.wav", "jazz/own.wav", "rock/own.wav", "blues/twin.flac", "rock/twin.wav"}
     assert names == (whole - {"blues/twin.flac", "rock/twin.wav"} if drop else whole)

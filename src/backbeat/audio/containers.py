@@ -70,7 +70,7 @@ def _skip_id3(file: BinaryIO) -> int:
 
 
 def _chunks(file: BinaryIO, layout: str) -> Iterator[tuple[bytes, int]]:
-    """Walk the chunks after a 12-byte head; the file stands at each one's content."""
+    """Walk the chunks after a 12-byte head; the file is at each one's content."""
     position = 12
     while True:
         file.seek(position)

@@ -203,7 +203,7 @@ class Inspector:
         samples = self._frames * self.info.channels
         clipped = max(self._at_full_scale, self._at_peak) / max(samples, 1)
         if clipped > CLIPPED_SHARE:
-            what = f"clipped: {clipped:.1%} of its samples stand at the limit"
+            what = f"clipped: {clipped:.1%} of its samples are at the limit"
             yield Finding("suspicious", "clipped", what)
 
 

@@ -74,36 +74,25 @@ class AudioInfo:
     codec: str
 
 
+@dataclass(frozen=True, eq=False)
 class Source:
     """An open audio file: its `info`, and by iteration its blocks of native samples.
 
     Iterating yields float32 arrays of shape (frames, channels), full scale at 1, of 5 or 32 s each
     (less with many channels, so that a block never takes more than 16 MB). It can be iterated once.
+
+    `since` gives the blocks from a moment (s) on without decoding others, and ends a running
+    iteration. In an MP3 without a table of contents the moment is found by the bit rate, and can be
+    off by seconds where that varies. Both raise AudioError.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        info: AudioInfo,
-        blocks: Iterator[Samples],
-        blocks_from: Callable[[float], Iterator[Samples]],
-    ) -> None:
-        self.path = path
-        self.info = info
-        self._blocks = blocks
-        self._blocks_from = blocks_from
+    path: Path
+    info: AudioInfo
+    blocks: Iterator[Samples]  # from the beginning, shape (frames, channels)
+    since: Callable[[float], Iterator[Samples]]
 
     def __iter__(self) -> Iterator[Samples]:
-        return self._blocks
-
-    def since(self, seconds: float) -> Iterator[Samples]:
-        """Give the blocks from `seconds` on, shape (frames, channels), without decoding others.
-
-        It ends a running iteration. In an MP3 without a table of contents the moment is found by
-        the bit rate, and can be off by seconds where that varies. Raises AudioError if it cannot
-        seek there; also while iterating.
-        """
-        return self._blocks_from(seconds)
+        return self.blocks
 
 
 def check_limits(path: Path, sample_rate: int, channels: int) -> None:

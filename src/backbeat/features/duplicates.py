@@ -7,8 +7,8 @@ constant filter adds, and each frame to the same strength over these seconds, so
 fall of the music decides alone. Silence counts for nothing.
 
 All pairs of windows are screened at 0.31 s a frame by their normalised cross-correlation over all
-offsets [1]_, by FFT. The few that are alike are compared at 0.0775 s, the spacing of a map's
-columns, where the stretch that is most alike is found as the maximal sum of consecutive numbers
+offsets [1]_, by FFT. The few similar ones are compared at 0.0775 s, the spacing of a map's
+columns, where the most similar stretch is found as the maximal sum of consecutive numbers
 [2]_: a recording is found inside other material too. 4,000 windows take 14 to 20 s of one core.
 
 `THRESHOLD` lies between the measured scores of copies (0.64 and above for MP3s of 32 kbit/s, cut
@@ -50,9 +50,9 @@ _COARSE_STEP = 0.31
 _FINE_STEP = _COARSE_STEP / 4
 _REACH = 2.0  # half the base of a frame's triangle, in steps: wide, as offsets fall between frames
 _LOCAL_SECONDS = 8.0
-_SCREENING = 0.55  # of the threshold: a copy with other material around it is less alike
+_SCREENING = 0.55  # of the threshold: a copy with other material around it is less similar
 _DOUBT_SECONDS = 1.0
-_ALIKE = 0.5  # correlation from which frames are taken into the most alike stretch
+_ALIKE = 0.5  # correlation from which frames are taken into the most similar stretch
 _SILENT = 0.1  # dB: silence has a flat spectrum, since front-ends have a floor
 _LEAST_DEVIATION = 0.1  # dB: below it a coefficient moves by rounding
 _STRONGEST = 2.0  # of the strength around a frame: one click is no recording
@@ -68,7 +68,7 @@ class NearDuplicate:
     second: int
     correlation: float  # of the stretch that they share; 1 for equal features
     # By which `second` starts later in the recording than `first`; of tracks with several windows,
-    # between the starts of the two windows that are most alike.
+    # between the starts of the two windows that are most similar.
     offset: float  # in seconds
     seconds: float  # length of the stretch that they share, without silence
 
@@ -76,7 +76,7 @@ class NearDuplicate:
     def score(self) -> float:
         """The correlation, the less the shorter the stretch: r n / (n + 1) over n seconds.
 
-        So 5 s must be 1.2 times as much alike as the threshold, and 29 s 1.03 times.
+        So 5 s must correlate 1.2 times the threshold, and 29 s 1.03 times.
         """
         return self.correlation * self.seconds / (self.seconds + _DOUBT_SECONDS)
 
@@ -172,7 +172,7 @@ def _windows(
 
 
 def _series(window: _Window, frontend: FrontEnd, step: float) -> Array:
-    """Give a window as what is compared: frames `step` seconds apart, (frames, coefficients - 1).
+    """Convert a window to frames `step` seconds apart, shape (frames, coefficients - 1).
 
     Zero where there is silence or nothing; as many frames as the longest window of `frontend` has.
     """

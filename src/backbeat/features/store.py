@@ -167,7 +167,7 @@ class Features:
     def _inputs(self, kind: InputKind) -> tuple[Array, int]:
         """Read what a network takes of all tracks, and how many rows each slice became.
 
-        Some tracks at a time: what is made on the way need not be held of all.
+        Some tracks at a time: intermediate arrays are not held for all.
         """
         x = np.zeros((0, *frontends.input_shape(self.frontend, kind)[1:]), np.float32)
         done, each = 0, 1
@@ -185,7 +185,7 @@ class Features:
         return x, each
 
     def _stored(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
-        """Read what is stored, some tracks at a time, and how many slices of each are filled."""
+        """Read the stored slices, some tracks at a time, and how many of each are filled."""
         step = self.array.chunks[0] * max(1, _TRACKS_AT_ONCE // self.array.chunks[0])
         try:
             _require_all(self.array)
@@ -252,7 +252,7 @@ def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":
         # Absolute, since Zarr cannot count the chunks of a store named like one of its arrays.
         # Of format 3 alone: the older one may name Python's pickle as a codec, which runs code.
         group = zarr.open_group(path.absolute(), mode=mode, zarr_format=3)
-    except Exception as error:  # Zarr raises errors of many kinds on what is no store
+    except Exception as error:  # Zarr raises errors of many kinds on other folders
         raise BackbeatError(
             f"{path}: not a feature store; make one with `backbeat prepare`"
         ) from error

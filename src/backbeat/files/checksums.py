@@ -17,7 +17,7 @@ NAME = "SHA256SUMS"
 def write_sums(folder: Path, names: Iterable[str], coming: Mapping[str, str] | None = None) -> None:
     """Write the checksums of files of a folder, in place of older ones.
 
-    Of `names`, those that do not exist are passed over. `coming` are names and texts of files that
+    Of `names`, those that do not exist are skipped. `coming` are names and texts of files that
     will be written next, in UTF-8.
     """
     sums = {name: _sum(folder / name) for name in names if (folder / name).exists()}

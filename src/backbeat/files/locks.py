@@ -127,7 +127,7 @@ def _open(place: Path, out: Path, wait: bool, doing: str) -> int:
 
 def _in_the_way(place: Path) -> BackbeatError:
     return BackbeatError(
-        f"{place}: is a link or no plain file, where a lock is to be; remove it, then run the same "
+        f"{place}: is a link or not a plain file, in place of a lock; remove it, then run the same "
         "command again"
     )
 

@@ -43,7 +43,7 @@ def mfcc_slices(maps: Array, *, slices: int = 10, n_mfcc: int = 13) -> Array:
     maps : ndarray of float32, shape (..., columns, n_mels)
         Log-mel maps in dB.
     slices, n_mfcc : int
-        As for `Mfcc`. Columns left over after equal slices are passed over: 370 of 387 columns
+        As for `Mfcc`. Columns left over after equal slices are ignored: 370 of 387 columns
         make ten slices of 37 frames (2.9 s).
 
     Returns
@@ -95,7 +95,7 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
     Raises
     ------
     BackbeatError
-        If the front-end's features no longer hold what is wanted, such as maps of MFCCs.
+        If the front-end's features lack what the network takes, such as maps of MFCCs.
     """
     if isinstance(parameters, Musicnn):
         if kind != "musicnn":
@@ -155,7 +155,7 @@ def _packed(maps: Array, parameters: LogMel) -> Array:
 
 
 def _pieces(maps: Array, kind: str) -> Array:
-    """Cut maps in equal pieces; columns left over at the end are passed over."""
+    """Cut maps in equal pieces; columns left over at the end are ignored."""
     columns, bands = maps.shape[1:]
     pieces, frames = (
         (_PIECES, columns // _PIECES) if kind == "logmel_10s" else (10, _slice_columns(columns))

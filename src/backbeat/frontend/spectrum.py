@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 Array = npt.NDArray[np.float32]
 
-MAX_NUMBERS = 2**24  # in what is extracted of a window: 64 MB
+MAX_NUMBERS = 2**24  # extracted from a window: 64 MB
 
 
 class MelParameters(BaseModel):

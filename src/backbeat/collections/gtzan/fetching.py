@@ -243,7 +243,7 @@ def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     with archive.open("rb") as file, _Tar.open(fileobj=file) as tar:
         for count, member in enumerate(tar, 1):
             _check_member(archive, member.name, count, member.isfile() or member.isdir())
-            size += member.size  # what is passed over is unpacked, too
+            size += member.size  # skipped members are unpacked, too
             if size > MAX_BYTES:
                 raise _too_much(printable(archive))
             content = tar.extractfile(member)
@@ -279,7 +279,7 @@ def _copy_folder(source: Path, out: Path, report: Progress) -> None:
     genres = out / "genres"
     if genres.is_dir() and inner.samefile(genres):
         return
-    # As long as it is not whole it has another name, under which the next run goes on.
+    # Until it is whole it has another name, under which the next run continues.
     folder = genres if genres.is_dir() else out / ".genres-copying"
     files = sorted(path for path in inner.glob("*/*") if path.is_file())
     pairs = [(path, target) for path in files if (target := _target(folder, path.as_posix()))]

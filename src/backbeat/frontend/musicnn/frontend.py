@@ -96,7 +96,7 @@ def patches(spectrogram: Array, *, hop: int = PATCH_FRAMES) -> Array:
     Returns
     -------
     ndarray of float32, shape (..., n, 187, bands)
-        Whole patches; what is left at the end is passed over. 30 s (1,876 frames) make 10.
+        Whole patches; the rest at the end is ignored. 30 s (1,876 frames) make 10.
 
     Raises
     ------

@@ -7,9 +7,10 @@ its own loudest cell; MusiCNN wants a frame every 16 ms, 96 bands to 8 kHz, and 
   the same density whatever their width, so no level is lost.
 - **Power**: grows with the square of the FFT's length for noise and for tones alike, whatever
   the sample rate: from 2048 to 512 it falls by 12.04 dB.
-- **Level**: `REFERENCE_DB` stands for the loudest cell of every map. First each map is stretched to
-  reach 80 dB down. GTZAN's stored maps are, even of music that never falls so far, so maps made
-  of audio must be too: song means then differ by 0.05 standard deviations, without it by 0.2.
+- **Level**: `REFERENCE_DB` is the level of the loudest cell of every map. First each map is
+  stretched to reach 80 dB down. GTZAN's stored maps are, even of music that never falls so far, so
+  maps made of audio must be too: song means then differ by 0.05 standard deviations, without it by
+  0.2.
 - **Time**: frames blend from column to column in half of the time between them, and hold
   in between: a ramp all the way resembles nothing in its training data, a jump resembles a drum.
 - **Texture**: the spectrogram of real sound is rough from frame to frame, which columns so far
@@ -36,7 +37,7 @@ from backbeat.frontend.musicnn import frontend
 
 Array = npt.NDArray[np.float32]
 
-# What the loudest cell of a map stands for, in dB of librosa's power at an FFT of 2048 samples of
+# The level of the loudest cell of a map, in dB of librosa's power at an FFT of 2048 samples of
 # full scale 1. Maps do not contain it: on 50 excerpts of GTZAN it was 30 +- 4.2 (20 to 38). From
 # 31 to 33 the inputs made here are nearest to those made of the audio (0.74 in root mean square).
 REFERENCE_DB = 31.0
