@@ -31,15 +31,8 @@ class BackbeatError(Exception):
 class WorkerLostError(BackbeatError):
     """A piece of work that ended the processes that did it.
 
-    Parameters
-    ----------
-    message : str
-    what : str
-        The file that it was about, as its path; empty if none is known.
-    reason : str
-        How it ended the last of them, to be shown beside the file's name.
-    timed_out : bool
-        Whether it took too long.
+    `what` is the path of its file, empty if unknown; `reason` says how the last process ended, to
+    be shown beside the file's name; `timed_out` whether it took too long.
     """
 
     def __init__(
@@ -54,35 +47,29 @@ class WorkerLostError(BackbeatError):
         return str(self.args[0])
 
 
-def one_line(error: BaseException, most: int = 200) -> str:
-    """Give an error's words on one line that can be printed, cut to `most` characters."""
-    words = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-    return printable(" ".join(words[: 10 * most].split()))[:most]
+def one_line(error: BaseException, max_length: int = 200) -> str:
+    """Give an error's message on one printable line, cut to `max_length` characters."""
+    message = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    return printable(" ".join(message[: 10 * max_length].split()))[:max_length]
 
 
 def printable(text: str | Path) -> str:
-    r"""Turn a path or any other text into what is shown of it, on one line.
+    r"""Show a path or any other text on one line, encodable as UTF-8.
 
-    Parameters
-    ----------
-    text : str or Path
-
-    Returns
-    -------
-    str
-        With `escape` of each character that cannot be printed; encodable as UTF-8. Doing it again
-        changes nothing.
+    Each character that cannot be printed is shown by `escape`. Doing it again changes nothing.
     """
-    return "".join(sign if sign.isprintable() else escape(sign) for sign in str(text))
+    return "".join(
+        character if character.isprintable() else escape(character) for character in str(text)
+    )
 
 
-def escape(sign: str) -> str:
+def escape(character: str) -> str:
     r"""Write a character as the bytes of its UTF-8, such as ``\x1b``.
 
     A lone surrogate, as which Python gives a byte of a path that is not UTF-8, becomes that byte.
     """
-    errors = "surrogateescape" if "\udc80" <= sign <= "\udcff" else "surrogatepass"
-    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", errors))
+    errors = "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", errors))
 
 
 def message_of(error: OSError) -> str:
@@ -96,13 +83,9 @@ def message_of(error: OSError) -> str:
 
 @contextlib.contextmanager
 def naming(path: Path, instead: Path | None = None) -> Iterator[None]:
-    """Have an error of a full disk, which names no file, name this one.
+    """Add `path` to an error of a full disk, which names no file.
 
-    Parameters
-    ----------
-    path : Path
-    instead : Path, optional
-        A temporary file of ours, in place of which it is named, too.
+    `instead` is a temporary file, in place of which `path` is named too.
     """
     try:
         yield
@@ -117,17 +100,8 @@ def naming(path: Path, instead: Path | None = None) -> Iterator[None]:
 def needing(extra: str, what: str) -> Iterator[None]:
     """Say what to install where an import in the block fails.
 
-    Parameters
-    ----------
-    extra : str
-        The optional part of backbeat that brings the package.
-    what : str
-        What needs it, to begin the message with.
-
-    Raises
-    ------
-    BackbeatError
-        In place of the ImportError.
+    `extra` is the optional part of backbeat with the package; `what` needs it and begins the
+    message. The ImportError becomes a BackbeatError.
     """
     try:
         yield
