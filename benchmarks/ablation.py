@@ -1,11 +1,11 @@
-"""What each step of `res_10s` is worth: cross-validations with artists kept apart, several seeds.
+"""The effect of each step of `res_10s` on accuracy: cross-validations with artists kept apart.
 
     python benchmarks/ablation.py FEATURES -o ablation --seeds 2
 
-FEATURES is a store of log-mel maps. Each row adds a step to the one above, but for the last three;
-all train for 30 epochs but for the last two. The differences are to the row "all", song by song on
-the same folds, with 95 % intervals that draw whole artists. Everything takes hours; what is
-finished is kept, and the same command goes on.
+FEATURES is a store of log-mel maps. Each row adds a step to the one above, except the last three;
+all train for 30 epochs, except the last two. The differences are to the row "all", song by song on
+the same folds, with 95 % intervals that draw whole artists. The whole takes hours; finished
+trainings are kept, and the same command goes on.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def steps() -> dict[str, Spec]:
 
 def main() -> None:
     """Train what is missing, and print the table."""
-    parser = argparse.ArgumentParser(description="What each step of res_10s is worth.")
+    parser = argparse.ArgumentParser(description="The effect of each step of res_10s.")
     parser.add_argument("features", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=2)
@@ -98,17 +98,17 @@ def every_job(features: Path, out: Path, seeds: int) -> Iterator[Job]:
 
 
 def print_table(features: Path, out: Path, seeds: int) -> None:
-    """Print accuracy of songs and the difference to "all", means over the seeds that are there."""
+    """Print accuracy of songs and the difference to "all", means over the finished seeds."""
     examples = open_features(features).examples("mfcc")
     artists = dict(zip(examples.names, examples.artists, strict=True))
     whole = {
         (number, seed): answers
         for number in range(len(steps()))
         for seed in range(seeds)
-        if (answers := right(out / f"{number}-seed{seed}", artists)) is not None
+        if (answers := correct(out / f"{number}-seed{seed}", artists)) is not None
     }
     reference = list(steps()).index("mixup (all)")
-    print("| step | seeds | songs right | difference to all |\n| --- | --- | --- | --- |")
+    print("| step | seeds | accuracy of songs | difference to all |\n| --- | --- | --- | --- |")
     for number, name in enumerate(steps()):
         found = [whole[key] for key in whole if key[0] == number]
         if not found:
@@ -119,28 +119,28 @@ def print_table(features: Path, out: Path, seeds: int) -> None:
             for key in whole
             if key[0] == number and (reference, key[1]) in whole and number != reference
         ]
-        told = ""
+        shown = ""
         if pairs:
             # The same songs for every seed, so their differences are averaged before drawing.
             difference = np.mean([values for values, _ in pairs], axis=0)
             interval = difference_interval(difference, pairs[0][1])
-            told = (
+            shown = (
                 f"{100 * difference.mean():+.1f} "
                 f"({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
             )
-        print(f"| {name} | {len(found)} | {mean:.1%} | {told} |")
+        print(f"| {name} | {len(found)} | {mean:.1%} | {shown} |")
 
 
-def right(run: Path, artists: dict[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Give which songs were answered rightly and their artists' groups, in the order of names."""
+def correct(run: Path, artists: dict[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Give which songs are correct and the groups of their artists, in the order of names."""
     files = [run / f"fold-{fold}" / "predictions.csv" for fold in range(1, FOLDS + 1)]
     if not all((file.parent / "model.backbeat").exists() for file in files):
         return None
-    told = [songs_of(read_predictions(file), 1.0, artists) for file in files]
-    tracks = np.concatenate([one.tracks for one in told])
+    songs = [songs_of(read_predictions(file), 1.0, artists) for file in files]
+    tracks = np.concatenate([one.tracks for one in songs])
     order = np.argsort(tracks)
-    answers = np.concatenate([one.right for one in told]).astype(float)[order]
-    groups = np.concatenate([one.groups for one in told])
+    answers = np.concatenate([one.right for one in songs]).astype(float)[order]
+    groups = np.concatenate([one.groups for one in songs])
     return answers, groups[order]
 
 

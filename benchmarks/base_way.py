@@ -1,8 +1,8 @@
-"""The way of the paper's base, to be measured against: librosa a slice at a time, JSON, Keras.
+"""The paper's base as a reference for speed: librosa a slice at a time, JSON, Keras.
 
-What the paper and the tutorials that it follows do: `librosa.load` a song, `librosa.feature.mfcc`
-of each of ten slices, all in one JSON file with indentation, read again as one array; then
-`keras.Model.fit`, one model after another.
+The paper and its tutorials `librosa.load` a song, take `librosa.feature.mfcc` of each of ten slices
+and write all to one indented JSON file, which is read again as one array; then `keras.Model.fit`,
+one model after another.
 """
 
 import json
@@ -31,7 +31,7 @@ def mfcc_slices(path: Path) -> list[np.ndarray]:
 
 
 def features_by_json(collection: Path, out: Path) -> np.ndarray:
-    """Bring a collection (a folder a genre) to an array (slices, 125, 13) by way of a JSON file."""
+    """Turn a collection (a folder a genre) into an array (slices, 125, 13) through a JSON file."""
     data: dict[str, list] = {"mapping": [], "labels": [], "mfcc": []}
     genres = sorted(entry for entry in collection.iterdir() if entry.is_dir())
     for label, genre in enumerate(genres):

@@ -1,10 +1,10 @@
-"""How often the songs that are nearest to a song are of its genre.
+"""How often the songs nearest to a song have its genre.
 
     python benchmarks/neighbours.py FEATURES
 
-FEATURES is a store of log-mel maps. Of each song the ten nearest are looked up among all others: by
-the embedding of the bundle "gtzan", which is of MusiCNN and has seen no label of these songs, and
-by mean and deviation of the MFCCs. With "artists", songs of the same artist are left out first;
+FEATURES is a store of log-mel maps. For each song the ten nearest are found among all others: by
+the embedding of the bundle "gtzan", which is that of MusiCNN and has seen no label of these songs,
+and by mean and deviation of the MFCCs. With "artists", songs of the same artist are left out first;
 intervals draw whole artists. Chance is the share of songs of the same genre among all others.
 """
 
@@ -26,22 +26,22 @@ TOP = 10
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="How good the nearest songs are.")
+    parser = argparse.ArgumentParser(description="Share of nearest songs with the same genre.")
     parser.add_argument("features", type=Path)
     chosen = parser.parse_args()
     features = open_features(chosen.features)
-    ways: dict[str, Callable[[Features], tuple[Examples, np.ndarray]]] = {
-        "embedding, each number to deviation 1 (kept)": lambda f: standard(*embedded(f)),
+    methods: dict[str, Callable[[Features], tuple[Examples, np.ndarray]]] = {
+        "embedding, standardised (used)": lambda f: standard(*embedded(f)),
         "embedding less the mean": lambda f: centred(*embedded(f)),
-        "embedding as it is": embedded,
+        "embedding unchanged": embedded,
         "mean and deviation of MFCCs": lambda f: standard(*mfcc_statistics(f)),
     }
     print("| by | all songs | artists |\n| --- | --- | --- |")
-    for name, way in ways.items():
-        examples, vectors = way(features)
+    for name, method in methods.items():
+        examples, vectors = method(features)
         labels, groups = examples.track_genres, splits.track_groups(examples, "artists")
-        told = [share(cosine(vectors, vectors), labels, groups, apart=a) for a in (False, True)]
-        print(f"| {name} | {told[0]} | {told[1]} |", flush=True)
+        shares = [share(cosine(vectors, vectors), labels, groups, apart=a) for a in (False, True)]
+        print(f"| {name} | {shares[0]} | {shares[1]} |", flush=True)
     same = labels[:, np.newaxis] == labels
     chances = []
     for left_out in (np.eye(len(labels), dtype=bool), groups[:, np.newaxis] == groups):
@@ -60,7 +60,7 @@ def share(similarity: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, apa
 
 
 def embedded(features: Features) -> tuple[Examples, np.ndarray]:
-    """Give each song's embedding, which does not depend on what the head has learnt."""
+    """Give each song's embedding, which does not depend on the trained head."""
     examples = embed(features)
     songs = by_song(examples, examples.x[:, 0])
     head = fit_head(songs, examples.track_genres, len(examples.genres))
@@ -81,12 +81,12 @@ def by_song(examples: Examples, rows: np.ndarray) -> np.ndarray:
 
 
 def centred(examples: Examples, vectors: np.ndarray) -> tuple[Examples, np.ndarray]:
-    """Take the mean over all songs away."""
+    """Subtract the mean over all songs."""
     return examples, vectors - vectors.mean(axis=0)
 
 
 def standard(examples: Examples, vectors: np.ndarray) -> tuple[Examples, np.ndarray]:
-    """Bring each number to mean 0 and deviation 1 over all songs."""
+    """Standardise each dimension over all songs."""
     return examples, (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-6)
 
 

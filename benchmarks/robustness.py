@@ -1,10 +1,10 @@
-"""How many songs keep their answer when their sound is changed, and what is said of no music.
+"""How many songs keep their answer when their sound is changed, and the answers for no music.
 
     python benchmarks/robustness.py FOLDER [--model gtzan]
 
-FOLDER holds songs (such as a genre's folders). Each is classified as it is and after each change;
-a row a change: the share of songs whose likeliest genre stays, and the median of the greatest
-change of a probability. Then noise, tones and, where espeak-ng is installed, speech.
+FOLDER holds songs (such as a folder a genre). Each is classified unchanged and after each change; a
+row a change: the share of songs whose likeliest genre stays, and the median of the greatest change
+of a probability. Then noise, tones and, where espeak-ng is installed, speech.
 """
 
 import argparse

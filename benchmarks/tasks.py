@@ -1,4 +1,4 @@
-"""The tasks that `speed.py` times: each prints the seconds that it took, modules loaded before."""
+"""The tasks that `speed.py` times: each prints its seconds, without loading modules."""
 
 import sys
 import tempfile
@@ -7,19 +7,19 @@ from pathlib import Path
 
 
 def features_base(collection: str, out: str) -> float:
-    """Bring a collection to an array by librosa and JSON."""
+    """Turn a collection into an array by librosa and JSON."""
     import numpy as np
     from base_way import features_by_json
     from librosa.feature import mfcc
 
-    mfcc(y=np.zeros(2048, np.float32))  # loads what librosa loads when it is first needed
+    mfcc(y=np.zeros(2048, np.float32))  # loads what librosa loads on first use
     start = time.perf_counter()
     features_by_json(Path(collection), Path(out))
     return time.perf_counter() - start
 
 
 def prepare(collection: str, frontend: str, workers: str) -> float:
-    """Bring a collection to an array by backbeat."""
+    """Turn a collection into an array by backbeat."""
     from backbeat import frontend as frontends
     from backbeat.collections.collection import read_collection
     from backbeat.features.prepare import prepare
@@ -39,8 +39,8 @@ def prepare(collection: str, frontend: str, workers: str) -> float:
 
 
 def imported(_number: int) -> None:
-    """Load what a worker needs, and keep it busy until the others have begun as well."""
-    import soundfile  # noqa: F401 - loaded when it is first needed
+    """Load what a worker needs, and keep it busy until the others have begun."""
+    import soundfile  # noqa: F401 - loaded on first use
     import zarr.codecs  # noqa: F401
 
     import backbeat.features.prepare  # noqa: F401
@@ -58,7 +58,7 @@ def model_base(path: str) -> float:
 
 
 def classify_base(model: str, song: str) -> float:
-    """Answer one song as the base does."""
+    """Classify one song as the base does."""
     import keras
     import numpy as np
     from base_way import mfcc_slices
@@ -129,7 +129,7 @@ def models(store: str, out: str, only: str) -> float:
 
 
 def started(_number: int) -> None:
-    """Start TensorFlow in a worker, and keep it busy until the others have begun as well."""
+    """Start TensorFlow in a worker, and keep it busy until the others have begun."""
     import numpy as np
 
     from backbeat.zoo.build import load_keras
@@ -140,7 +140,7 @@ def started(_number: int) -> None:
 
 
 def folder_base(model: str, collection: str) -> float:
-    """Answer all songs of a folder as the base does, one after another."""
+    """Classify all songs of a folder as the base does, one after another."""
     import keras
     import numpy as np
     from base_way import mfcc_slices
@@ -155,7 +155,7 @@ def folder_base(model: str, collection: str) -> float:
 
 
 def folder(model: str, collection: str) -> float:
-    """Answer all songs of a folder as `backbeat classify` does."""
+    """Classify all songs of a folder as `backbeat classify` does."""
     from backbeat.classify.many import Answer, classify_all, load
 
     classifier = load(model)
@@ -165,7 +165,7 @@ def folder(model: str, collection: str) -> float:
     answers = list(classify_all(classifier, songs))
     seconds = time.perf_counter() - start
     if not all(isinstance(answer, Answer) for answer in answers):
-        raise RuntimeError("not all songs were answered")
+        raise RuntimeError("not all songs were classified")
     return seconds
 
 
@@ -182,7 +182,7 @@ def mp3(song: str, repeats: str, out: str) -> float:
     with av.open(out, "w") as container:
         stream = container.add_stream("mp3", rate=44_100, layout="stereo")
         stream.bit_rate = 128_000
-        stream.options = {"compression_level": "9"}  # how long it takes to encode is of no interest
+        stream.options = {"compression_level": "9"}  # encoding is not timed
         for _ in range(int(repeats)):
             for start in range(0, stereo.shape[1], 1152 * 100):
                 block = np.ascontiguousarray(stereo[:, start : start + 1152 * 100])

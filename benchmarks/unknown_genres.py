@@ -1,12 +1,12 @@
-"""How well songs of a genre that a model never heard are told from those that it knows.
+"""How well a model separates songs of a genre it was not trained on from those of known genres.
 
     python benchmarks/unknown_genres.py FEATURES
 
 FEATURES is a store that ``--model transfer`` takes. Each genre is left out of training in turn,
-with three folds that keep artists apart; of the songs kept back, those of the missing genre should
-be stranger than the others. A row a space: the area under the ROC curve (0.5 is chance), averaged
-over genres and folds, and the share of songs of the missing genre that are stranger than 95 % of
-the others.
+with three folds that keep artists apart; of the test songs, those of the missing genre should score
+higher out of genre than the others. A row a space: the area under the ROC curve (0.5 is chance),
+averaged over genres and folds, and the share of songs of the missing genre that score higher than
+95 % of the others.
 """
 
 import argparse
@@ -28,7 +28,7 @@ FOLDS = 3
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Tell unknown genres from known ones.")
+    parser = argparse.ArgumentParser(description="Separate unknown genres from known ones.")
     parser.add_argument("features", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
@@ -37,12 +37,12 @@ def main() -> None:
     songs = mean_by_track(names, examples.x[:, 0])
     labels = examples.track_genres
     genres = len(examples.genres)
-    # The embedding does not depend on what the head has learnt, so one head gives it for all.
+    # The embedding does not depend on the trained head, so one head gives it for all.
     embedding = fit_head(songs, labels, genres).outputs(songs.astype(np.float32)).embedding
     spaces = {
         "mean-pooled features": embedding[:, : -len(MSD)],
         "tags": embedding[:, -len(MSD) :],
-        "both (kept)": embedding,
+        "both (used)": embedding,
     }
     groups = splits.track_groups(examples, "artists")
     rng = np.random.default_rng(chosen.seed)
@@ -50,7 +50,7 @@ def main() -> None:
     print(f"{'space':24} {'AUC':>6} {'withheld':>9}")
     for name, vectors in spaces.items():
         found = [
-            told(
+            separation(
                 vectors[(fold != k) & (labels != genre)],
                 vectors[fold == k],
                 labels[fold == k],
@@ -63,7 +63,7 @@ def main() -> None:
         print(f"{name:24} {area:6.3f} {withheld:9.1%}")
 
 
-def told(
+def separation(
     known: np.ndarray, songs: np.ndarray, labels: np.ndarray, genre: int
 ) -> tuple[float, float]:
     """Give the area under the ROC curve, and the share withheld where 5 % of the others are."""

@@ -35,8 +35,7 @@ from backbeat.features.store import (
     write_table,
 )
 from backbeat.frontend import Musicnn
-from backbeat.library.suspects.listing import Suspect
-from backbeat.library.suspects.searching import Findings
+from backbeat.library.suspects import Findings, Suspect
 from backbeat.parallel.engine import InlineExecutor
 from backbeat.training.jobs import load_examples
 from backbeat.tuning.log import Log

@@ -16,7 +16,7 @@ import pytest
 from backbeat import __version__
 from backbeat.bundle.archive import read_bundle
 from backbeat.classify import many as classify
-from backbeat.web.answered import Answered
+from backbeat.web.schemas import ClassifyResponse
 from servers import serving
 from sounds import FORMATS, music, write
 
@@ -64,13 +64,13 @@ def test_an_answer_is_the_one_of_the_command_line(client, cli, bundle, songs, se
     _, out, _ = cli(
         "classify", songs / "a.wav", "--model", bundle, "--format", "jsonl", "--timeline"
     )
-    told = json.loads(out)
+    printed = json.loads(out)
     assert given.pop("file") == "a.wav"
-    del told["path"]
+    assert (printed.pop("path"), printed.pop("status")) == (str(songs / "a.wav"), "answered")
     assert given.pop("tags") == []
     assert len(given.pop("ranking")) == 3
-    assert len(told.pop("ranking")) == 3
-    assert given == told
+    assert len(printed.pop("ranking")) == 3
+    assert given == printed
     assert server.left() == {}
 
 
@@ -121,7 +121,7 @@ def test_many_at_once_are_each_answered_as_alone(client, bundle, tmp_path):
     with ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda path: send(client, path), paths))
     for path, reply in zip(paths, replies, strict=True):
-        wanted = Answered.of(alone.classify(path)).model_dump(mode="json")
+        wanted = ClassifyResponse.of(alone.classify(path)).model_dump(mode="json")
         assert reply.json() == {**wanted, "file": path.name}
 
 
@@ -136,7 +136,7 @@ def test_documentation_loads_nothing_and_describes_all(client):
             assert all(
                 f'scope="row">{status}' in page.text for status in set(way["responses"]) - {"200"}
             )
-    for field in described["components"]["schemas"]["Answered"]["properties"]:
+    for field in described["components"]["schemas"]["ClassifyResponse"]["properties"]:
         assert f"<code>{field}</code>" in page.text
     assert "src=" not in page.text
     assert page.text.count("<link") == page.text.count('href="data:') == 1  # its sign

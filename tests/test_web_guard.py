@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from uvicorn.server import ServerState
 
 from backbeat.web import Limits, intake
-from backbeat.web.connections import connection_class, most_connections
+from backbeat.web.connections import connection_class, max_connections
 from backbeat.web.forms import bound_forms_of_page
 from backbeat.web.guard import Guard
 from backbeat.web.intake import Intake
@@ -122,7 +122,7 @@ def test_only_what_the_page_needs_is_there():
         "/gradio_api/process_recording",
     ):
         reply = asked(place=place)
-        assert (reply.status_code, reply.json()) == (404, {"error": "nothing is here"})
+        assert (reply.status_code, reply.json()) == (404, {"error": "not found"})
 
 
 def test_what_was_sent_is_given_back_in_a_box():
@@ -153,7 +153,7 @@ def test_a_mistake_is_told_in_one_line_here_and_there(caplog):
     with caplog.at_level("ERROR", "uvicorn.error"):
         reply = TestClient(Guard(mistaken), base_url=HERE).get("/api/health")
     assert reply.status_code == 500
-    assert reply.json() == {"error": "a mistake of the server's; it is in its log"}
+    assert reply.json() == {"error": "internal error; the server's log has the details"}
     (record,) = caplog.records
     assert record.exc_info is None
     said = record.getMessage()
@@ -212,7 +212,7 @@ def test_a_disk_is_not_filled(tmp_path, monkeypatch):
 
 
 def test_more_senders_than_it_can_hold_are_told_to_try_later(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "_AT_ONCE", 0)
+    monkeypatch.setattr(intake, "_MAX_REQUESTS", 0)
     client = TestClient(taking(tmp_path))
     assert refused(client.post("/api/classify", content=b"x"), 503, "too many are sending")
     assert client.post("/gradio_api/queue/join", content=b"x").status_code == 200
@@ -272,7 +272,7 @@ def test_who_trickles_is_stopped_and_who_is_slow_but_steady_is_not(tmp_path, mon
 
 
 def test_who_takes_nothing_of_an_answer_is_let_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "_READING_SECONDS", 0.05)
+    monkeypatch.setattr(intake, "_SEND_SECONDS", 0.05)
 
     async def stuck(message):
         await asyncio.Event().wait()
@@ -338,7 +338,7 @@ def test_more_connections_than_it_can_hold_are_told_to_try_later():
 
 
 def test_fewer_connections_than_files():
-    assert 1 <= most_connections() <= 512
+    assert 1 <= max_connections() <= 512
 
 
 # --- Gradio's uploads

@@ -4,8 +4,8 @@ python tools/fuzz.py --cases 20000 --seed 0 --out /tmp/fuzz
 python tools/fuzz.py --only 'audio/*' --cases 5000 --out /tmp/fuzz-audio
 python tools/fuzz.py --only audio/flac --case 17 --out /tmp/fuzz      # one case again
 
-The same command goes on where it was stopped. What was found lies in OUT/findings, the bytes of
-each case with what was told; the exit status is 1 if there is any. It reads Linux's memory counts.
+The same command goes on where it was stopped. OUT/findings holds the bytes and the message of each
+finding; the exit status is 1 if there is any. It reads Linux's memory counts.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from fuzzing.cases import FINE, Bench, Outcome, damaged, seeds_of  # noqa: E402
 from fuzzing.running import Piece, run  # noqa: E402
 from fuzzing.targets import Target, targets  # noqa: E402
 
-_PIECE = 50  # cases done by one process, told of when all are done
-_KEPT = 5  # findings of one kind whose bytes are kept
+_PIECE = 50  # cases done by one process, reported together
+_MAX_KEPT = 5  # findings of one kind whose bytes are kept
 
 
 def main() -> None:
@@ -54,16 +54,16 @@ def main() -> None:
 
 
 def again(target: Target, seed: int, number: int, out: Path) -> None:
-    """Try one case again, and show what became of it."""
+    """Try one case again, and show its outcome."""
     made = out / "seeds" / target.name.replace("/", "-")
     bench = Bench(target, made, out / "work" / "again")
     (out / f"again{target.suffix}").write_bytes(damaged(target, bench.seeds, seed, number))
     outcome = bench.run(seed, number)
-    print(f"{outcome.kind}: {outcome.told}\n{outcome.seconds:.2f} s, {outcome.megabytes:.1f} MB")
+    print(f"{outcome.kind}: {outcome.message}\n{outcome.seconds:.2f} s, {outcome.megabytes:.1f} MB")
 
 
 def campaign(wanted: list[Target], cases: int, seed: int, out: Path, workers: int) -> int:
-    """Try all cases that were not tried yet; tell of progress, and sum up."""
+    """Try all cases that were not tried yet; show progress, and sum up."""
     out.mkdir(parents=True, exist_ok=True)
     for target in wanted:
         seeds_of(target, out / "seeds" / target.name.replace("/", "-"))
@@ -71,25 +71,25 @@ def campaign(wanted: list[Target], cases: int, seed: int, out: Path, workers: in
     known = read(log)
     done = {(one.target, one.number) for one in known}
     pieces = [piece for piece in divided(wanted, cases) if not _is_done(piece, done)]
-    Random(seed).shuffle(pieces)  # a run that is stopped early has seen something of each
+    Random(seed).shuffle(pieces)  # a run that is stopped early has tried some of each
     findings = Counter((one.target, one.kind, one.place) for one in known if one.kind not in FINE)
     total = sum(piece.stop - piece.start for piece in pieces)
     tried, start = 0, time.monotonic()
     with log.open("a", encoding="utf-8") as file:
-        for told in run(pieces, seed=seed, folder=out, workers=workers):
-            if isinstance(told, Piece):
+        for result in run(pieces, seed=seed, folder=out, workers=workers):
+            if isinstance(result, Piece):
                 file.flush()
                 rate = tried / (time.monotonic() - start)
                 found = sum(findings.values())
                 print(f"{tried} of {total}, {rate:.0f} a second, {found} findings", flush=True)
                 continue
             tried += 1
-            print(json.dumps(asdict(told)), file=file)
-            if told.kind not in FINE:
-                key = (told.target, told.kind, told.place)
+            print(json.dumps(asdict(result)), file=file)
+            if result.kind not in FINE:
+                key = (result.target, result.kind, result.place)
                 findings[key] += 1
-                if findings[key] <= _KEPT:
-                    keep(told, seed, out)
+                if findings[key] <= _MAX_KEPT:
+                    keep(result, seed, out)
     sum_up(read(log), out)
     return 1 if findings else 0
 
@@ -112,14 +112,14 @@ def read(log: Path) -> list[Outcome]:
     outcomes = {}
     if log.exists():
         for line in log.read_text("utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):  # else it was being written
+            if line.endswith("\n"):  # otherwise it was being written
                 one = Outcome(**json.loads(line))
                 outcomes[one.target, one.number] = one
     return list(outcomes.values())
 
 
 def keep(outcome: Outcome, seed: int, out: Path) -> None:
-    """Keep the bytes of a finding, and what was told of it."""
+    """Keep the bytes and the message of a finding."""
     target = targets()[outcome.target]
     folder = out / "findings"
     folder.mkdir(exist_ok=True)
@@ -127,12 +127,12 @@ def keep(outcome: Outcome, seed: int, out: Path) -> None:
     seeds = seeds_of(target, out / "seeds" / outcome.target.replace("/", "-"))
     (folder / f"{name}{target.suffix}").write_bytes(damaged(target, seeds, seed, outcome.number))
     (folder / f"{name}.txt").write_text(
-        f"{outcome.kind} {outcome.place}\n{outcome.told}\n", "utf-8", "backslashreplace"
+        f"{outcome.kind} {outcome.place}\n{outcome.message}\n", "utf-8", "backslashreplace"
     )
 
 
 def sum_up(outcomes: list[Outcome], out: Path) -> None:
-    """Print a table of what became of the cases."""
+    """Print a table of the outcomes."""
     lines = ["| target | cases | read | refused | findings | most s | most MB |"]
     lines += ["| --- " * 7 + "|"]
     names = sorted({one.target for one in outcomes})

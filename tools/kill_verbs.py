@@ -5,19 +5,19 @@
     python tools/kill_verbs.py --work /tmp/kills --json kills.json
     python tools/kill_verbs.py --work /tmp/kills --json kills.json --verb train --moments 5
 
-For each verb and moment: the real command is started on a fresh output and killed, by SIGKILL,
-SIGTERM or SIGINT in turn, sent to the process alone or to its whole group (as a terminal's Ctrl-C
-is), one time in four twice. Then the same command is run to its end, one time in four after it was
-killed once more. The moments are drawn evenly (from the seed) over the time from the command's
-first output to its end, one in six over the time before (loading, mostly). What is looked at:
+For each verb and moment, the real command is started on a fresh output and killed by SIGKILL,
+SIGTERM or SIGINT in turn, sent to the process alone or to its group (as Ctrl-C in a terminal), one
+time in four twice. Then the same command is run to its end, one time in four after another
+kill. The moments are drawn evenly (from the seed) over the time from the command's first output to
+its end, one in six over the time before (loading, mostly). Compared and checked are:
 
 - the end state against that of an unbroken run: bytes where these do not depend on the clock, else
   arrays, weights and tables (see `killing.states`);
-- the names of all files, hidden ones too: nothing may be left over;
-- the killed command: exit status, at most two lines more than it says anyway, no traceback;
-- its worker processes: all gone within seconds, and the second start is not hindered by them.
+- the names of all files, also hidden ones: nothing may be left over;
+- the killed command: exit status, at most two more lines than usual, no traceback;
+- its worker processes: all gone within seconds, without effect on the second start.
 
-Results are appended to the JSON-lines file, and a moment that stands there is not done again.
+Results are appended to the JSON-lines file; a moment that is in it is not done again.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from killing.processes import LONGEST, preload, run, start, wait_for_orphans
+from killing.processes import MAX_SECONDS, preload, run, start, wait_for_orphans
 from killing.states import State, differences
 from killing.verbs import VERBS, Place, Verb, make_inputs
 
@@ -46,17 +46,17 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 @dataclass
 class Unbroken:
-    """What a verb's unbroken run was like, in seconds, words and results."""
+    """A verb's unbroken run: seconds, lines, status and results."""
 
     before_first: float
     after_first: float
-    said: tuple[str, ...]
+    lines: tuple[str, ...]
     status: int
     state: State
 
 
 def unbroken(verb: Verb, place: Place) -> Unbroken:
-    """Run a verb without a break, and look at its end state."""
+    """Run a verb without a break, and read its end state."""
     fresh(verb, place)
     process = start(verb.command(place), place.folder)
     begun = time.monotonic()
@@ -64,24 +64,24 @@ def unbroken(verb: Verb, place: Place) -> Unbroken:
     while process.poll() is None and first is None:
         first = time.monotonic() if verb.first(place) else None
         time.sleep(0.002)
-    _, err = process.communicate(timeout=LONGEST)
+    _, err = process.communicate(timeout=MAX_SECONDS)
     ended = time.monotonic()
     first = first or ended
-    said = tuple(err.decode(errors="replace").splitlines())
+    lines = tuple(err.decode(errors="replace").splitlines())
     status = process.poll()
-    assert status in (0, 1), said
-    return Unbroken(first - begun, ended - first, said, status, state_of(verb, place))
+    assert status in (0, 1), lines
+    return Unbroken(first - begun, ended - first, lines, status, state_of(verb, place))
 
 
 def fresh(verb: Verb, place: Place) -> None:
-    """Empty a place, and put there what must be there before."""
+    """Empty a place, and prepare the inputs."""
     shutil.rmtree(place.folder, ignore_errors=True)
     place.folder.mkdir(parents=True)
     verb.prepare(place)
 
 
 def state_of(verb: Verb, place: Place) -> State:
-    """Give what a verb has left behind."""
+    """Give the files that a verb has left."""
     shutil.rmtree(place.folder / "cache", ignore_errors=True)  # matplotlib's list of fonts
     return verb.state(place)
 
@@ -100,7 +100,7 @@ class Kill:
 
 
 def kill(verb: Verb, place: Place, how: Kill, usual: Unbroken) -> dict[str, Any]:
-    """Start a verb, kill it, and say what was to be seen; nothing if it had ended before."""
+    """Start a verb, kill it, and describe its end; nothing if it had ended before."""
     resumed = verb.first(place)
     process = start(verb.command(place), place.folder)
     begun = time.monotonic()
@@ -109,13 +109,13 @@ def kill(verb: Verb, place: Place, how: Kill, usual: Unbroken) -> dict[str, Any]
             time.sleep(0.002)
         begun = time.monotonic()
     length = usual.before_first if how.early else usual.after_first
-    if resumed:  # some of it is done already
+    if resumed:  # a part is done already
         length = usual.before_first + usual.after_first / 2
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(max(0.0, begun + how.share * length - time.monotonic()))
     if process.poll() is not None:
         process.communicate()
-        if not (how.early or resumed):  # the machine has become quicker since
+        if not (how.early or resumed):  # it was faster than the unbroken run
             usual.after_first = time.monotonic() - begun
         return {}
     for wait in (0.0, how.twice):
@@ -127,22 +127,22 @@ def kill(verb: Verb, place: Place, how: Kill, usual: Unbroken) -> dict[str, Any]
                 os.killpg(process.pid, how.number)
             else:
                 process.send_signal(how.number)
-    told = time.monotonic()
+    sent = time.monotonic()
     try:
-        _, err = process.communicate(timeout=LONGEST)
+        _, err = process.communicate(timeout=MAX_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         _, err = process.communicate()
-    took = time.monotonic() - told
+    took = time.monotonic() - sent
     if how.number == signal.SIGKILL and process.returncode >= 0:
-        return {}  # nothing survives that: it had just ended
+        return {}  # it had ended just before
     orphans = wait_for_orphans(process.pid)
-    said = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
-    usually = collections.Counter(usual.said)
-    extra = list((collections.Counter(said) - usually).elements())
+    lines = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
+    usually = collections.Counter(usual.lines)
+    extra = list((collections.Counter(lines) - usually).elements())
     return {
         "status": process.returncode,
-        "said": extra[-8:],
+        "last_lines": extra[-8:],
         "lines": len(extra),
         "orphans": orphans,
         "seconds_to_end": round(took, 2),
@@ -150,18 +150,18 @@ def kill(verb: Verb, place: Place, how: Kill, usual: Unbroken) -> dict[str, Any]
     }
 
 
-def faults_of(told: dict[str, Any], how: Kill) -> list[str]:
-    """Say what was wrong with how a killed command ended."""
+def faults_of(end: dict[str, Any], how: Kill) -> list[str]:
+    """List what was wrong when a killed command ended."""
     wrong = []
     allowed = {-how.number, 128 + how.number} if how.number != signal.SIGKILL else {-how.number}
-    if told["status"] not in allowed:
-        wrong.append(f"status {told['status']} after signal {how.number}")
-    if any("Traceback" in line for line in told["said"]) or told["lines"] > 2:
-        wrong.append(f"{told['lines']} lines said: {' | '.join(told['said'])}")
-    if told["orphans"]:
-        wrong.append(f"orphans: {told['orphans']}")
-    if told["seconds_to_end"] > 20:
-        wrong.append(f"took {told['seconds_to_end']} s to end")
+    if end["status"] not in allowed:
+        wrong.append(f"status {end['status']} after signal {how.number}")
+    if any("Traceback" in line for line in end["last_lines"]) or end["lines"] > 2:
+        wrong.append(f"{end['lines']} more lines: {' | '.join(end['last_lines'])}")
+    if end["orphans"]:
+        wrong.append(f"orphans: {end['orphans']}")
+    if end["seconds_to_end"] > 20:
+        wrong.append(f"took {end['seconds_to_end']} s to end")
     return wrong
 
 
@@ -183,16 +183,16 @@ def trial(name: str, moment: int, seed: int, work: Path, reference: Unbroken) ->
                 early=moment % 6 == 5,
                 share=draw.random(),
             )
-            told = kill(verb, place, how, reference)
-            if told:
+            end = kill(verb, place, how, reference)
+            if end:
                 break
-            spent += 1  # it was quicker than the unbroken run: once more, on a fresh output
+            spent += 1  # faster than the unbroken run: try again on a fresh output
             if spent > 20:
                 raise SystemExit(f"{name}: ends before it can be killed")
             if not kills:
                 fresh(verb, place)
-        kills.append(vars(how) | told)
-        wrong += faults_of(told, how)
+        kills.append(vars(how) | end)
+        wrong += faults_of(end, how)
     status, err = run(verb.command(place), place.folder)
     if status != reference.status:
         wrong.append(f"second start: status {status}: {err[-600:]}")
@@ -226,7 +226,7 @@ def main() -> None:
     )
     parser.add_argument("--pause-while", type=Path, help="begin no moment while this file is there")
     given = parser.parse_args()
-    # Where a shell started us in the background, Ctrl-C is ignored; not by what we start.
+    # A shell lets background processes ignore Ctrl-C; the commands must not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     work = given.work.absolute()
     known = [json.loads(line) for line in read_lines(given.json)]
@@ -235,7 +235,7 @@ def main() -> None:
     if given.preload:
         preload()
     references: dict[str, Unbroken] = {}
-    # All verbs get on evenly, so that a run that is cut short tells something of each.
+    # All verbs in turn, so that a run that is cut short has tested each.
     for moment in range(given.moments):
         for name in given.verb or VERBS:
             if (name, moment, given.seed) in done:
@@ -251,13 +251,13 @@ def main() -> None:
             result = trial(name, moment, given.seed, work, references[name])
             with given.json.open("a") as file:
                 print(json.dumps(result), file=file)
-            tell = "; ".join([*result["wrong"], *result["different"]]) or "equal"
-            print(f"{name} {moment}: {tell}", flush=True)
+            summary = "; ".join([*result["wrong"], *result["different"]]) or "equal"
+            print(f"{name} {moment}: {summary}", flush=True)
     summarise([json.loads(line) for line in read_lines(given.json)])
 
 
 def read_lines(path: Path) -> list[str]:
-    """Give the results so far, a line each."""
+    """Read the results so far, a line each."""
     return path.read_text().splitlines() if path.exists() else []
 
 

@@ -6,13 +6,13 @@
 (see `backbeat.transfer.joining`); `gtzan-fast` is the second alone. FEATURES is a store of log-mel
 maps of GTZAN: of the whole collection (``backbeat prepare --frontend logmel``), or of its public
 maps (``backbeat import-features --frontend logmel``). Only tracks of the train and valid lists of
-the fault-filtered split are used; its 290 test tracks are never looked at.
+the fault-filtered split are used; its 290 test tracks are never used.
 
-What the card says was measured by three folds that keep artists apart (by the published index),
-each song answered by networks that never heard its artist. The shares of the two networks and the
-calibration are fitted on the same answers. What ships is trained on all songs; `res_10s` on all but
-ten, one a genre, which are watched while it trains. Four trainings of it take an hour or two; what
-is finished in the work folder is kept, and goes on after a kill.
+The card's figures are measured by three folds that keep artists apart (by the published index):
+each song is classified by networks that were not trained on its artist. The shares of the two
+networks and the calibration are fitted on the same predictions. The shipped networks are trained on
+all songs; `res_10s` on all except ten, one a genre, which are evaluated while it trains. Its four
+trainings take an hour or two; finished ones are kept in the work folder, and a killed one resumes.
 """
 
 import argparse
@@ -71,19 +71,13 @@ ISC licence, which was trained on the Million Song Dataset; see NOTICE.
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The development songs, a row a piece of 10 s.
-
-    Attributes
-    ----------
-    examples : Examples
-        ``x``: standardised maps, shape (n, frames, bands).
-    features : ndarray of float32, shape (n, 1706)
-        MusiCNN's, averaged over the patches of each piece.
-    """
+class Pieces:
+    """The development songs, a row for each piece of 10 s."""
 
     examples: Examples
+    """``x``: standardised maps, shape (n, frames, bands)."""
     features: np.ndarray
+    """MusiCNN's, averaged over the patches of each piece, shape (n, 1706)."""
 
     def songs(self, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the mean features and the genre of each song whose track is in the mask `kept`."""
@@ -97,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the bundles that come with backbeat.")
     parser.add_argument("features", type=Path, help="a store of GTZAN's log-mel maps")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the folder of the bundles")
-    parser.add_argument("--work", type=Path, required=True, help="where trainings are kept")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the trainings")
     chosen = parser.parse_args()
     try:
         make(chosen.features, chosen.out, chosen.work)
@@ -108,11 +102,11 @@ def main() -> None:
 def make(path: Path, out: Path, work: Path) -> None:
     """Train, measure, calibrate and write."""
     features = open_features(path)
-    heard = hear(features, work)
-    examples = heard.examples
+    pieces = read_pieces(features, work)
+    examples = pieces.examples
     folds = splits.make_folds(examples, "artists", FOLDS, seed=SEED, valid_share=0.0)
     runs = [train_scratch(features, examples, split, work) for split in folds]
-    given = [answered_by(heard, split, run) for split, run in zip(folds, runs, strict=True)]
+    given = [predict(pieces, split, run) for split, run in zip(folds, runs, strict=True)]
     # From the order of folds to that of the songs.
     order = np.argsort(np.concatenate([split.rows("test") for split in folds]))
     by_head, by_scratch = (in_order([pair[which] for pair in given], order) for which in (0, 1))
@@ -120,60 +114,52 @@ def make(path: Path, out: Path, work: Path) -> None:
         by_song(examples, by_head), by_song(examples, by_scratch), examples.track_genres
     )
     print(f"\n{shares}")
-    head = fit_head(*heard.songs(np.ones(len(examples.names), bool)), len(examples.genres))
+    head = fit_head(*pieces.songs(np.ones(len(examples.names), bool)), len(examples.genres))
     network = read_bundle(train_scratch(features, examples, all_songs(examples), work)).network
-    embedding = head.outputs(heard.features[:, np.newaxis]).embedding
+    embedding = head.outputs(pieces.features[:, np.newaxis]).embedding
     write(
         out / "gtzan.backbeat",
-        Answered(joined_outputs(by_head, by_scratch, shares), folds, "joined", NOTES + MUSICNN),
+        OutOfFold(joined_outputs(by_head, by_scratch, shares), folds, "joined", NOTES + MUSICNN),
         join(head, network, shares),
         features,
         examples,
-        told_strange(examples, folds[0], embedding, embedding),
+        fit_out_of_genre(examples, folds[0], embedding, embedding),
     )
     last = open_network(network).in_batches(examples.x).embedding
     first = read_bundle(runs[0]).open().in_batches(examples.x).embedding
     write(
         out / "gtzan-fast.backbeat",
-        Answered(by_scratch, folds, "logmel_10s", NOTES + FAST),
+        OutOfFold(by_scratch, folds, "logmel_10s", NOTES + FAST),
         network,
         features,
         examples,
-        told_strange(examples, folds[0], last, first),
+        fit_out_of_genre(examples, folds[0], last, first),
     )
 
 
 @dataclass(frozen=True)
-class Answered:
-    """All pieces answered by networks that never heard their artists.
-
-    Attributes
-    ----------
-    outputs : Outputs
-        In the order of the pieces.
-    folds : tuple of Split
-    input : str
-        What the network takes; see `frontend.as_input`.
-    notes : str
-        For the card.
-    """
+class OutOfFold:
+    """Predictions for all pieces by networks that were not trained on their artists."""
 
     outputs: Outputs
+    """In the order of the pieces."""
     folds: tuple[Split, ...]
     input: str
+    """The network's input; see `frontend.as_input`."""
     notes: str
+    """For the card."""
 
 
 def write(
     path: Path,
-    answered: Answered,
+    predicted: OutOfFold,
     network: bytes,
     features: Features,
     examples: Examples,
     strange: calibration.OutOfGenre,
 ) -> None:
     """Measure, calibrate and write a bundle."""
-    exact = answered.outputs.probabilities.astype(np.float64)
+    exact = predicted.outputs.probabilities.astype(np.float64)
     predictions = Predictions(
         examples.track_names(np.arange(len(examples.track))),
         examples.slice,
@@ -183,30 +169,30 @@ def write(
     )
     metrics = evaluation.evaluate(predictions)
     artists = dict(zip(examples.names, examples.artists, strict=True))
-    told = songs_of(predictions, 1.0, artists)
-    interval = share_interval(told.right.astype(float), told.groups)
-    # The known songs of the out-of-genre score are found otherwise: see `told_strange`.
+    songs = songs_of(predictions, 1.0, artists)
+    interval = share_interval(songs.right.astype(float), songs.groups)
+    # The out-of-genre score is fitted by `fit_out_of_genre`.
     fitted = calibration.fit(
         predictions,
-        answered.outputs.embedding,
-        mean_by_track(predictions.tracks, answered.outputs.embedding),
+        predicted.outputs.embedding,
+        mean_by_track(predictions.tracks, predicted.outputs.embedding),
         max_error=MAX_ERROR,
     )
     described = bundle.describe(
-        spec=zoo.TRANSFER if answered.input == "joined" else zoo.find(SCRATCH),
+        spec=zoo.TRANSFER if predicted.input == "joined" else zoo.find(SCRATCH),
         frontend=features.frontend,
         genres=examples.genres,
-        split=answered.folds[0],
+        split=predicted.folds[0],
         metrics=metrics,
         tracks=len(examples.names),
         calibration=fitted.model_copy(update={"out_of_genre": strange}),
     ).model_copy(
         update={
             "model": path.stem,
-            "input": answered.input,
+            "input": predicted.input,
             "heard": tuple(sorted(gtzan.track_id(name) or name for name in examples.names)),
             "digests": tuple(sorted({*map(bundle.short_digest, examples.digests)} - {""})),
-            "notes": answered.notes.format(
+            "notes": predicted.notes.format(
                 songs=len(examples.names),
                 folds=FOLDS,
                 accuracy=metrics.track_accuracy,
@@ -224,20 +210,13 @@ def write(
     )
 
 
-def told_strange(
+def fit_out_of_genre(
     examples: Examples, fold: Split, final: np.ndarray, first: np.ndarray
 ) -> calibration.OutOfGenre:
-    """Learn where known songs lie for the final network, and how far new songs fall from them.
+    """Fit the known songs of the final network, and the distances of new songs.
 
-    How far is measured with the network of the first fold, to which its test songs are new.
-
-    Parameters
-    ----------
-    examples : Examples
-    fold : Split
-        The first fold.
-    final, first : ndarray of float, shape (n, d)
-        What the last layer of the final and the first fold's network sees of each piece.
+    Distances are measured with the network of the first fold, to which its test songs are new.
+    `final` and `first` are the embeddings of both networks, shape (n, d).
     """
     new = np.isin(np.arange(len(examples.names)), examples.track[fold.rows("test")])
     known, before = (mean_by_track(examples.track, values) for values in (final, first))
@@ -257,16 +236,16 @@ def by_song(examples: Examples, outputs: Outputs) -> np.ndarray:
     return mean_by_track(examples.track, outputs.logits)
 
 
-def hear(features: Features, work: Path) -> Heard:
-    """Load the development songs, and let MusiCNN hear their pieces, once."""
+def read_pieces(features: Features, work: Path) -> Pieces:
+    """Load the development songs with MusiCNN's features of their pieces, computed once."""
     examples = development_songs(features.examples("maps"))
     key = hashlib.sha256(np.ascontiguousarray(examples.x).data).hexdigest()
-    kept = work / f"heard-{key[:16]}.npy"
+    kept = work / f"musicnn-{key[:16]}.npy"
     if not kept.exists():
         musicnn = shipped_musicnn()
         rows = []
         for number, decibels in enumerate(examples.x):
-            tell(f"{number} of {len(examples.x)} songs heard")
+            show(f"MusiCNN: {number} of {len(examples.x)} songs")
             packed = as_input(decibels[np.newaxis], features.frontend, "joined")
             (piece_frames, bands), patch = unpacked_shapes()
             patches = packed[:, 0, piece_frames * bands :].reshape(-1, *patch)
@@ -276,11 +255,11 @@ def hear(features: Features, work: Path) -> Heard:
         with atomic.replacing(kept) as temporary, temporary.open("wb") as file:
             np.save(file, np.concatenate(rows))
     pieces = development_songs(features.examples("logmel_10s"))
-    return Heard(pieces, np.load(kept, allow_pickle=False))
+    return Pieces(pieces, np.load(kept, allow_pickle=False))
 
 
 def train_scratch(features: Features, examples: Examples, split: Split, work: Path) -> Path:
-    """Train the network from scratch on a split, or take the run that is there; gives its path."""
+    """Train the network from scratch on a split, or take the finished run; give its path."""
     name = f"fold-{split.fold}" if split.fold else "all"
     return training.train(
         features,
@@ -290,12 +269,12 @@ def train_scratch(features: Features, examples: Examples, split: Split, work: Pa
         work / name,
         seed=SEED,
         resume=True,
-        on_progress=lambda p: tell(f"{name}: epoch {p.epoch} of {p.epochs}, loss {p.loss:.3f}"),
+        on_progress=lambda p: show(f"{name}: epoch {p.epoch} of {p.epochs}, loss {p.loss:.3f}"),
     )
 
 
 def all_songs(examples: Examples) -> Split:
-    """Divide the last song of each genre, to be watched, from all others."""
+    """Make the last song of each genre the test part, to watch the training."""
     genres = examples.track_genres
     watched = [int(np.flatnonzero(genres == genre)[-1]) for genre in range(len(examples.genres))]
     return splits.split_of(
@@ -308,17 +287,17 @@ def all_songs(examples: Examples) -> Split:
     )
 
 
-def answered_by(heard: Heard, split: Split, run: Path) -> tuple[Outputs, Outputs]:
-    """Answer the test pieces of a fold by a head and by a run's network, trained on the others."""
-    examples, rows = heard.examples, split.rows("test")
+def predict(pieces: Pieces, split: Split, run: Path) -> tuple[Outputs, Outputs]:
+    """Predict the test pieces of a fold by a head and by a run's network, trained on the others."""
+    examples, rows = pieces.examples, split.rows("test")
     trained = np.isin(np.arange(len(examples.names)), examples.track[split.rows("train")])
-    head = fit_head(*heard.songs(trained), len(examples.genres))
+    head = fit_head(*pieces.songs(trained), len(examples.genres))
     scratch = read_bundle(run).open().in_batches(examples.x[rows])
-    return head.outputs(heard.features[rows][:, np.newaxis]), scratch
+    return head.outputs(pieces.features[rows][:, np.newaxis]), scratch
 
 
 def development_songs(examples: Examples) -> Examples:
-    """Keep the tracks of the train and valid lists, but those that no protocol uses."""
+    """Keep the tracks of the train and valid lists, except those that no protocol uses."""
     lists = gtzan.filtered_parts()
     ids = [gtzan.track_id(name) or "" for name in examples.names]
     kept = np.array(
@@ -326,7 +305,7 @@ def development_songs(examples: Examples) -> Examples:
     )
     if not kept.any():
         raise BackbeatError("these features hold no track of GTZAN's train and valid lists")
-    # In order of names, so that any copy of the collection makes the same folds.
+    # In order of names, so that any copy of the collection gives the same folds.
     order = sorted(np.flatnonzero(kept), key=lambda track: ids[track])
     rows = np.concatenate([np.flatnonzero(examples.track == track) for track in order])
     number = {track: place for place, track in enumerate(order)}
@@ -343,9 +322,9 @@ def development_songs(examples: Examples) -> Examples:
     )
 
 
-def tell(words: str) -> None:
+def show(progress: str) -> None:
     """Show progress on one line."""
-    print(f"\r{words:60}", end="", flush=True)
+    print(f"\r{progress:60}", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Genres for beets by the sound of the songs: ``plugins: backbeat``, and ``beet backbeat QUERY``.
+"""Genres for beets, by the sound of the songs: ``plugins: backbeat`` and ``beet backbeat QUERY``.
 
 The folder has no ``__init__.py``: ``beetsplug`` is a namespace that beets shares with its plugins.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class BackbeatPlugin(BeetsPlugin):
-    """Gives items the genre that they sound like, and albums the one that most of their items have.
+    """Gives items their predicted genre, and albums the genre that most of their items have.
 
     Items whose genre the model is unsure of stay as they are.
     """
@@ -52,12 +52,12 @@ class BackbeatPlugin(BeetsPlugin):
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The model: loaded with the first song that is to be heard, and once."""
+        """The model, loaded once, when the first song needs it."""
         return load(self.config["model"].as_str(), windows=A_FEW)
 
     @property
     def options(self) -> Options:
-        """What the configuration and the command line want."""
+        """The options of the configuration and the command line."""
         return Options(
             min_confidence=self.config["min_confidence"].as_number(),
             overwrite=self.config["force"].get(bool),
@@ -69,8 +69,8 @@ class BackbeatPlugin(BeetsPlugin):
         command = ui.Subcommand("backbeat", help="set genres by the sound of the songs")
         for short, long, name, value, words in (
             ("-p", "--pretend", "pretend", True, "show changes, make none"),
-            ("-f", "--force", "force", True, "replace genres that are there, too"),
-            ("-F", "--no-force", "force", False, "keep genres that are there"),
+            ("-f", "--force", "force", True, "replace existing genres, too"),
+            ("-F", "--no-force", "force", False, "keep existing genres"),
             ("-m", "--multi", "multi", True, "several genres where more than one is likely"),
             ("-M", "--no-multi", "multi", False, "one genre only"),
         ):
@@ -106,7 +106,7 @@ class BackbeatPlugin(BeetsPlugin):
             self._tag_album(album, changed)
 
     def _decided(self, items: Sequence[Item]) -> Iterable[tuple[Item, Decision]]:
-        """Hear the items whose genre may change, and decide on each."""
+        """Classify the items whose genre may change, and decide on each."""
         options = self.options
         wanted: list[Item] = []
         present: dict[Path, Present] = {}
@@ -123,11 +123,11 @@ class BackbeatPlugin(BeetsPlugin):
             answers = classify_all(self.classifier, [item.filepath for item in wanted])
             yield from zip(wanted, plan(answers, present, options), strict=True)
         except BackbeatError as error:
-            # It has moved to beets.exceptions, and both old and new versions have it here.
+            # It has moved to beets.exceptions, but both old and new versions have it here.
             raise ui.UserError(f"backbeat: {error}") from error  # type: ignore[attr-defined]
 
     def _tag_album(self, album: Album, changed: Sequence[Item]) -> None:
-        """Give an album the genre that most of its items have, those just changed included."""
+        """Give an album the genre that most of its items have, including those just changed."""
         if album.genres and not self.config["force"].get(bool):
             return
         fresh = {item.id: item.genres for item in changed}

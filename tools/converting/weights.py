@@ -67,7 +67,7 @@ def read_wheel(wheel: Path, model: str) -> Variables:
     Parameters
     ----------
     wheel : Path
-        ``musicnn-0.1.0-py3-none-any.whl``, told by its SHA-256.
+        ``musicnn-0.1.0-py3-none-any.whl``, checked by its SHA-256.
     model : {"msd", "mtt"}
         Trained on the Million Song Dataset, or on MagnaTagATune.
 

@@ -1,4 +1,4 @@
-"""One case: bytes damaged, read, and what became of it, with its time and memory."""
+"""One case: damaged bytes are read; the outcome with its time and memory."""
 
 import contextlib
 import os
@@ -21,38 +21,25 @@ FINE = ("read", "refused")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case.
-
-    Attributes
-    ----------
-    target : str
-    number : int
-        Of the case.
-    kind : str
-        ``"read"`` or ``"refused"`` (in one line that names the file): so it shall be. Anything
-        else is a finding: ``"exception"``, ``"message"``, ``"memory"``, ``"slow"``, ``"hang"``,
-        ``"crash"``, and ``"noise"``: what reads thousands must not print about each.
-    told : str
-        The message or the error.
-    place : str
-        Where in the code a finding was raised, by which findings are told apart.
-    seconds : float
-        Of processor time.
-    megabytes : float
-        By which the process grew at its peak.
-    """
+    """The outcome of a case."""
 
     target: str
     number: int
     kind: str
-    told: str = ""
+    """``"read"`` or ``"refused"`` (in one line that names the file) are correct. Anything else is a
+    finding: ``"exception"``, ``"message"``, ``"memory"``, ``"slow"``, ``"hang"``, ``"crash"``, and
+    ``"noise"``: a reader of thousands of files must not print about each."""
+    message: str = ""
     place: str = ""
+    """Where in the code a finding was raised; it separates findings."""
     seconds: float = 0.0
+    """Processor time."""
     megabytes: float = 0.0
+    """Growth of the process at its peak."""
 
 
 def seeds_of(target: Target, folder: Path) -> list[bytes]:
-    """Give a target's valid files, made in `folder` unless they are there."""
+    """Give a target's valid files, made in `folder` unless they exist."""
     done = folder / ".made"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -71,16 +58,7 @@ def damaged(target: Target, seeds: list[bytes], seed: int, number: int) -> bytes
 
 
 class Bench:
-    """A folder in which one target's cases are read.
-
-    Parameters
-    ----------
-    target : Target
-    made : Path
-        The folder of its seeds.
-    folder : Path
-        To work in.
-    """
+    """A folder in which one target's cases are read; `made` is the folder of its seeds."""
 
     def __init__(self, target: Target, made: Path, folder: Path) -> None:
         self.target = target
@@ -93,27 +71,27 @@ class Bench:
             folder.mkdir(parents=True)
         self.path = folder / (target.file or f"case{target.suffix}")
         self._whole = {path.name for path in folder.iterdir()}
-        # What only the first reading costs, such as imports, belongs to no case.
+        # The cost of the first reading, such as imports, belongs to no case.
         for content in self.seeds:
-            with contextlib.suppress(Exception):  # whether they can be read, the tests say
+            with contextlib.suppress(Exception):  # the tests check that they can be read
                 self.read(content)
 
     def run(self, seed: int, number: int, printed: "Printed | None" = None) -> Outcome:
         """Try a case."""
         content = damaged(self.target, self.seeds, seed, number)
-        kind, told, place = "read", "", ""
+        kind, message, place = "read", "", ""
         before = printed.size() if printed else 0
         resident = reset_peak()
         start = time.process_time()
         try:
             self.read(content)
         except BackbeatError as error:
-            kind, told = self._judged(error)
+            kind, message = self._judged(error)
             place = type(error).__name__ if kind != "refused" else ""
         except MemoryError:
-            kind, told, place = "memory", traceback.format_exc()[-1500:], "MemoryError"
-        except Exception as error:  # noqa: BLE001 - this is what is looked for
-            kind, told = "exception", traceback.format_exc()[-3000:]
+            kind, message, place = "memory", traceback.format_exc()[-1500:], "MemoryError"
+        except Exception as error:  # noqa: BLE001 - the findings
+            kind, message = "exception", traceback.format_exc()[-3000:]
             place = f"{type(error).__name__} {_frame(error)}"
         seconds = time.process_time() - start
         megabytes = max(0.0, (peak() - resident) / 1024)
@@ -123,12 +101,12 @@ class Bench:
             elif seconds > self.target.seconds:
                 kind, place = "slow", f"{seconds:.0f} s"
             elif printed and printed.size() > before and not self.target.says:
-                kind, told = "noise", printed.since(before)
-                place = told[:40]
-        return Outcome(self.target.name, number, kind, told, place, seconds, megabytes)
+                kind, message = "noise", printed.since(before)
+                place = message[:40]
+        return Outcome(self.target.name, number, kind, message, place, seconds, megabytes)
 
     def read(self, content: bytes) -> None:
-        """Read bytes as the target's file, and clear away what that made."""
+        """Read bytes as the target's file, and remove what that made."""
         self.path.write_bytes(content)
         try:
             self.target.read(self.path)
@@ -138,12 +116,12 @@ class Bench:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _judged(self, error: BackbeatError) -> tuple[str, str]:
-        """Say whether an error is one line that names the file."""
-        told = str(error)
+        """Check that an error is one line that names the file."""
+        message = str(error)
         named = self.path if isinstance(error, AudioError) else self.folder
-        if not told.isprintable() or printable(named) not in told or len(told) > 1_000:
-            return "message", repr(told)[:2_000]
-        return "refused", told
+        if not message.isprintable() or printable(named) not in message or len(message) > 1_000:
+            return "message", repr(message)[:2_000]
+        return "refused", message
 
 
 def _frame(error: BaseException) -> str:
@@ -153,11 +131,11 @@ def _frame(error: BaseException) -> str:
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
-# --- Memory and printing, as Linux tells
+# --- Memory and printing, by Linux's counts
 
 
 def reset_peak() -> float:
-    """Forget the peak of this process's memory; give what it holds now, in KiB."""
+    """Reset the peak of this process's memory; give its present size, in KiB."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
@@ -176,20 +154,20 @@ def _status(name: str) -> float:
 
 
 def bound_memory(megabytes: int) -> None:
-    """Let the process grow by no more, so that a bomb ends it and not the machine."""
+    """Limit the growth of the process, so that a bomb ends it and not the machine."""
     most = int(_status("VmSize") * 1024) + megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 
 class Printed:
-    """What is printed while cases are read, by C libraries too."""
+    """What is printed while cases are read, also by C libraries."""
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
 
     @contextlib.contextmanager
     def taken(self) -> Iterator["Printed"]:
-        """Take standard output and error for as long as the block runs."""
+        """Take standard output and error while the block runs."""
         kept = [(number, os.dup(number)) for number in (1, 2)]
         try:
             for number, _ in kept:

@@ -459,5 +459,5 @@ def send_body(path: Path) -> None:
     if reply.status_code == 500:
         raise ValueError(f"{place} answered 500: {reply.text[:300]}")
     if reply.status_code != 200:
-        told = reply.json()["error"] if place.startswith("/api") else "refused"
-        raise BackbeatError(f"{path}: {told}")
+        message = reply.json()["error"] if place.startswith("/api") else "refused"
+        raise BackbeatError(f"{path}: {message}")

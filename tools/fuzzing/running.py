@@ -1,4 +1,4 @@
-"""Cases in processes of their own: one that hangs or dies is told of, and the others go on."""
+"""Cases in their own processes: one that hangs or dies is reported, and the others go on."""
 
 import multiprocessing
 import os
@@ -76,17 +76,17 @@ def run(
                 worker.waited += passed
                 try:
                     if worker.connection in ready:
-                        told = worker.connection.recv()
+                        message = worker.connection.recv()
                         worker.waited = 0.0
-                        if told is None:
+                        if message is None:
                             yield whole[worker.piece.target, worker.piece.stop]
                             worker.piece = None
-                        elif isinstance(told, int):
-                            worker.number = told
-                        elif isinstance(told, str):
-                            raise RuntimeError(f"valid seeds cannot be read:\n{told}")
+                        elif isinstance(message, int):
+                            worker.number = message
+                        elif isinstance(message, str):
+                            raise RuntimeError(f"valid seeds cannot be read:\n{message}")
                         else:
-                            yield told
+                            yield message
                     elif worker.waited > HANGS:
                         raise TimeoutError
                 except (EOFError, OSError) as error:
@@ -95,8 +95,8 @@ def run(
                     worker.process.kill()
                     worker.process.join()
                     kind = "hang" if hangs else "crash"
-                    told = f"exit code {worker.process.exitcode}"
-                    yield Outcome(worker.piece.target, worker.number, kind, told, told)
+                    message = f"exit code {worker.process.exitcode}"
+                    yield Outcome(worker.piece.target, worker.number, kind, message, message)
                     rest = Piece(worker.piece.target, worker.number + 1, worker.piece.stop)
                     waiting.appendleft(rest)
                     pool[place] = _started(seed, folder, next(numbers))

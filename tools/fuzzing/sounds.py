@@ -165,7 +165,7 @@ def _clips(folder: Path) -> None:
 
 
 def _video(folder: Path) -> None:
-    """Write films: the sound is heard, the pictures are not."""
+    """Write films: the sound is read, the pictures are not."""
     import av
 
     for container, pictures, sound in (("mp4", "mpeg4", "aac"), ("matroska", "mjpeg", "mp3")):

@@ -15,43 +15,26 @@ from fuzzing.mutations import Mutator
 
 @dataclass(frozen=True)
 class Target:
-    """One thing that reads bytes.
-
-    Attributes
-    ----------
-    name : str
-        Such as ``audio/flac``.
-    suffix : str
-        Of the file that is read, such as ``.flac``.
-    make : callable
-        Writes seeds into a folder: all its files are seeds; or, where `file` is told, that one is,
-        and the others lie beside it.
-    read : callable
-        Reads a damaged file by its path. It may return, or raise `BackbeatError`.
-    mutate : callable
-    file : str
-        Below the folder.
-    weight : int
-        Cases for one of others.
-    megabytes : int
-        By how much the process may grow while it reads a case: what the kind of file needs, and
-        something over.
-    seconds : float
-        Of processor time that a case may take: a hundred times what a valid seed takes.
-    says : bool
-        Whether it may say that something is damaged and go on without.
-    """
+    """One reader of bytes."""
 
     name: str
+    """Such as ``audio/flac``."""
     suffix: str
+    """Of the file that is read, such as ``.flac``."""
     make: Callable[[Path], object]
+    """Writes seeds into a folder: each file is one; or, if `file` is given, only that one."""
     read: Callable[[Path], object]
+    """Reads a damaged file by its path. It may return, or raise `BackbeatError`."""
     mutate: Mutator = mutations.of_bytes
     file: str = ""
     weight: int = 1
+    """How many times as many cases as of others."""
     megabytes: int = 128
+    """How much the process may grow in a case: what the kind of file needs, and some more."""
     seconds: float = 10.0
+    """Processor time of a case: a hundred times that of a valid seed."""
     says: bool = False
+    """Whether it may warn that something is damaged and go on."""
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-LONGEST = 600.0  # seconds that no command here needs
+MAX_SECONDS = 600.0  # more than any command here needs
 _SECONDS_FOR_ORPHANS = 15.0
 
 
@@ -45,7 +45,7 @@ def start(arguments: list[Any], folder: Path) -> "subprocess.Popen[bytes] | Fork
 
 
 def preload() -> None:
-    """Load what trainings load, so that a copy of this process (fork) begins with it."""
+    """Load the modules of trainings, so that a copy of this process (fork) has them."""
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     for name in ("training.jobs", "runs.scoring", "reproduce.runner", "reproduce.page", "tuning"):
         importlib.import_module(f"backbeat.{name}")
@@ -54,16 +54,16 @@ def preload() -> None:
 
 
 class Forked:
-    """A command in a copy of this process, with what `subprocess.Popen` has of use here."""
+    """A command in a copy of this process, with some methods of `subprocess.Popen`."""
 
     def __init__(self, arguments: list[str], folder: Path) -> None:
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         self.returncode: int | None = None
         self.pid = os.fork()
         if self.pid:
             return
         os.setsid()
-        for number, file in ((0, os.open(os.devnull, os.O_RDWR)), (2, self.said.fileno())):
+        for number, file in ((0, os.open(os.devnull, os.O_RDWR)), (2, self.errors.fileno())):
             os.dup2(file, number)
         os.dup2(0, 1)
         os.environ.update(environment_of(folder))
@@ -76,7 +76,7 @@ class Forked:
             status = 0
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
-        except BaseException:  # noqa: BLE001 - what Python itself would print
+        except BaseException:  # noqa: BLE001 - printed as Python does
             traceback.print_exc()
             status = 1
         atexit._run_exitfuncs()
@@ -101,11 +101,11 @@ class Forked:
             time.sleep(0.002)
         return status
 
-    def communicate(self, timeout: float = LONGEST) -> tuple[bytes, bytes]:
-        """Wait for the end and give what was said on standard error."""
+    def communicate(self, timeout: float = MAX_SECONDS) -> tuple[bytes, bytes]:
+        """Wait for the end and give the standard error."""
         self.wait(timeout)
-        self.said.seek(0)
-        return b"", self.said.read()
+        self.errors.seek(0)
+        return b"", self.errors.read()
 
     def send_signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
@@ -120,7 +120,7 @@ class Forked:
 def run(arguments: list[Any], folder: Path) -> tuple[int, str]:
     """Run the real command to its end; give its status and standard error."""
     process = start(arguments, folder)
-    _, err = process.communicate(timeout=LONGEST)
+    _, err = process.communicate(timeout=MAX_SECONDS)
     return process.poll() or 0, err.decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""What must be equal in the end: an output's files by what they say, whatever the clock said."""
+"""The end state to compare: the content of an output's files without the clock."""
 
 import contextlib
 import csv
@@ -29,13 +29,13 @@ def tree(folder: Path) -> State:
 
 
 def canonical(path: Path) -> str:
-    """Hash what a file says, leaving out what depends on the clock or on the place."""
+    """Hash a file's content without what depends on the clock or on the place."""
     handler = CANONICAL.get(path.name) or CANONICAL.get(path.suffix)
     return of_bytes(handler(path) if handler else path.read_bytes())
 
 
 def without_clock(value: Any) -> Any:
-    """Leave out of JSON what tells seconds or minutes."""
+    """Leave seconds and minutes out of JSON."""
     if isinstance(value, dict):
         clock = ("seconds", "minutes", "training_seconds", "ours_minutes", "features")
         return {key: without_clock(inner) for key, inner in value.items() if key not in clock}
@@ -67,7 +67,7 @@ def table_of(path: Path) -> bytes:
 
 
 def bundle_of(path: Path) -> bytes:
-    """Read what a bundle says, and its network: operations and weights, without names.
+    """Read a bundle's description and its network: operations and weights, without names.
 
     Some of them are named and ordered by what TensorFlow and tf2onnx have counted before.
     """
@@ -78,13 +78,13 @@ def bundle_of(path: Path) -> bytes:
     graph = onnx.load_model_from_string(content.pop("network.onnx")).graph
     described = json.loads(content.pop("bundle.json"))
     described.pop("network_sha256")
-    said = [
+    parts = [
         sorted([node.op_type, *map(str, node.attribute)] for node in graph.node),
         sorted([list(array.dims), of_bytes(array.raw_data)] for array in graph.initializer),
         described,
         {name: of_bytes(member) for name, member in content.items()},
     ]
-    return json.dumps(said).encode()
+    return json.dumps(parts).encode()
 
 
 def keras_of(path: Path) -> bytes:
@@ -109,12 +109,12 @@ def answers_of(path: Path) -> bytes:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("pragma wal_checkpoint(truncate)")
         rows = connection.execute("select path, settings, size, answer from answers order by path")
-        told = [(Path(os.fsdecode(p)).name, s, size, answer) for p, s, size, answer in rows]
-    return json.dumps(told).encode()
+        answers = [(Path(os.fsdecode(p)).name, s, size, answer) for p, s, size, answer in rows]
+    return json.dumps(answers).encode()
 
 
 def study_of(path: Path) -> bytes:
-    """Read what an Optuna study holds of finished trials."""
+    """Read the finished trials of an Optuna study."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         rows = connection.execute(
             "select state, value from trials left join trial_values using (trial_id) "
@@ -124,7 +124,7 @@ def study_of(path: Path) -> bytes:
 
 
 def nothing(_path: Path) -> bytes:
-    """For files of which the name alone counts: pages and pictures of what other files hold."""
+    """For files whose name alone counts: pages and pictures of what other files hold."""
     return b""
 
 
@@ -145,7 +145,7 @@ CANONICAL: dict[str, Callable[[Path], bytes]] = {
 
 
 def differences(state: State, wanted: State) -> list[str]:
-    """Say in what an end state is not as it should be."""
+    """List how an end state differs from the wanted one."""
     return [
         *(f"left over: {name}" for name in state.keys() - wanted.keys()),
         *(f"missing: {name}" for name in wanted.keys() - state.keys()),

@@ -9,7 +9,7 @@ from typing import Any
 import soundfile as sf
 import soxr
 
-from killing.processes import LONGEST, run, start
+from killing.processes import MAX_SECONDS, run, start
 from killing.states import State, of_bytes, tree
 
 SPEC = """\
@@ -69,7 +69,7 @@ def tagged_state(place: Place) -> State:
     state = {f"songs/{path.name}": of_bytes(path.read_bytes()) for path in files(place.out)}
     logs = sorted((place.folder / "state" / "backbeat" / "tags").glob("*.jsonl"))
     for log in sorted(logs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        done = start(["tag", "--undo", log], place.folder).communicate(timeout=LONGEST)
+        done = start(["tag", "--undo", log], place.folder).communicate(timeout=MAX_SECONDS)
         assert b"0 not" in done[1], done[1]
     for path in files(place.out):
         state[f"undone/{path.name}"] = of_bytes(path.read_bytes())

@@ -1,4 +1,4 @@
-"""A library of music at rest: its answers in an index, playlists, and songs like a song."""
+"""A music library: an index of its answers, playlists, similar songs, wrong labels, tags."""
 
 from backbeat.library.index import Index, open_index
 from backbeat.library.songs import answer_all

@@ -1,4 +1,4 @@
-"""All songs of a library answered: those that the index knows from there, the others now."""
+"""All songs of a library classified: known answers come from the index."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,28 +21,14 @@ def answer_all(
     *,
     again: bool = False,
 ) -> Iterator[Answer | Failure]:
-    """Answer songs in order, and keep what is new in the index.
+    """Classify songs in order, and keep new answers in the index; `again` also those it knows.
 
-    Parameters
-    ----------
-    classifier : Classifier
-        Whose answers they are.
-    songs : sequence of Path
-    index : Index
-    classify : callable
-        Answers those that are not known, in order: `classify.classify_all` or
-        `batches.classify_batches` with all but the songs filled in.
-    again : bool
-        Answer those that are known as well.
-
-    Yields
-    ------
-    Answer or Failure
-        One for each song. What failed is not kept: it may have been the drive that failed. Where
-        the index has no room any more, answers are given all the same, and a warning.
+    `classify` is `classify_all` or `classify_batches` with all but the songs filled in. Failures
+    are not kept: the drive may have failed. Where the index is full, answers are still given, with
+    a warning.
     """
     settings = settings_of(classifier)
-    # Before anything is decoded, so that a file which changes meanwhile is done again next time.
+    # Before decoding, so that a file that changes meanwhile is classified again next time.
     stamps = [stamp_of(song) for song in songs]
     known = [
         not again and stamp is not None and index.knows(song, stamp, settings)
@@ -54,12 +40,12 @@ def answer_all(
         if there and stamp is not None and (found := index.find(song, stamp, settings)):
             yield found
             continue
-        # What was known may be so no longer: another command can have written over it.
+        # Another command may have overwritten what was known.
         result = next(classify([song]) if there else fresh)
         if isinstance(result, Answer) and stamp is not None and keeping:
             try:
                 index.keep(result, stamp, settings)
-            except BackbeatError as error:  # a full disk: the answers are worth more than the index
+            except BackbeatError as error:  # a full disk must not cost the answers
                 _log.warning("%s; answers are not kept from here on", error)
                 keeping = False
         yield result

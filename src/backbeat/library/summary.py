@@ -1,4 +1,4 @@
-"""What a library consists of, as a bar chart for a terminal."""
+"""The genres of a library as a bar chart for a terminal."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,19 +8,9 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def bar_chart(counts: Mapping[str, int], *, width: int = 40) -> str:
-    """Draw counts as bars, a line each.
+    """Draw counts as bars, a line each: genres by count, then what is withheld or failed.
 
-    Parameters
-    ----------
-    counts : mapping of str to int
-        Songs a genre, and of what was withheld or failed.
-    width : int
-        Of the longest bar, in characters.
-
-    Returns
-    -------
-    str
-        The genres by their counts, then what is withheld or failed; nothing of no songs.
+    The longest bar is `width` characters wide. Without songs the chart is empty.
     """
     total = sum(counts.values())
     if not total:

@@ -1,14 +1,14 @@
 """The page in the browser and the HTTP API: songs to genres for people and programs.
 
-Nothing of a visitor's is kept and nothing is asked of any other machine: uploads lie in a folder
-of the process's own until they are answered, and the browser is told to load from here alone.
+Nothing that a visitor sends is kept or passed to another machine: uploads lie in a folder of the
+process until they are classified, and the browser may load from this server only.
 
 - `limits`: how much one visitor may ask for;
-- `service`: a song answered within the limits, in turn, or refused with a reason: begin there;
-- `uploads`: the folder of what visitors sent, and its clearing;
-- `guard`: who may ask, for what, and the headers of answers;
-- `intake`, `forms`, `connections`: what visitors send, within limits of size, time and number;
-- `answered`, `api`, `docs`: the HTTP API: its words, its ways, its page;
+- `service`: a song classified within the limits, in turn, or refused with a reason: start here;
+- `uploads`: the folder of uploads, and its clearing;
+- `guard`: which requests are allowed, and the headers of responses;
+- `intake`, `forms`, `connections`: limits of size, time and number for requests;
+- `schemas`, `api`, `docs`: the HTTP API: its responses, its operations, its documentation;
 - `pictures`, `view`, `page`: a song as pictures; answers as HTML; the page made of both;
 - `server`: all of it on a port.
 """

@@ -1,4 +1,4 @@
-"""Connections of visitors: closed where nothing is asked, and no more than the process can hold."""
+"""Connections: closed if no request comes, and no more than the process can hold."""
 
 import asyncio
 import json
@@ -8,39 +8,31 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_MOST = 512
-_SPARE = 0.5  # of the files that the process may open: the other half is for songs and models
+_MAX_CONNECTIONS = 512
+_SHARE = 0.5  # of the files that the process may open: the other half is for songs and models
 
 
-def most_connections() -> int:
-    """Give how many connections may be open at once, well below the files that may be."""
+def max_connections() -> int:
+    """Give how many connections may be open at once, well below the limit of open files."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return _MOST
+        return _MAX_CONNECTIONS
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST if files < 0 else min(_MOST, int(_SPARE * files))
+    return _MAX_CONNECTIONS if files < 0 else min(_MAX_CONNECTIONS, int(_SHARE * files))
 
 
-def connection_class(seconds: float, most: int) -> type[asyncio.Protocol]:
-    """Make the class of connections.
-
-    Parameters
-    ----------
-    seconds : float
-        How long the head of a request may take.
-    most : int
-        How many may be open at once.
-    """
+def connection_class(seconds: float, limit: int) -> type[asyncio.Protocol]:
+    """Make the class of connections: at most `limit`; a request's head takes at most `seconds`."""
 
     class Connection(H11Protocol):
-        """uvicorn's connection, with an end for clients that connect and ask for nothing."""
+        """uvicorn's connection, closed if no request comes in time."""
 
-        _clock: asyncio.TimerHandle | None = None
+        _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            if len(self.connections) > most:
+            if len(self.connections) > limit:
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "busy: try again soon")
             else:
                 self._watch()
@@ -50,23 +42,23 @@ def connection_class(seconds: float, most: int) -> type[asyncio.Protocol]:
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._rest()
+            self._stop_timer()
             super().connection_lost(exc)
 
         def _watch(self) -> None:
-            """Let the clock run as long as a request is to come, whatever trickles in."""
+            """Run the timer until a whole request has come, whatever part of it arrives."""
             waiting = self.cycle is None or self.cycle.response_complete
             if not waiting or self.transport.is_closing():
-                self._rest()
-            elif self._clock is None:
+                self._stop_timer()
+            elif self._timer is None:
                 what = "too slow: no request came in time"
                 late: Callable[..., Any] = self._refuse
-                self._clock = self.loop.call_later(seconds, late, HTTPStatus.REQUEST_TIMEOUT, what)
+                self._timer = self.loop.call_later(seconds, late, HTTPStatus.REQUEST_TIMEOUT, what)
 
-        def _rest(self) -> None:
-            if self._clock is not None:
-                self._clock.cancel()
-                self._clock = None
+        def _stop_timer(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
         def _refuse(self, status: HTTPStatus, what: str) -> None:
             body = json.dumps({"error": what})

@@ -1,85 +1,85 @@
-"""The page that documents the HTTP API, made from its OpenAPI description and loading nothing."""
+"""The documentation of the HTTP API as a page that loads nothing from elsewhere."""
 
 from typing import Any
 
 from backbeat.web.view import render
 
 
-def docs_page(described: dict[str, Any]) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    described : dict
-        An OpenAPI 3.1 description.
-    """
-    schemas = described.get("components", {}).get("schemas", {})
+def docs_page(openapi: dict[str, Any]) -> str:
+    """Make the page from an OpenAPI 3.1 description."""
+    schemas = openapi.get("components", {}).get("schemas", {})
     return render(
         "docs.html",
-        info=described["info"],
-        ways=[
-            _way(verb, path, way, schemas)
-            for path, verbs in described["paths"].items()
-            for verb, way in verbs.items()
+        info=openapi["info"],
+        operations=[
+            _operation(method, path, operation, schemas)
+            for path, methods in openapi["paths"].items()
+            for method, operation in methods.items()
         ],
     )
 
 
-def _way(verb: str, path: str, way: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Give what the page says of one way into the API."""
-    given = [
+def _operation(
+    method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]
+) -> dict[str, Any]:
+    """Give what the page shows of one operation."""
+    parameters = [
         {
             "name": one["name"],
-            "place": one["in"],
+            "in": one["in"],
             "type": _type(one["schema"]),
-            "needed": one.get("required", False),
-            "what": one.get("description", ""),
+            "required": one.get("required", False),
+            "description": one.get("description", ""),
         }
-        for one in way.get("parameters", [])
+        for one in operation.get("parameters", [])
     ]
-    for content in way.get("requestBody", {}).get("content", {}).values():
+    for content in operation.get("requestBody", {}).get("content", {}).values():
         form = _resolved(content["schema"], schemas)
-        given += [
+        parameters += [
             {
                 "name": name,
-                "place": "form",
+                "in": "form",
                 "type": "file",
-                "needed": name in form.get("required", ()),
-                "what": field.get("description", ""),
+                "required": name in form.get("required", ()),
+                "description": field.get("description", ""),
             }
             for name, field in form.get("properties", {}).items()
         ]
     return {
-        "verb": verb.upper(),
+        "method": method.upper(),
         "path": path,
-        "summary": way.get("summary", ""),
-        "description": way.get("description", ""),
-        "given": given,
-        "fields": _fields(way["responses"]["200"], schemas),
-        "refusals": [
-            (status, answer.get("description", ""))
-            for status, answer in sorted(way["responses"].items())
+        "summary": operation.get("summary", ""),
+        "description": operation.get("description", ""),
+        "parameters": parameters,
+        "fields": _fields(operation["responses"]["200"], schemas),
+        "errors": [
+            (status, response.get("description", ""))
+            for status, response in sorted(operation["responses"].items())
             if status != "200"
         ],
     }
 
 
-def _fields(answer: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, str]]:
-    """Give the fields of an answer's JSON, those of what stands within indented below it."""
-    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
-    return _below(schema, schemas, "")
+def _fields(response: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, str]]:
+    """Give the fields of a response's JSON, nested ones by their path."""
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return _nested(schema, schemas, "")
 
 
-def _below(schema: dict[str, Any], schemas: dict[str, Any], before: str) -> list[dict[str, str]]:
+def _nested(schema: dict[str, Any], schemas: dict[str, Any], prefix: str) -> list[dict[str, str]]:
     found = []
     for name, field in _resolved(schema, schemas).get("properties", {}).items():
         items = field.get("items", field)
         found.append(
-            {"name": before + name, "type": _type(field), "what": field.get("description", "")}
+            {
+                "name": prefix + name,
+                "type": _type(field),
+                "description": field.get("description", ""),
+            }
         )
         if "$ref" in items:
-            mark = "[]." if "items" in field else "."
-            found += _below(items, schemas, before + name + mark)
+            separator = "[]." if "items" in field else "."
+            found += _nested(items, schemas, prefix + name + separator)
     return found
 
 
@@ -89,7 +89,7 @@ def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]
 
 
 def _type(field: dict[str, Any]) -> str:
-    """Name a field's type in a word or two."""
+    """Name a field's type."""
     if "enum" in field:
         return " | ".join(f'"{one}"' for one in field["enum"])
     if "anyOf" in field:

@@ -1,4 +1,4 @@
-"""Forms with files, within limits that neither FastAPI nor Gradio lets one set."""
+"""Forms with files, within limits that neither FastAPI nor Gradio has options for."""
 
 import asyncio
 from collections import defaultdict
@@ -13,14 +13,14 @@ from starlette.formparsers import MultiPartException
 
 _FIELDS = 8
 _FIELD_BYTES = 65_536
-_UPLOADS_TOLD = 1_024
+_MAX_PROGRESS = 1_024  # uploads whose progress is kept
 
 
 class OneFileRoute(APIRoute):
-    """A way into the API whose form holds one file: others would be held in memory."""
+    """An operation whose form holds one file: others would be held in memory."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
-        """Give the handler that FastAPI makes, with a request that reads no other form."""
+        """Give FastAPI's handler, with a request that reads no other form."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -36,21 +36,16 @@ class _OneFileRequest(Request):
 
 
 def bound_forms_of_page(files: int) -> None:
-    """Have Gradio take forms within limits, and leave nothing of those that break off.
+    """Make Gradio take forms of at most so many files, and remove those that break off.
 
     Its own parser takes 1,000 files and keeps each open, and holds fields of any size in memory.
-
-    Parameters
-    ----------
-    files : int
-        Most files of one form.
     """
     import gradio.route_utils
     from gradio import routes
 
     page: Any = gradio.route_utils
     given = page.GradioMultiPartParser
-    base = getattr(given, "unbound", given)  # another server of this process has been here
+    base = getattr(given, "unbound", given)  # another server in this process did this
 
     class Form(base):  # type: ignore[misc, valid-type]
         unbound = base
@@ -61,7 +56,7 @@ def bound_forms_of_page(files: int) -> None:
         def on_headers_finished(self) -> None:
             super().on_headers_finished()
             if (upload := self._current_part.file) is not None:
-                # Gradio goes to the beginning of each file that is whole, and never reads it.
+                # Gradio rewinds each whole file, and never reads it.
                 upload.seek = lambda _place: upload.close()
 
         def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -84,15 +79,15 @@ def bound_forms_of_page(files: int) -> None:
                 raise
 
     page.GradioMultiPartParser = Form
-    # How far uploads are, by the names that visitors give them: kept for ever, if nobody asks.
+    # The progress of uploads, by names that visitors choose: Gradio would keep it for ever.
     progress: Any = routes.file_upload_statuses
     progress._statuses, progress._signals = _Recent(), _Recent(asyncio.Event)
 
 
 class _Recent(defaultdict[str, Any]):
-    """A dictionary that lets go of what is oldest, instead of growing without end."""
+    """A dictionary that drops its oldest entries."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
-        while len(self) > _UPLOADS_TOLD:
+        while len(self) > _MAX_PROGRESS:
             del self[next(iter(self))]

@@ -1,4 +1,4 @@
-"""What stands before all of the server: who may ask, for what, and the headers of answers."""
+"""The outermost layer of the server: which requests are allowed, and the headers of responses."""
 
 import ipaddress
 import logging
@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backbeat.errors import one_line
 
-# A browser loads from this server alone and sends to it alone, whatever a package of the page might
-# want. Gradio makes functions of text and styles of elements, hence the two "unsafe" words.
+# A browser loads from this server and sends to it only, whatever a package of the page might want.
+# Gradio makes functions of text and styles of elements, hence the "unsafe" words.
 _CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -40,13 +40,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-# What a visitor sent is given back as bytes: whatever it is, it may do nothing in the browser.
-_SENT_POLICY = "default-src 'none'; sandbox"
+# An upload is sent back as bytes, and may do nothing in the browser, whatever it is.
+_UPLOAD_POLICY = "default-src 'none'; sandbox"
 
-# What the page and the API are made of. Gradio answers some fifty other ways (to edit its code, to
-# fetch from other servers, to watch visitors), which nobody needs here and which change with its
-# releases: they are not there.
-_PLACES = frozenset(
+# The addresses of the page and the API. Gradio has some fifty others (to edit its code, to fetch
+# from other servers, to watch visitors), which nobody needs here and which change with releases:
+# they are not found.
+_PATHS = frozenset(
     (
         "/",
         "/config",
@@ -65,24 +65,20 @@ _PLACES = frozenset(
         "/theme.css",
     )
 )
-_SENT = "/gradio_api/file="
-_BELOW = ("/api/", "/assets/", "/static/", "/gradio_api/heartbeat/", _SENT)
-_LINKED = ("/", "/docs")  # where a link on another site may lead
+_UPLOADED = "/gradio_api/file="
+_PREFIXES = ("/api/", "/assets/", "/static/", "/gradio_api/heartbeat/", _UPLOADED)
+_LINKABLE = ("/", "/docs")  # where a link on another site may lead
 
 _LOCAL = "localhost"
-_PLACE = 80  # signs of an address in the log
+_MAX_LOGGED = 80  # characters of an address in the log
 _LOG = logging.getLogger("uvicorn.error")
 
 
 class Guard:
-    """An ASGI application before another: lets in what asks rightly, adds headers to answers.
+    """ASGI middleware that refuses what is not allowed and adds headers to responses.
 
-    Parameters
-    ----------
-    app : ASGI application
-    names : collection of str, optional
-        By which the server may be asked, beside ``localhost`` and addresses in numbers; None for
-        any. A site that has its own name lead to this machine (DNS rebinding) asks by that name.
+    `names` are those that the server may be asked by, beside ``localhost`` and numeric addresses;
+    None for any. A site that lets its own name lead to this machine (DNS rebinding) asks by that.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str] | None = None) -> None:
@@ -94,7 +90,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        place = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
 
         started = False
 
@@ -103,13 +99,13 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                if place.startswith(_SENT):
-                    headers["Content-Security-Policy"] = _SENT_POLICY
+                if path.startswith(_UPLOADED):
+                    headers["Content-Security-Policy"] = _UPLOAD_POLICY
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope), scope["method"], place)
+        refusal = self._refusal(Headers(scope=scope), scope["method"], path)
         if refusal is not None:
             status, what = refusal
             await JSONResponse({"error": what}, status)(scope, receive, with_headers)
@@ -117,28 +113,28 @@ class Guard:
         try:
             await self.app(scope, receive, with_headers)
         except ClientDisconnect:
-            return  # whoever left in the middle is told nothing, and nor is the log
-        except Exception as error:  # noqa: BLE001 - a mistake of ours or Gradio's ends no server
-            # One line: a visitor who finds it can ask for it a thousand times.
+            return  # nobody is left to answer, and there is nothing to log
+        except Exception as error:  # noqa: BLE001 - a bug here or in Gradio must not end the server
+            # One line: a visitor who finds the bug can trigger it a thousand times.
             where = traceback.extract_tb(error.__traceback__)[-1]
-            line = f"{place[:_PLACE]!a}: {type(error).__name__}: {one_line(error)}"
+            line = f"{path[:_MAX_LOGGED]!a}: {type(error).__name__}: {one_line(error)}"
             _LOG.error("%s (%s, line %s)", line, where.filename, where.lineno)
             if not started:
-                what = "a mistake of the server's; it is in its log"
+                what = "internal error; the server's log has the details"
                 answer = JSONResponse({"error": what}, HTTPStatus.INTERNAL_SERVER_ERROR)
                 await answer(scope, receive, with_headers)
 
-    def _refusal(self, headers: Headers, method: str, place: str) -> tuple[HTTPStatus, str] | None:
-        """Say why a request is not let in; None if it is."""
-        asked = _host(headers.get("host", _LOCAL))  # without one no browser asks
+    def _refusal(self, headers: Headers, method: str, path: str) -> tuple[HTTPStatus, str] | None:
+        """Say why a request is refused; None if it is allowed."""
+        asked = _host(headers.get("host", _LOCAL))  # every browser sends one
         if not self._known(asked):
             remedy = "start it with --name if that is its name"
             return HTTPStatus.MISDIRECTED_REQUEST, f"this server is not {asked!a}; {remedy}"
-        if not (_of_this_site(headers) or (method == "GET" and _followed(headers, place))):
+        if not (_of_this_site(headers) or (method == "GET" and _followed(headers, path))):
             what = "pages of other sites may not use this server"
             return HTTPStatus.FORBIDDEN, what
-        if place not in _PLACES and not place.startswith(_BELOW):
-            return HTTPStatus.NOT_FOUND, "nothing is here"
+        if path not in _PATHS and not path.startswith(_PREFIXES):
+            return HTTPStatus.NOT_FOUND, "not found"
         return None
 
     def _known(self, host: str) -> bool:
@@ -148,7 +144,7 @@ class Guard:
 
 
 def _host(written: str) -> str:
-    """Give the name of ``name:port``; empty if it is none."""
+    """Give the name of ``name:port``; empty if it is invalid."""
     try:
         return (urlsplit(f"//{written}").hostname or "").rstrip(".")
     except ValueError:
@@ -164,10 +160,9 @@ def _is_address(host: str) -> bool:
 
 
 def _of_this_site(headers: Headers) -> bool:
-    """Tell whether a request comes from this server's own page, or from a program.
+    """Whether a request comes from this server's own page, or from a program.
 
-    A browser says which site makes it ask, and no page can make it say otherwise. Programs say
-    nothing of that kind.
+    A browser sends which site makes it ask, and no page can change that. Programs send nothing.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
@@ -175,6 +170,6 @@ def _of_this_site(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 
-def _followed(headers: Headers, place: str) -> bool:
-    """Tell whether somebody followed a link to a page."""
-    return headers.get("sec-fetch-mode") == "navigate" and place in _LINKED
+def _followed(headers: Headers, path: str) -> bool:
+    """Whether somebody followed a link to a page."""
+    return headers.get("sec-fetch-mode") == "navigate" and path in _LINKABLE

@@ -1,4 +1,4 @@
-"""What visitors send, within limits: how much, how fast, and how much of it at once."""
+"""Request bodies within limits: how much, how fast, and how much at once."""
 
 import asyncio
 import contextlib
@@ -16,38 +16,30 @@ from backbeat.web.uploads import Uploads
 
 RETRY = {"Retry-After": "5"}
 
-_FORM = 65_536  # what a form adds to the bytes of its file
-_WORDS = 2**20  # of requests that hold no files
-_AT_ONCE = 64  # requests with files under way, each with a connection and an open file
-_SLOWEST = 16_384  # bytes a second
-_READING_SECONDS = 60.0  # for a visitor who takes nothing of an answer
+_FORM_BYTES = 65_536  # what a form adds to the bytes of its file
+_OTHER_BYTES = 2**20  # of requests without files
+_MAX_REQUESTS = 64  # with files at once, each with a connection and an open file
+_MIN_RATE = 16_384  # bytes a second
+_SEND_SECONDS = 60.0  # for a client to take a piece of the response
 _DRAIN_SECONDS = 2.0
 
 
 class Intake:
-    """An ASGI application before another: takes the bodies of requests within limits.
-
-    Parameters
-    ----------
-    app : ASGI application
-    limits : Limits
-    uploads : Uploads
-        Where files lie until they are answered.
-    """
+    """ASGI middleware that takes request bodies within limits."""
 
     def __init__(self, app: ASGIApp, limits: Limits, uploads: Uploads) -> None:
         self.app = app
         self.limits = limits
         self.uploads = uploads
         self._requests = 0
-        self._bytes = 0  # of all requests under way
+        self._bytes = 0  # of all current requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, as long as what it sends is within the limits."""
+        """Pass a request on as long as it is within the limits."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most = self._most(scope["path"].removeprefix(scope.get("root_path", "")))
+        limit = self._limit(scope["path"].removeprefix(scope.get("root_path", "")))
         body = _Body(receive, send, self.limits.grace_seconds, Headers(scope=scope))
         taken = 0
 
@@ -57,14 +49,14 @@ class Intake:
             size = len(message.get("body", b""))
             taken += size
             self._bytes += size
-            if taken > most:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(most))
+            if taken > limit:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
             if self._bytes > self.limits.stored_bytes:
                 raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, _FULL, RETRY)
             return message
 
         try:
-            async with self._taken(body.promised, most):
+            async with self._counted(body.promised, limit):
                 await self.app(scope, within, body.send)
         except _RefusedError as refused:
             answer = JSONResponse({"error": refused.detail}, refused.status_code, refused.headers)
@@ -72,22 +64,22 @@ class Intake:
         finally:
             self._bytes -= taken
 
-    def _most(self, place: str) -> int:
-        if place == "/api/classify":
-            return self.limits.bytes + _FORM
-        if place == "/gradio_api/upload":
-            return self.limits.request_bytes + _FORM
-        return _WORDS
+    def _limit(self, path: str) -> int:
+        if path == "/api/classify":
+            return self.limits.bytes + _FORM_BYTES
+        if path == "/gradio_api/upload":
+            return self.limits.request_bytes + _FORM_BYTES
+        return _OTHER_BYTES
 
     @contextlib.asynccontextmanager
-    async def _taken(self, promised: int, most: int) -> AsyncIterator[None]:
-        """Count a request as long as it is under way, if there is room for it."""
-        if promised > most:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(most))
-        if most == _WORDS:
+    async def _counted(self, promised: int, limit: int) -> AsyncIterator[None]:
+        """Count a request while it runs, if there is room for it."""
+        if promised > limit:
+            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
+        if limit == _OTHER_BYTES:
             yield
             return
-        if self._requests >= _AT_ONCE:
+        if self._requests >= _MAX_REQUESTS:
             what = "busy: too many are sending files; try again soon"
             raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, what, RETRY)
         self._requests += 1
@@ -101,23 +93,23 @@ class Intake:
 
 
 class _RefusedError(HTTPException):
-    """A request that is refused before anything of it is read."""
+    """A request that is refused before it is read."""
 
 
 class _Body:
-    """The body of a request that keeps to its time, and the answer to it."""
+    """The body of a request, which must come in time, and the response to it."""
 
     def __init__(self, receive: Receive, send: Send, grace: float, headers: Headers) -> None:
         self._receive, self._send = receive, send
         length = headers.get("content-length", "")
         self.promised = int(length) if length.isdecimal() else 0
         self._whole = not self.promised and "transfer-encoding" not in headers
-        self._waits = "expect" in headers  # sends nothing until it is told to
+        self._waits = "expect" in headers  # waits for permission to send
         self._deadline = asyncio.get_running_loop().time() + grace
 
     async def receive(self) -> Message:
-        """Give the next piece; the more has come, the longer the rest may take."""
-        if self._whole:  # whoever asks then wants to know when the visitor leaves
+        """Receive the next piece; the more has come, the longer the rest may take."""
+        if self._whole:  # then the next message is that the client left
             return await self._receive()
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -125,27 +117,27 @@ class _Body:
         except TimeoutError:
             what = "too slow: nothing more came in time; send it again"
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, what) from None
-        self._deadline += len(message.get("body", b"")) / _SLOWEST
+        self._deadline += len(message.get("body", b"")) / _MIN_RATE
         self._whole = not message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a piece of the answer, which ends the connection if it ends the request early."""
+        """Send a piece of the response; an early one ends the connection, too."""
         early = not self._whole
         if early and message["type"] == "http.response.start":
             MutableHeaders(scope=message)["Connection"] = "close"
         ends = message["type"] == "http.response.body" and not message.get("more_body", False)
         try:
-            async with asyncio.timeout(_READING_SECONDS):
+            async with asyncio.timeout(_SEND_SECONDS):
                 await self._send({**message, "more_body": True} if early and ends else message)
         except TimeoutError:
-            raise ClientDisconnect from None  # as good as gone
+            raise ClientDisconnect from None
         if early and ends:
             await self._drain()
             await self._send({"type": "http.response.body", "body": b""})
 
     async def _drain(self) -> None:
-        """Let go by what is on its way: closed at once, many clients would not read the answer."""
+        """Read what still comes: if closed at once, many clients would not read the response."""
         if self._waits:
             return
         with contextlib.suppress(TimeoutError):
@@ -157,5 +149,5 @@ class _Body:
 _FULL = "busy: too much is waiting to be answered; try again later"
 
 
-def _too_large(most: int) -> str:
-    return f"too large; at most {max(most - _FORM, 0) / 2**20:g} MB are taken here"
+def _too_large(limit: int) -> str:
+    return f"too large; at most {max(limit - _FORM_BYTES, 0) / 2**20:g} MB are accepted here"

@@ -5,30 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused, and when.
-
-    Attributes
-    ----------
-    megabytes : float
-        Most of one file, of 2**20 bytes each, as browsers count them.
-    minutes : float
-        Longest song.
-    seconds : float
-        Longest time that a song may wait for its turn, and again that its answer may take.
-    at_once : int
-        Songs answered at the same time; the page and the API share them.
-    waiting : int
-        Songs that may wait for their turn; one more is refused.
-    files : int
-        Most files in one go of the page.
-    """
+    """What is refused, and when."""
 
     megabytes: float = 50
+    """Largest file, in units of 2**20 bytes, as browsers count them."""
     minutes: float = 20
+    """Longest song."""
     seconds: float = 120
+    """Longest wait for a turn, and again for the answer."""
     at_once: int = 2
+    """Songs classified at the same time; the page and the API share them."""
     waiting: int = 16
+    """Songs that may wait for their turn; one more is refused."""
     files: int = 100
+    """Most files in one upload of the page."""
 
     @property
     def bytes(self) -> int:
@@ -42,10 +32,10 @@ class Limits:
 
     @property
     def stored_bytes(self) -> int:
-        """The most bytes of all that was sent and is not answered yet."""
+        """The most bytes of all uploads that are not answered yet."""
         return 4 * self.request_bytes
 
     @property
     def grace_seconds(self) -> float:
-        """How long a request may take to come, beside a second for each 16 KiB that came."""
+        """Seconds for a request to arrive, beside one for each 16 KiB that came."""
         return min(30.0, self.seconds)

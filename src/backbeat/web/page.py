@@ -1,4 +1,4 @@
-"""The page: songs dropped or recorded, their answers, and what the model is."""
+"""The page: songs dropped or recorded, their answers, and a description of the model."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported: it asks then
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
 import gradio as gr
 
 from backbeat import __version__
@@ -18,20 +18,20 @@ from backbeat.web import pictures, view
 from backbeat.web.service import RefusedError, Service, own_name, shown_name
 from backbeat.web.uploads import Arrivals, Uploads
 
-# Keeps the song in the browser before it is sent to be answered, and gives the player it after.
+# Keeps the song in the browser before it is classified, for the player afterwards.
 _KEEP = "async (song, ...others) => { await backbeat.keep(song); return [song, ...others]; }"
 _SHOW = "() => backbeat.figures.show()"
 
 
 def theme() -> gr.themes.Base:
-    """Give the look of Gradio's own parts, in the fonts that a system has."""
+    """Give the theme of Gradio's own parts, in the system's fonts."""
     return gr.themes.Base(
         primary_hue="blue",
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     ).set(
-        # Darker on light and lighter on dark than Gradio's own: each 4.5 to 1 or more.
+        # More contrast than Gradio's own: each at least 4.5 to 1.
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
         block_label_text_color="*neutral_700",
@@ -45,28 +45,17 @@ def theme() -> gr.themes.Base:
 
 
 def style() -> str:
-    """Give the style of what this package adds."""
+    """Give the style of this package's own parts."""
     return _static("page.css")
 
 
 def head() -> str:
-    """Give what stands in the head of the page: its sign and its script."""
+    """Give the head of the page: its icon and its script."""
     return view.render("head.html") + f"<script>{_static('page.js')}</script>"
 
 
 def make_page(service: Service, uploads: Uploads) -> Any:
-    """Make the page.
-
-    Parameters
-    ----------
-    service : Service
-    uploads : Uploads
-        What visitors send.
-
-    Returns
-    -------
-    gradio.Blocks
-    """
+    """Make the page, a `gradio.Blocks`."""
     limits = service.limits
 
     def answer_song(path: str | None, tags: bool) -> tuple[str, None]:
@@ -82,7 +71,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
             return view.refusal_html(str(error)), None
 
     def answer_folder(paths: list[str] | None) -> Iterator[tuple[str, None]]:
-        """Answer what of a folder is audio, as `backbeat classify` does."""
+        """Classify the audio files of a folder, as `backbeat classify` does."""
         sent = [Path(path) for path in paths or ()]
         songs = [song for song in sent if song.suffix.lower() in AUDIO_SUFFIXES]
         for other in set(sent) - set(songs):
@@ -98,7 +87,7 @@ def make_page(service: Service, uploads: Uploads) -> Any:
     def answers_to(songs: list[Path]) -> Iterator[tuple[str, None]]:
         with uploads.held(songs) as own:
             if not songs:
-                yield view.refusal_html("no audio files there"), None
+                yield view.refusal_html("no audio files found"), None
                 return
             if len(songs) > limits.files:
                 yield view.refusal_html(f"{len(songs)} files; at most {limits.files} at once"), None
@@ -163,23 +152,22 @@ def make_page(service: Service, uploads: Uploads) -> Any:
         many.upload(answer_many, many, [table, many], **turn)
         folder.upload(answer_folder, folder, [table, folder], **turn)
     page.upload_file_set = Arrivals(uploads)
-    page.has_launched = True  # else Gradio does not look whether a path is an upload's
+    page.has_launched = True  # or Gradio does not check that a path is an upload
     page.queue(max_size=limits.at_once + limits.waiting, api_open=False)
     return page
 
 
 def _html(value: str = "", **options: Any) -> gr.HTML:
-    """Give a part of the page whose style is this package's own."""
+    """Make a part of the page with this package's own style."""
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
 def _sent_only(component: Any, uploads: Uploads) -> Any:
-    """Make a component take uploads alone.
+    """Make a component take uploads only.
 
-    Gradio would fetch a file from an address for it, and, as the page is mounted and not launched,
-    any file of this machine whose path a visitor names.
-
-    Not by a class derived from its own: Gradio writes a stub file beside each such class.
+    Gradio would fetch a file from any address, and, as the page is mounted and not launched, any
+    file of this machine whose path a visitor names. A derived class would not do: Gradio writes a
+    stub file beside each.
     """
     take = component.async_move_resource_to_block_cache
 

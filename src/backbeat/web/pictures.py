@@ -1,7 +1,7 @@
 """A song's waveplot, spectrogram and MFCCs, drawn without matplotlib.
 
-Each is data alone: a PNG or the points of a shape, and what to write along its axes. The page's own
-style draws the words, so that on a phone they are as large as its others, and as light on dark.
+Each is data: a PNG or the points of a shape, and the labels of its axes. The page draws the labels
+in its own style, so that they fit a phone and dark mode.
 """
 
 import base64
@@ -35,41 +35,25 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Picture:
-    """What the page needs to draw one picture over time.
-
-    Attributes
-    ----------
-    kind : str
-        "waveplot", "spectrogram" or "mfcc".
-    title, note : str
-        What it is, and how to read it.
-    seconds : float
-        How much of the song it shows.
-    png : str
-        The picture as the ``data:`` of an address; empty for a waveplot.
-    outlines : tuple of str
-        The points of SVG polygons in a box of 1 x 2, the middle at 1: peaks, then the level.
-    labels : tuple of (float, str)
-        What stands along the upright axis: each a share of it from below, and words.
-    """
+    """What the page needs to draw one picture over time."""
 
     kind: str
+    """"waveplot", "spectrogram" or "mfcc"."""
     title: str
     note: str
+    """How to read it."""
     seconds: float
+    """How much of the song it shows."""
     png: str = ""
+    """The picture as a ``data:`` address; empty for a waveplot."""
     outlines: tuple[str, ...] = ()
+    """The points of SVG polygons in a box of 1 x 2, the middle at 1: peaks, then the level."""
     labels: tuple[tuple[float, str], ...] = ()
+    """Labels of the vertical axis: each a share of it from below, and a text."""
 
 
 def draw(song: Path) -> tuple[Picture, ...]:
-    """Draw the beginning of a song.
-
-    Raises
-    ------
-    BackbeatError
-        If the song cannot be decoded or is shorter than a tenth of a second.
-    """
+    """Draw the beginning of a song."""
     samples, decibels, coefficients = analyse(song, SECONDS)
     rate = Mfcc().sample_rate
     seconds = len(samples) / rate
@@ -81,14 +65,7 @@ def draw(song: Path) -> tuple[Picture, ...]:
 
 
 def waveplot(samples: npt.ArrayLike, seconds: float) -> Picture:
-    """Draw amplitude over time: its extremes, and its root mean square within.
-
-    Parameters
-    ----------
-    samples : array_like of float, shape (n,)
-        Full scale is 1.
-    seconds : float
-    """
+    """Draw the amplitude of samples of shape (n,): its extremes and its root mean square."""
     wave = np.asarray(samples, dtype=np.float64)
     starts = _starts(len(wave))
     counts = np.diff(np.append(starts, len(wave)))
@@ -108,13 +85,8 @@ def waveplot(samples: npt.ArrayLike, seconds: float) -> Picture:
 def spectrogram(decibels: npt.ArrayLike, sample_rate: float, seconds: float) -> Picture:
     """Draw a spectrogram over a logarithmic axis of frequency.
 
-    Parameters
-    ----------
-    decibels : array_like of float, shape (bins, frames)
-        Below the loudest cell; bins evenly from 0 to half the sample rate.
-    sample_rate : float
-        In Hz.
-    seconds : float
+    `decibels` (shape (bins, frames)) are relative to the loudest cell, with bins evenly from 0 to
+    half the sample rate in Hz.
     """
     levels = _fewer_columns(np.asarray(decibels, dtype=np.float64))
     bottom, top = np.log2(_LOWEST_HZ), np.log2(sample_rate / 2)
@@ -134,17 +106,11 @@ def spectrogram(decibels: npt.ArrayLike, sample_rate: float, seconds: float) -> 
 
 
 def mfcc_map(coefficients: npt.ArrayLike, seconds: float) -> Picture:
-    """Draw MFCCs, a band a coefficient, each relative to its own mean and spread.
-
-    Parameters
-    ----------
-    coefficients : array_like of float, shape (n_mfcc, frames)
-    seconds : float
-    """
+    """Draw MFCCs of shape (n_mfcc, frames), each relative to its own mean and deviation."""
     values = np.asarray(coefficients, dtype=np.float64)
     spread = values.std(axis=1, keepdims=True)
     relative = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
-    # Spread before columns are joined: what they show is the song's, not their means'.
+    # Scaled before columns are averaged, to show the song's deviation and not that of the means.
     shares = _fewer_columns(relative) / (2 * _DEVIATIONS) + 0.5
     count = len(values)
     labels = tuple(((row + 0.5) / count, str(row)) for row in range(0, count, 4))
@@ -156,12 +122,12 @@ def mfcc_map(coefficients: npt.ArrayLike, seconds: float) -> Picture:
 
 
 def _starts(count: int) -> npt.NDArray[np.intp]:
-    """Give where the columns of a picture begin, of `count` samples or frames."""
+    """Give the first of `count` samples or frames of each column of a picture."""
     return np.unique(np.linspace(0, count, min(_COLUMNS, count), endpoint=False, dtype=np.intp))
 
 
 def _fewer_columns(values: Array) -> Array:
-    """Join columns, by their mean, into as many as the picture has."""
+    """Average columns into as many as the picture has."""
     starts = _starts(values.shape[1])
     counts = np.diff(np.append(starts, values.shape[1]))
     return np.asarray(np.add.reduceat(values, starts, axis=1) / counts)
@@ -176,7 +142,7 @@ def _outline(above: Array, below: Array) -> str:
 
 
 def _png(shares: Array, colours: str) -> str:
-    """Give a picture of values from 0 to 1, the first row at the bottom, as the data of a PNG."""
+    """Give values from 0 to 1, the first row at the bottom, as a ``data:`` address of a PNG."""
     anchors = np.array([tuple(bytes.fromhex(colour)) for colour in colours.split()], dtype=float)
     places = np.linspace(0, len(anchors) - 1, 256)
     palette = np.stack(

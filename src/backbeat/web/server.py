@@ -1,4 +1,4 @@
-"""All of it on a port, until it is told to stop."""
+"""The page and the API on a port, until Ctrl-C or SIGTERM."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from backbeat.errors import BackbeatError
-from backbeat.web.api import make_api, tell_invalid
-from backbeat.web.connections import connection_class, most_connections
+from backbeat.web.api import explain_invalid, make_api
+from backbeat.web.connections import connection_class, max_connections
 from backbeat.web.forms import bound_forms_of_page
 from backbeat.web.guard import Guard
 from backbeat.web.intake import Intake
@@ -29,7 +29,7 @@ LOCAL = ("127.0.0.1", "::1", "localhost")
 """Hosts to listen on that no other machine can reach."""
 
 _SWEEP_SECONDS = 60.0
-_GRACE_SECONDS = 3  # for what is being answered when the server is told to stop
+_GRACE_SECONDS = 3  # to finish current requests when the server stops
 
 
 def make_app(
@@ -39,18 +39,11 @@ def make_app(
     root_path: str = "",
     names: Collection[str] | None = None,
 ) -> ASGIApp:
-    """Make the whole application: API and page behind the guard.
+    """Make the whole application: API and page behind the guard, see `Guard` for `names`.
 
-    Parameters
-    ----------
-    service : Service
-    uploads : Uploads
-    root_path : str
-        Below which path a proxy shows it.
-    names : collection of str, optional
-        See `Guard`.
+    A proxy may show it below `root_path`.
     """
-    # Gradio reads where to put uploads, and whether to keep what visitors did, from here.
+    # Gradio reads these settings from the environment.
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     import gradio
@@ -59,7 +52,8 @@ def make_app(
 
     bound_forms_of_page(service.limits.files)
     app = make_api(service, uploads)
-    app.router.lifespan_context = _sweeping(uploads, _oldest(service.limits))
+    # An upload this old that nobody works on is one that nobody waits for.
+    app.router.lifespan_context = _sweeping(uploads, max(600.0, 4 * service.limits.seconds))
     gradio.mount_gradio_app(
         app,
         page.make_page(service, uploads),
@@ -77,8 +71,8 @@ def make_app(
     )
     for route in app.routes:
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
-            tell_invalid(route.app)  # Gradio's own
-    # Else each damaged form is a line on standard error.
+            explain_invalid(route.app)  # Gradio's own
+    # Otherwise each damaged form is a line on standard error.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     return Guard(Intake(app, service.limits, uploads), names)
 
@@ -95,25 +89,9 @@ def serve(
 ) -> None:
     """Serve the page and the API until Ctrl-C or SIGTERM.
 
-    Parameters
-    ----------
-    host, port : str and int
-        Where to listen; port 0 takes a free one.
-    model : str
-        A shipped bundle's name, or a path.
-    limits : Limits
-    root_path : str
-        Below which path a proxy shows it.
-    names : collection of str
-        By which it is asked, beside ``localhost`` and addresses in numbers. If there are none,
-        a `host` that others can reach answers to any.
-    on_ready : callable
-        Told the page's address when it can be opened.
-
-    Raises
-    ------
-    BackbeatError
-        If the port is taken, or the model is none.
+    `model` is a shipped bundle's name or a path; port 0 takes a free one. `names` are the server's
+    names, beside ``localhost`` and numeric addresses; without any, a `host` that others can reach
+    answers to all. `on_ready` gets the page's address when it can be opened.
     """
     with (
         listening(host, port) as listener,
@@ -125,7 +103,7 @@ def serve(
         app = make_app(service, uploads, root_path=root_path, names=known)
         config = uvicorn.Config(
             app,
-            http=connection_class(limits.grace_seconds, most_connections()),
+            http=connection_class(limits.grace_seconds, max_connections()),
             ws="none",
             log_level="error",
             server_header=False,
@@ -137,7 +115,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready."""
+    """uvicorn's server, which calls `on_ready` once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -151,13 +129,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Take a port for as long as the block runs.
-
-    Raises
-    ------
-    BackbeatError
-        If it is taken or may not be taken.
-    """
+    """Take a port while the block runs; refuse one that is taken or not allowed."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -177,7 +149,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def _ended_quietly() -> Iterator[None]:
-    """End the block without a word on Ctrl-C and SIGTERM, so that what it opened is closed."""
+    """End the block quietly on Ctrl-C and SIGTERM, so that what it opened is closed."""
 
     def end(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
@@ -195,13 +167,8 @@ def _address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _oldest(limits: Limits) -> float:
-    """Give after how many seconds an upload that nobody works on is one that nobody waits for."""
-    return max(600.0, 4 * limits.seconds)
-
-
 def _sweeping(uploads: Uploads, oldest: float) -> Callable[[FastAPI], Any]:
-    """Give a lifespan that removes what visitors left unanswered."""
+    """Give a lifespan that removes abandoned uploads older than so many seconds."""
 
     async def again() -> None:
         while True:

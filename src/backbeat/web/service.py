@@ -1,7 +1,7 @@
-"""A song answered within the limits, in turn, or refused with a reason and an HTTP status.
+"""A song classified within the limits, in turn, or refused with a reason and an HTTP status.
 
-What visitors send is decoded by workers, never by the server: a file that crashes its decoder, or
-takes too long, costs one of them, and a new one is started.
+Uploads are decoded by workers, never by the server: a file that crashes its decoder, or takes too
+long, costs one worker, and a new one is started.
 """
 
 import contextlib
@@ -23,22 +23,14 @@ from backbeat.web.limits import Limits
 
 Result = TypeVar("Result")
 
-_NAME = 120  # of a file's name, in errors and answers: more is no name
+_MAX_NAME = 120  # characters of a file's name in errors and answers
 
 
 class RefusedError(BackbeatError):
-    """A song that is not answered.
+    """A song that is not classified: an HTTP status, and a line that names the file."""
 
-    Parameters
-    ----------
-    status : HTTPStatus
-        As an HTTP answer.
-    what : str
-        Why, in one line, naming the file.
-    """
-
-    def __init__(self, status: HTTPStatus, what: str) -> None:
-        super().__init__(status, what)  # both, so that it travels between processes
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(status, message)  # both, so that it can be pickled
         self.status = status
 
     def __str__(self) -> str:
@@ -46,15 +38,10 @@ class RefusedError(BackbeatError):
 
 
 class Service:
-    """A model, ready for many visitors at once; closed when it is left as a context.
+    """A model, ready for many visitors at once, as a context.
 
-    Parameters
-    ----------
-    classifier : Classifier
-        The workers load its bundle by themselves.
-    limits : Limits
-    workers : Executor, optional
-        Where songs are decoded; by default as many processes as songs may be answered at once.
+    Songs are classified by `workers`, by default as many processes as songs may be classified at
+    once.
     """
 
     def __init__(
@@ -62,7 +49,7 @@ class Service:
     ) -> None:
         self.classifier = classifier
         self.limits = limits
-        # One attempt: what ended a worker is not let at a second.
+        # One attempt: a song that ended a worker does not get a second one.
         self.workers = workers or ProcessExecutor(limits.at_once, attempts=1)
         self._turns = threading.Semaphore(limits.at_once)
         self._places = threading.Semaphore(limits.at_once + limits.waiting)
@@ -71,29 +58,23 @@ class Service:
 
     @classmethod
     def of_model(cls, model: str, limits: Limits) -> Self:
-        """Load a shipped bundle by its name, or a bundle or run by its path.
-
-        Raises
-        ------
-        BackbeatError
-            If it is no bundle, or damaged.
-        """
+        """Load a shipped bundle by its name, or a bundle or run by its path."""
         return cls(load(model), limits)
 
     def __enter__(self) -> Self:
-        """Have the workers load the model before the first visitor comes."""
+        """Load the model in the workers before the first visitor comes."""
         for _ in range(self.limits.at_once):
             self.workers.submit(load_model, Model.of(self.classifier))
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the workers, whatever they are at."""
+        """End the workers, whatever they are doing."""
         if isinstance(self.workers, ProcessExecutor):
             self.workers.stop()
 
     @property
     def answering(self) -> int:
-        """How many songs are being answered now."""
+        """How many songs are being classified now."""
         return self._answering
 
     @property
@@ -102,27 +83,11 @@ class Service:
         return self._waiting
 
     def answer(self, path: Path, name: str, *, tags: bool = False) -> Answer:
-        """Answer a song when its turn comes.
+        """Classify a song when its turn comes, `tags` also by MusiCNN's tags.
 
-        Parameters
-        ----------
-        path : Path
-            Where it lies.
-        name : str
-            What its sender calls it; answers and errors say this, not the path.
-        tags : bool
-            Whether MusiCNN's tags are wanted too.
-
-        Returns
-        -------
-        Answer
-            Of path `own_name` of `name`.
-
-        Raises
-        ------
-        RefusedError
-            With the status 413 if it is too large or too long, 415 if it is not audio, 422 if it
-            cannot be answered, 503 if too many are waiting, 504 if the answer takes too long.
+        Answers and errors have the name that its sender gave it, not the path. Raises
+        `RefusedError` with the status 413 if it is too large or too long, 415 if it is not audio,
+        422 if it cannot be classified, 503 if too many are waiting, 504 if it takes too long.
         """
         own, name = own_name(name), shown_name(name)
         model = Model.of(self.classifier, tags=tags)
@@ -133,28 +98,14 @@ class Service:
         return replace(answer, path=Path(own))
 
     def work(self, function: Callable[[Path], Result], path: Path, name: str) -> Result:
-        """Have a worker call a function of a file, such as one that draws it, within the limits.
-
-        Parameters
-        ----------
-        function : callable
-            Of a module, as it is called in another process.
-        path : Path
-        name : str
-            What the file's sender calls it.
-
-        Raises
-        ------
-        RefusedError
-            As `answer` does.
-        """
+        """Let a worker call a function of a file, such as one that draws it; refuse as `answer`."""
         name = shown_name(name)
         with self._refusals(path, name), self._turn(name):
             return self.workers.submit(_within, function, path, self.limits.seconds).result()
 
     @contextlib.contextmanager
     def _turn(self, name: str) -> Iterator[None]:
-        """Wait for a turn, if there is a place to wait in."""
+        """Wait for a turn, unless too many are waiting."""
         if not self._places.acquire(blocking=False):
             raise RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -188,7 +139,7 @@ class Service:
 
     @contextlib.contextmanager
     def _refusals(self, path: Path, name: str) -> Iterator[None]:
-        """Turn what is wrong with a file into a refusal that says the sender's name of it."""
+        """Turn errors into refusals that have the sender's name of the file."""
         try:
             yield
         except RefusedError:
@@ -209,14 +160,14 @@ class Service:
                 raise RefusedError(HTTPStatus.GATEWAY_TIMEOUT, what) from error
             what = f"{name}: could not be decoded ({error.reason})"
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
-        except Exception as error:  # a decoder's surprise is the file's fault, not the server's end
+        except Exception as error:  # decoders may raise anything; the server goes on
             words = one_line(error).replace(str(path), name)
             what = f"{name}: could not be decoded ({type(error).__name__}: {words})"
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
 
 
 def _answer(model: Model, path: Path, name: str, limits: Limits) -> Answer:
-    """Answer a song (in a worker)."""
+    """Classify a song (in a worker)."""
     classifier = load_model(model)
     with guarded(path, limits.seconds):
         _refuse_long(name, audio.duration(path), limits)
@@ -237,24 +188,24 @@ def _refuse_long(name: str, seconds: float | None, limits: Limits) -> None:
         raise RefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"{name}: too long ({seconds / 60:.1f} minutes); "
-            f"at most {limits.minutes:g} minutes are answered here",
+            f"at most {limits.minutes:g} minutes are accepted here",
         )
 
 
 def own_name(name: str) -> str:
-    """Give a file's own name, without folders, cut where it is no name any more."""
+    """Give a file's own name, without folders, shortened if too long."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "file"
-    return last if len(last) <= _NAME else f"{last[: _NAME - 1]}…"
+    return last if len(last) <= _MAX_NAME else f"{last[: _MAX_NAME - 1]}…"
 
 
 def shown_name(name: str) -> str:
-    """Give a file's own name as it is shown; once, as escapes look like folders the second time."""
+    """Give a file's own name for display; only once, as escapes look like folders."""
     return printable(own_name(name))
 
 
 def too_large(name: str, limits: Limits) -> RefusedError:
-    """Give the refusal of a file of too many bytes."""
+    """Make the refusal of a file with too many bytes."""
     return RefusedError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"{name}: too large; at most {limits.megabytes:g} MB are taken here",
+        f"{name}: too large; at most {limits.megabytes:g} MB are accepted here",
     )

@@ -1,4 +1,4 @@
-"""The folder of what visitors sent: of this process alone, cleared as soon as possible."""
+"""The folder of uploads: of this process alone, cleared as soon as possible."""
 
 import contextlib
 import os
@@ -18,18 +18,12 @@ _SPARE = 2**28  # bytes of the disk that are left for others
 
 
 class Uploads:
-    """What visitors sent and still wait for.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it lies; see `open_uploads`.
-    """
+    """Files that visitors sent and still wait for, in a folder; see `open_uploads`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        # Two visitors may send the same file: Gradio keeps it once, and each is to be answered.
+        # Two visitors may send the same file: Gradio keeps it once, and both get an answer.
         self._wanted: Counter[Path] = Counter()
         self._held: Counter[Path] = Counter()
 
@@ -51,26 +45,19 @@ class Uploads:
             self._wanted.update(map(Path, paths))
 
     def holds(self, path: Path) -> bool:
-        """Tell whether a path leads into the folder, by whatever ``..`` and links it goes."""
+        """Whether a path leads into the folder, through any ``..`` and links."""
         try:
             return self.folder in path.resolve().parents
-        except (OSError, RuntimeError, ValueError):  # too long, a loop of links, no text
+        except (OSError, RuntimeError, ValueError):  # too long, a loop of links, not UTF-8
             return False
 
     @contextlib.contextmanager
     def held(self, paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
         """Keep files from being swept while the block runs, and forget them when it ends.
 
-        Yields
-        ------
-        tuple of Path
-            Other names of the same files, for this visitor alone: where another one sends the same
-            song, Gradio puts it in the place of the first, perhaps while that is read.
-
-        Raises
-        ------
-        BackbeatError
-            If one was not sent: a visitor may name any path of this machine.
+        Yields other names of the same files for this visitor alone: if another visitor sends the
+        same song, Gradio replaces the first, perhaps while it is read. Refuses a file that was not
+        sent: a visitor may name any path of this machine.
         """
         for path in paths:
             if not self.holds(path):
@@ -97,7 +84,7 @@ class Uploads:
         return again
 
     def forget(self, path: Path) -> None:
-        """Remove a file that was sent, unless another visitor still waits for its answer."""
+        """Remove an upload, unless another visitor still waits for its answer."""
         if not self.holds(path):
             return
         with self._lock:
@@ -107,25 +94,17 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
     def room(self, most: int) -> int:
-        """Give for how many bytes there is room, if `most` may lie here in all.
-
-        A disk is never filled: what others need of it is left.
-        """
-        lying = 0
+        """Give how many bytes may still come if `most` are allowed; some of the disk stays free."""
+        stored = 0
         for path in self.folder.rglob("*"):
             with contextlib.suppress(OSError):  # gone meanwhile
-                lying += path.stat().st_size
-        return min(most - lying, shutil.disk_usage(self.folder).free - _SPARE)
+                stored += path.stat().st_size
+        return min(most - stored, shutil.disk_usage(self.folder).free - _SPARE)
 
     def sweep(self, older_than: float) -> int:
-        """Remove what has lain here for more than `older_than` seconds and is not held.
+        """Remove files older than `older_than` seconds that are not held, and give their number.
 
-        An upload whose visitor left before it was answered is never told of as answered.
-
-        Returns
-        -------
-        int
-            How many files were removed.
+        Nothing else removes an upload whose visitor left before it was classified.
         """
         removed = 0
         until = time.time() - older_than
@@ -144,14 +123,14 @@ class Uploads:
 
 
 class Arrivals(set[str]):
-    """Gradio's set of what was uploaded, which tells `Uploads` of each arrival."""
+    """Gradio's set of uploaded paths, which reports each arrival to `Uploads`."""
 
     def __init__(self, uploads: Uploads) -> None:
         super().__init__()
         self.uploads = uploads
 
     def update(self, *paths: Iterable[str]) -> None:
-        """Add paths, also those that are there already."""
+        """Add paths, also those that are already present."""
         for some in paths:
             self.uploads.arrived(some)
         super().update(*paths)
@@ -159,13 +138,7 @@ class Arrivals(set[str]):
 
 @contextlib.contextmanager
 def open_uploads() -> Iterator[Uploads]:
-    """Make a folder for as long as the block runs; nobody else may look into it.
-
-    Raises
-    ------
-    BackbeatError
-        If it cannot be made.
-    """
+    """Make a folder, closed to other users, for as long as the block runs; refuse if it fails."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="backbeat-")).resolve()
     except OSError as error:

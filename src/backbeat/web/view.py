@@ -16,21 +16,21 @@ from backbeat.classify.many import Answer, Failure
 from backbeat.errors import printable
 from backbeat.web.pictures import Picture
 
-_TOP = 5  # genres shown at first; the others open on demand
+_TOP = 5  # genres shown at first; the others on demand
 _TAGS = 8
-_SAID = {
-    "sure": "sure enough to say so",
+_VERDICTS = {
+    "sure": "the model is sure",
     "not calibrated": "this model's probabilities are not calibrated",
 }
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A genre through the song: where it is the likeliest."""
+    """The parts of a song where a genre is the likeliest."""
 
     genre: str
     blocks: tuple[tuple[float, float, float], ...]
-    """Each (from, length, probability), the first two as shares of the song."""
+    """Each (start, length, probability), the first two as shares of the song."""
 
 
 def lanes(answer: Answer) -> tuple[Lane, ...]:
@@ -51,7 +51,7 @@ def lanes(answer: Answer) -> tuple[Lane, ...]:
 
 
 def ticks(seconds: float, most: int = 6) -> tuple[tuple[float, str], ...]:
-    """Give at most `most` + 1 times to write along an axis, each (share of it, words)."""
+    """Give at most `most` + 1 labels for an axis of time in seconds, each (share of it, text)."""
     steps = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
     step = next((step for step in steps if seconds <= most * step), seconds / most)
     count = int(seconds / step) + 1
@@ -67,21 +67,15 @@ def clock(seconds: float) -> str:
 
 
 def answer_html(answer: Answer, pictures: Sequence[Picture] = ()) -> str:
-    """Show an answer.
-
-    Parameters
-    ----------
-    answer : Answer
-    pictures : sequence of Picture
-        Of the song; none are shown if there are none.
-    """
+    """Show an answer, with pictures of the song if there are any."""
     moments = [
         [moment.start, moment.end, moment.genre, round(moment.probability, 4)]
         for moment in answer.timeline
     ]
-    return _template("answer.html").render(
+    return render(
+        "answer.html",
         answer=answer,
-        said=_SAID.get(answer.verdict, ""),
+        verdict_text=_VERDICTS.get(answer.verdict, ""),
         withheld=answer.label != answer.genre,
         top=answer.ranking[:_TOP],
         others=answer.ranking[_TOP:],
@@ -97,21 +91,15 @@ def answer_html(answer: Answer, pictures: Sequence[Picture] = ()) -> str:
 
 def refusal_html(what: str) -> str:
     """Show why there is no answer."""
-    return _template("refusal.html").render(what=what)
+    return render("refusal.html", what=what)
 
 
 def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
-    """Show many answers as a table, with a link to take them as CSV when all are there.
-
-    Parameters
-    ----------
-    results : sequence of Answer or Failure
-    of : int
-        How many there will be.
-    """
+    """Show many answers as a table, with a link to the CSV once all `of` them are there."""
     whole = len(results) == of
     content = results_csv(results).encode("utf-8") if whole else b""
-    return _template("table.html").render(
+    return render(
+        "table.html",
         results=[(isinstance(result, Answer), result) for result in results],
         of=of,
         whole=whole,
@@ -138,11 +126,6 @@ def _length(answer: Answer) -> float:
     return max(answer.seconds, *(moment.end for moment in answer.timeline))
 
 
-def percent(share: float) -> str:
-    """Give a share as a percentage, with a space that does not break."""
-    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -152,14 +135,11 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    percent = "{:.0%}".format
     environment.filters.update(percent=percent, clock=clock, printable=printable)
     return environment
 
 
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
-
-
 def render(name: str, **values: Any) -> str:
     """Fill one of the templates of this package."""
-    return _template(name).render(**values)
+    return _environment().get_template(name).render(**values)

@@ -16,7 +16,7 @@ _CEPSTRUM = 20  # coefficients of a log-mel map; all of an MFCC store
 _CORRELATED = 20  # the first coefficients, of which each pair gives a number
 _BANDS = 64
 _MODULATION_HZ = (0.5, 1.0, 2.0, 4.0, 6.0)  # 4 Hz: quavers at 120 beats a minute
-_LEAST = 1e-3  # of what a logarithm is taken: a silent song has finite numbers too
+_EPS = 1e-3  # added before a logarithm: a silent song has finite numbers too
 _TRACKS_AT_ONCE = 32
 
 
@@ -28,29 +28,14 @@ def song_vectors(
     Of each cepstral coefficient over time: mean, logarithm of the standard deviation, the same of
     the differences between frames, skewness, logarithm of the energy of its modulation at 0.5 to
     1, 1 to 2, 2 to 4 and 4 to 6 Hz; and the correlation of each pair. Of log-mel maps these are 20
-    coefficients, and the same but for the correlations of 64 bands. Of MusiCNN's features it is the
-    mean.
-
-    Parameters
-    ----------
-    features : Features
-    on_progress : callable, optional
-        Called with the number of tracks done and of all.
-
-    Returns
-    -------
-    ndarray of float64, shape (tracks, d)
-        A row each track that was not left out, in the order of the store.
-
-    Raises
-    ------
-    BackbeatError
-        If the features cannot be read.
+    coefficients, and the same without correlations of 64 bands. Of MusiCNN's features it is the
+    mean. The result has shape (tracks, d), a row for each track with slices in the store's order.
     """
     counts = features.table.slices
     total = int((counts > 0).sum())
     rows: list[npt.NDArray[np.float64]] = []
-    if features.array.nchunks_initialized != features.array.nchunks:  # Zarr reads those as zeros
+    # Zarr reads missing chunks as zeros.
+    if features.array.nchunks_initialized != features.array.nchunks:
         raise _damaged(features, "chunks are missing")
     for start in range(0, len(counts), _TRACKS_AT_ONCE):
         try:
@@ -66,18 +51,7 @@ def song_vectors(
 
 
 def song_vector(slices: Array, frontend: FrontEnd) -> npt.NDArray[np.float64]:
-    """Describe one track; see `song_vectors`.
-
-    Parameters
-    ----------
-    slices : ndarray of float32, shape (slices, frames, bands)
-        As extracted by `frontend`.
-    frontend : FrontEnd
-
-    Returns
-    -------
-    ndarray of float64, shape (d,)
-    """
+    """Describe one track of shape (slices, frames, bands) by shape (d,); see `song_vectors`."""
     if isinstance(frontend, Musicnn):
         mean: npt.NDArray[np.float64] = slices.mean(axis=(0, 1), dtype=np.float64)
         return mean
@@ -86,7 +60,7 @@ def song_vector(slices: Array, frontend: FrontEnd) -> npt.NDArray[np.float64]:
         return np.concatenate([_spread(slices, rate), _correlations(slices)])
     rate = frontend.columns / frontend.seconds
     cepstrum = spectrum.cepstrum(slices, min(_CEPSTRUM, frontend.n_mels))
-    # Maps are relative to their loudest cell, which says little: bands are told from their mean.
+    # Maps are relative to their loudest cell, which says little: take bands relative to the mean.
     bands = _fewer_bands(slices) - slices.mean(dtype=np.float64).astype(np.float32)
     return np.concatenate([_spread(cepstrum, rate), _correlations(cepstrum), _spread(bands, rate)])
 
@@ -95,11 +69,14 @@ def _spread(values: Array, rate: float) -> npt.NDArray[np.float64]:
     """Describe each dimension of (slices, frames, d) over time; `rate` is frames a second."""
     flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
     mean, deviation = flat.mean(axis=0), flat.std(axis=0)
-    skewness = (((flat - mean) / (deviation + _LEAST)) ** 3).mean(axis=0)
-    parts = [mean, np.log(deviation + _LEAST), skewness]
+    skewness = (((flat - mean) / (deviation + _EPS)) ** 3).mean(axis=0)
+    parts = [mean, np.log(deviation + _EPS), skewness]
     if values.shape[1] > 1:
         steps = np.diff(values, axis=1).reshape(-1, values.shape[-1])
-        parts += [np.log(steps.std(axis=0, dtype=np.float64) + _LEAST), _modulation(values, rate)]
+        parts += [
+            np.log(steps.std(axis=0, dtype=np.float64) + _EPS),
+            _modulation(values, rate),
+        ]
     return np.concatenate(parts)
 
 
@@ -112,7 +89,7 @@ def _modulation(values: Array, rate: float) -> npt.NDArray[np.float64]:
     hertz = np.fft.rfftfreq(frames, 1 / rate)
     within = [(hertz >= low) & (hertz < high) for low, high in itertools.pairwise(_MODULATION_HZ)]
     # A short slice may have no frequency within an octave.
-    octaves = [np.log(energy[octave].mean(axis=0) + _LEAST) for octave in within if octave.any()]
+    octaves = [np.log(energy[octave].mean(axis=0) + _EPS) for octave in within if octave.any()]
     return np.concatenate(octaves) if octaves else np.empty(0)
 
 
@@ -121,7 +98,7 @@ def _correlations(values: Array) -> npt.NDArray[np.float64]:
     flat = values.reshape(-1, values.shape[-1])[:, :_CORRELATED].astype(np.float64)
     centred = flat - flat.mean(axis=0)
     covariance = centred.T @ centred / len(flat)
-    deviation = np.sqrt(np.diag(covariance)) + _LEAST
+    deviation = np.sqrt(np.diag(covariance)) + _EPS
     pairs = np.triu_indices(len(covariance), 1)
     return np.asarray((covariance / np.outer(deviation, deviation))[pairs])
 

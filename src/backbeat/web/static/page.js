@@ -1,17 +1,17 @@
-// What the page does by itself: keeps the chosen song in the browser, and plays its moments.
+// Keeps the chosen song in the browser, and plays its moments.
 (() => {
-  let kept = null; // the address of the song within this browser
+  let kept = null; // the song's address within this browser
 
   const keep = async (file) => {
     if (kept) URL.revokeObjectURL(kept);
     kept = null;
     if (!file || !file.url) return;
-    // Before it is answered, since it is removed from the server then.
+    // Before it is classified: then the server removes it.
     const reply = await fetch(file.url);
     if (reply.ok) kept = URL.createObjectURL(await reply.blob());
   };
 
-  // Files that are too large are refused here: sending them first would take long and end the same.
+  // Files that are too large are refused before they are sent.
   const refuse = (event, files) => {
     const tab = event.target.closest?.('[role="tabpanel"]') ?? document;
     const limits = tab.querySelector("[data-bytes]");
@@ -23,7 +23,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     const names = large.map((file) => file.name).join(", ");
-    place.querySelector("span").textContent = `${names}: too large; at most ${limits.dataset.megabytes} MB are taken here`;
+    place.querySelector("span").textContent = `${names}: too large; at most ${limits.dataset.megabytes} MB are accepted here`;
     if (event.type === "change") event.target.value = "";
     else event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));
   };
@@ -41,7 +41,7 @@
     const through = inside.closest(".bb-through");
     return {
       lanes: through.querySelector(".bb-lanes"),
-      told: through.querySelector(".bb-moment"),
+      caption: through.querySelector(".bb-moment"),
       chosen: through.querySelector(".bb-chosen"),
       playing: through.querySelector(".bb-playing"),
       player: through.querySelector("audio"),
@@ -52,10 +52,10 @@
 
   const choose = (song, index) => {
     const [start, end, genre, probability] = song.moments[index];
-    const words = `${clock(start)} to ${clock(end)}: ${genre}, ${Math.round(100 * probability)} %`;
+    const words = `${clock(start)} to ${clock(end)}: ${genre}, ${Math.round(100 * probability)}%`;
     song.lanes.setAttribute("aria-valuenow", index + 1);
     song.lanes.setAttribute("aria-valuetext", words);
-    song.told.textContent = words;
+    song.caption.textContent = words;
     song.chosen.hidden = false;
     song.chosen.style.left = `${(100 * start) / song.length}%`;
     song.chosen.style.width = `${(100 * (end - start)) / song.length}%`;
@@ -65,7 +65,7 @@
   const play = (song, time) => {
     if (!song.player.src || song.player.error) return;
     song.player.currentTime = time;
-    song.player.play().catch(() => {}); // a browser that forbids it leaves the player to be pressed
+    song.player.play().catch(() => {}); // if the browser forbids it, the visitor can press play
   };
 
   const nearest = (song, time) => {

@@ -1,4 +1,4 @@
-"""What the HTTP API says: its words, as `backbeat classify --format jsonl` has them."""
+"""The responses of the HTTP API; names as in `backbeat classify --format jsonl`."""
 
 from typing import Annotated, Self
 
@@ -13,72 +13,72 @@ from backbeat.web.service import Service
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Said(BaseModel):
+class _Response(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Guess(_Said):
+class GenreProbability(_Response):
     """A genre and its calibrated probability."""
 
     genre: str
     probability: Share
 
 
-class Slice(_Said):
-    """The likeliest genre of a moment of the song."""
+class Slice(_Response):
+    """The likeliest genre of a slice of the song."""
 
     start: float = Field(description="Seconds from the song's beginning.")
-    end: float = Field(description="Seconds, too.")
+    end: float = Field(description="In seconds.")
     genre: str
     probability: Share
 
 
-class Tag(_Said):
+class Tag(_Response):
     """One of MusiCNN's fifty tags: other genres, instruments, moods."""
 
     tag: str
     fit: Share = Field(description="Neither exclusive nor calibrated.")
 
 
-class Answered(_Said):
-    """What a song was taken for."""
+class ClassifyResponse(_Response):
+    """The genre of a song."""
 
-    file: str = Field(description="The name that it was sent with.")
+    file: str = Field(description="The name of the uploaded file.")
     answer: str = Field(description='The genre, or "unsure" or "out of genre".')
-    verdict: Verdict = Field(description="Whether the likeliest genre is to be relied on.")
+    verdict: Verdict = Field(description="Whether the likeliest genre is reliable.")
     genre: str = Field(description="The likeliest genre, whatever the verdict.")
     probability: Share
-    agreement: Share = Field(description="Share of the song's slices whose own answer is this.")
+    agreement: Share = Field(description="Share of slices whose likeliest genre is this.")
     seconds: float = Field(description="Length of the song.")
     strangeness: Share | None = Field(
-        description="Share of familiar songs that are less strange to the model."
+        description="Share of familiar songs that are less unusual to the model."
     )
-    ranking: tuple[Guess, ...] = Field(description="All genres, the likeliest first.")
-    timeline: tuple[Slice, ...] = Field(description="Slices that are silent are left out.")
-    tags: tuple[Tag, ...] = Field(description="The best first; empty unless asked for.")
+    ranking: tuple[GenreProbability, ...] = Field(description="All genres, the likeliest first.")
+    timeline: tuple[Slice, ...] = Field(description="Silent slices are left out.")
+    tags: tuple[Tag, ...] = Field(description="The best first; empty unless requested.")
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
-        """Say an answer."""
+        """Make the response for an answer."""
         return cls(file=escaped(answer.path), **escaped_in(described(answer)))
 
 
-class Refused(_Said):
+class ErrorResponse(_Response):
     """Why there is no answer."""
 
     error: str = Field(description="One line; it names the file.")
 
 
-class Health(_Said):
-    """That the server lives, and how busy it is."""
+class Health(_Response):
+    """Whether the server runs, and how busy it is."""
 
     status: str = "ok"
-    answering: int = Field(description="Songs being answered now.")
+    answering: int = Field(description="Songs being classified now.")
     waiting: int = Field(description="Songs that wait for their turn.")
 
 
-class LimitsSaid(_Said):
-    """What is refused: larger files, longer songs, slower answers."""
+class LimitsResponse(_Response):
+    """Larger files, longer songs and slower answers are refused."""
 
     megabytes: float
     minutes: float
@@ -87,25 +87,25 @@ class LimitsSaid(_Said):
     waiting: int
 
 
-class Version(_Said):
-    """Which backbeat and which model answer."""
+class Version(_Response):
+    """The versions of backbeat and the model."""
 
     backbeat: str
     model: str
     hash: str = Field(description="Of the model's file: the same hash gives the same answers.")
     genres: tuple[str, ...]
-    limits: LimitsSaid
+    limits: LimitsResponse
 
     @classmethod
     def of(cls, service: Service) -> Self:
-        """Say what answers."""
+        """Make the response for a service."""
         limits = service.limits
         return cls(
             backbeat=__version__,
             model=service.classifier.bundle.description.model,
             hash=service.classifier.bundle.hash,
             genres=service.classifier.genres,
-            limits=LimitsSaid(
+            limits=LimitsResponse(
                 megabytes=limits.megabytes,
                 minutes=limits.minutes,
                 seconds=limits.seconds,
