@@ -263,7 +263,7 @@ def test_a_card_is_made_of_what_was_checked():
         type(make_description()).model_validate(described | {"code": "import os"})
 
 
-_PICKLE = {"child.py", "workers.py", "cluster.py"}  # with their own children, and with Dask
+_PICKLE = "parallel/"  # with its own child processes, and with Dask
 
 
 def calls():
@@ -291,7 +291,7 @@ def test_nothing_runs_code_that_was_read():
         # A .keras file is written, for Keras, and never read.
         assert not called.endswith(("models.load_model", "saving.load_model")), path
         if called.startswith(("pickle.", "cloudpickle.", "marshal.", "shelve.", "dill.")):
-            assert path in _PICKLE, f"{path}: {called}"
+            assert path.startswith(_PICKLE), f"{path}: {called}"
         if called in ("np.load", "numpy.load"):
             assert named.get("allow_pickle") == "False", path
         if last == "import_module":
