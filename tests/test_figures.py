@@ -76,7 +76,6 @@ def all_figures():
         "confusion": figures.confusion(MATRIX, GENRES),
         "recall_bars": figures.recall_bars([0.5, 1.0, np.nan], GENRES),
         "run_metrics": figures.run_metrics(HISTORY, metrics(), title="mlp_27"),
-        "timeline": figures.timeline([0, 3, 6], [[0.1, 0.2, 0.7]] * 3, GENRES),
         "certainty": figures.certainty(measured_certainty()),
         "comparison": figures.comparison(compared()),
         "waveplot": figures.waveplot(wave, RATE),
@@ -189,13 +188,6 @@ def test_run_metrics_has_the_papers_four_parts():
 
 def test_run_metrics_warns_of_a_leak():
     assert LEAKING in texts(figures.run_metrics(HISTORY, metrics(), title="mlp_27", leaks=True))
-
-
-def test_timeline_puts_the_probable_above():
-    figure = figures.timeline([0, 60, 120], [[0.1, 0.2, 0.7]] * 3, GENRES)
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == ["rock (70 %)", "R&B $x$ (20 %)", "blues (10 %)"]
-    assert {"time (min:s)", "1:00"} <= texts(figure)
 
 
 def test_song_has_three_panels_over_one_time():

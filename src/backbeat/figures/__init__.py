@@ -2,8 +2,8 @@
 
 Each function takes arrays and returns a `matplotlib.figure.Figure`; it opens no window, reads no
 file and touches no global state. `save` writes one as PNG, `to_png` gives its bytes. The look is
-defined once, in `backbeat.figures.style`: a light background, and colours that the colour-blind
-tell apart (Okabe and Ito's; sequential maps that rise steadily in lightness).
+defined once, in `backbeat.figures.style`: a light background, and colours that colour-blind
+readers can distinguish (Okabe and Ito's; sequential maps that rise steadily in lightness).
 
 The paper's figures in kind: `song` (Figures 1 to 3), `mel_filters` (Figure 4), `run_metrics`
 (Figures 5 to 11).
@@ -11,7 +11,7 @@ The paper's figures in kind: `song` (Figures 1 to 3), `mel_filters` (Figure 4), 
 
 from backbeat.figures.certainty import certainty
 from backbeat.figures.comparison import comparison
-from backbeat.figures.scores import confusion, learning_curves, recall_bars, run_metrics, timeline
+from backbeat.figures.scores import confusion, learning_curves, recall_bars, run_metrics
 from backbeat.figures.sound import mel_filters, mfcc_map, song, spectrogram, waveplot
 from backbeat.figures.style import save, to_png
 
@@ -27,7 +27,6 @@ __all__ = [
     "save",
     "song",
     "spectrogram",
-    "timeline",
     "to_png",
     "waveplot",
 ]

@@ -33,7 +33,7 @@ def _reliability(axes: Axes, measured: "Reliability", title: str) -> None:
     axes.scatter(confidence, accuracy, s=18 + 260 * counts / counts.sum(), color=BLUE, zorder=3)
     axes.set_title(f"{title}: error {measured.error:.3f}")
     axes.set_xlabel("confidence (%)")
-    axes.set_ylabel("songs answered rightly (%)")
+    axes.set_ylabel("correct songs (%)")
     axes.set_xlim(0, 103)
     axes.set_ylim(-3, 103)
     axes.set_aspect("equal")

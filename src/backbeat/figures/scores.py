@@ -1,4 +1,4 @@
-"""Figures of a run: learning curves, confusion, recall, report; and a song's timeline."""
+"""Figures of a run: learning curves, confusion, recall and report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,6 @@ from backbeat.figures.style import (
     bare,
     new_figure,
     styled,
-    time_axis,
 )
 
 History = Mapping[str, Sequence[float]]
@@ -84,7 +83,7 @@ def confusion(
     return figure
 
 
-MOST_CELL_TEXTS = 30
+MAX_CELL_TEXTS = 30
 """With more genres than these the numbers would run into each other; colour must do."""
 
 
@@ -108,7 +107,7 @@ def _confusion(axes: Axes, matrix: npt.ArrayLike, genres: Sequence[str], title: 
     axes.set_yticks(edges, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.2)
     axes.tick_params(which="minor", length=0)
-    if len(genres) <= MOST_CELL_TEXTS:
+    if len(genres) <= MAX_CELL_TEXTS:
         _write_cells(axes, shares, support)
 
 
@@ -260,54 +259,3 @@ def _table_row(axes: Axes, y: float, name: str, cells: Sequence[str], **look: An
 def _cells(scores: Scores) -> tuple[str, ...]:
     values = (scores.precision, scores.recall, scores.f1)
     return (*("–" if value is None else f"{value:.2f}" for value in values), str(scores.support))
-
-
-@styled
-def timeline(
-    times: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
-    genres: Sequence[str],
-    *,
-    title: str = "Genre through the song",
-) -> Figure:
-    """Draw how the answer changes through a song.
-
-    Parameters
-    ----------
-    times : array_like of float, shape (m,)
-        Where each slice begins, in seconds, rising.
-    probabilities : array_like of float, shape (m, k)
-        Probability of each genre in each slice.
-    genres : sequence of str, length k
-    title : str
-
-    Returns
-    -------
-    Figure
-        A strip a genre, the most probable of the whole song above; the darker, the more probable.
-        A line under a cell marks each slice's answer.
-    """
-    starts = np.asarray(times, dtype=np.float64)
-    values = np.asarray(probabilities, dtype=np.float64)
-    order = np.argsort(-values.mean(axis=0), kind="stable")
-    # The last slice is as long as the others' usual distance; a lone one gets the paper's length.
-    step = float(np.median(np.diff(starts))) if len(starts) > 1 else 2.9
-    edges = np.append(starts, starts[-1] + step)
-    figure = new_figure(10, 1.3 + 0.34 * len(genres))
-    axes = figure.subplots()
-    rows = np.arange(len(genres) + 1) - 0.5
-    mesh = axes.pcolormesh(edges, rows, values.T[order], cmap=SHARES, vmin=0, vmax=1)
-    answers = np.argsort(order)[values.argmax(axis=1)]
-    axes.hlines(answers + 0.42, edges[:-1], edges[1:], color=ORANGE, linewidth=2.5)
-    axes.hlines(rows[1:-1], edges[0], edges[-1], color="white", linewidth=1.5)
-    names = [f"{genres[i]} ({100 * values[:, i].mean():.0f} %)" for i in order]
-    axes.set_yticks(range(len(genres)), labels=names)
-    axes.set_ylim(len(genres) - 0.5, -0.5)
-    axes.set_title(title)
-    bare(axes)
-    axes.tick_params(axis="x", length=3)
-    time_axis(axes, float(edges[-1] - edges[0]))
-    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=30, ticks=[0, 0.5, 1])
-    bar.ax.set_yticklabels(["0 %", "50 %", "100 %"])
-    bar.outline.set_visible(False)
-    return figure

@@ -27,7 +27,7 @@ _OCTAVE_ROWS = 48
 """Rows of a spectrogram's picture an octave."""
 
 _LOWEST_HZ = 40.0
-"""Below this little of a song is heard, and a spectrogram has a bin or two."""
+"""Below this songs have little sound, and a spectrogram has a bin or two."""
 
 
 @styled

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from backbeat.files import atomic
 from backbeat.files.text import clock
 
-# Okabe and Ito's palette, which the colour-blind tell apart; these two also differ in lightness.
+# Okabe and Ito's palette, for colour-blind readers too; these two also differ in lightness.
 BLUE, ORANGE = "#0072b2", "#d55e00"
 LIGHT_BLUE = "#8fc1e3"
 INK, FAINT, RULE, WARNING = "#1f2933", "#66707c", "#dde2e8", "#a4262c"

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
+from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.features.store import Examples
-from backbeat.splits import published
 from backbeat.splits.drawing import draw_groups, draw_slices
 from backbeat.splits.files import file_parts
 from backbeat.splits.groups import track_groups
 from backbeat.splits.protocols import (
     DRAWN,
     FILE,
+    LEFT_OUT,
+    PARTS,
     PUBLISHED_FOLDS,
     TEST,
     TRAIN,
@@ -65,18 +67,9 @@ def make_split(
     if name == "file":
         return _from_file(examples, protocol, seed, valid_share)
     if name == "gtzan-filtered":
-        part = published.filtered_parts(examples)[examples.track]
-        return _checked(
-            split_of(
-                examples,
-                part,
-                protocol=protocol,
-                seed=seed,
-                test_share=test_share,
-                valid_share=_VALID_SHARE if valid_share is None else valid_share,
-            ),
-            examples,
-        )
+        part = _filtered_parts(examples)[examples.track]
+        valid = _valid_share(valid_share, False)
+        return _checked(examples, split_of(examples, part, protocol, seed, test_share, valid))
     rng = np.random.default_rng(seed)
     valid = _valid_share(valid_share, protocol == "slices")
     shares = np.array([(1 - test_share) * (1 - valid), (1 - test_share) * valid, test_share])
@@ -87,16 +80,10 @@ def make_split(
     else:
         groups = track_groups(examples, protocol)
         part = draw_groups(examples.track_genres, groups, shares, rng)[examples.track]
-    split = split_of(
-        examples,
-        part,
-        protocol=protocol,
-        seed=seed,
-        test_share=test_share,
-        valid_share=valid,
-        by_slices=protocol == "slices",
+    divides = protocol == "slices"
+    return _checked(
+        examples, split_of(examples, part, protocol, seed, test_share, valid, by_slices=divides)
     )
-    return _checked(split, examples)
 
 
 def ignored(
@@ -115,7 +102,7 @@ def ignored(
     if protocol.startswith(FILE):
         part, _ = file_parts(_file_of(protocol), examples)
         has_validation = bool((part == VALID).any())
-        given = split_of(examples, part, protocol=protocol, seed=0, test_share=0, valid_share=0)
+        given = split_of(examples, part, protocol, 0, 0, 0)
         divides = given.divides_tracks
     if has_validation:
         return ("test_share", "valid_share", "seed")
@@ -179,37 +166,26 @@ def make_folds(
         own = np.random.default_rng([seed, fold])
         part = _with_validation(examples, part, valid, own, protocol)
         split = split_of(
-            examples,
-            part,
-            protocol=protocol,
-            seed=seed,
-            test_share=1 / folds,
-            valid_share=valid,
+            *(examples, part, protocol, seed, 1 / folds, valid),
             by_slices=divides,
             fold=fold + 1,
             folds=folds,
         )
-        made.append(_checked(split, examples))
+        made.append(_checked(examples, split))
     return tuple(made)
 
 
 def _published_fold(
     examples: Examples, protocol: str, number: int, seed: int, valid_share: float | None
 ) -> Split:
-    valid = _valid_share(valid_share, False)
-    part = published.fold_parts(examples, number)[examples.track]
+    valid, folds = _valid_share(valid_share, False), PUBLISHED_FOLDS
+    part = _fold_parts(examples, number)[examples.track]
     rng = np.random.default_rng([seed, number])
-    split = split_of(
+    part = _with_validation(examples, part, valid, rng, "gtzan-folds")
+    return _checked(
         examples,
-        _with_validation(examples, part, valid, rng, "gtzan-folds"),
-        protocol=protocol,
-        seed=seed,
-        test_share=1 / PUBLISHED_FOLDS,
-        valid_share=valid,
-        fold=number,
-        folds=PUBLISHED_FOLDS,
+        split_of(examples, part, protocol, seed, 1 / folds, valid, fold=number, folds=folds),
     )
-    return _checked(split, examples)
 
 
 def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float | None) -> Split:
@@ -226,15 +202,41 @@ def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float 
         rng = np.random.default_rng(seed)
         part = _with_validation(examples, part, valid, rng, protocol_of_valid)
     counts = np.bincount(part[part >= 0], minlength=3)
-    split = split_of(
-        examples,
-        part,
-        protocol=protocol,
-        seed=seed,
-        test_share=float(counts[TEST] / counts.sum()),
-        valid_share=float(counts[VALID] / max(1, counts[TRAIN] + counts[VALID])),
+    test_share = float(counts[TEST] / counts.sum())
+    valid_share = float(counts[VALID] / max(1, counts[TRAIN] + counts[VALID]))
+    return _checked(examples, split_of(examples, part, protocol, seed, test_share, valid_share))
+
+
+def _filtered_parts(examples: Examples) -> Parts:
+    """Give each track's part in GTZAN's fault-filtered lists, shape (tracks,)."""
+    lists = gtzan.filtered_parts()
+    ids = _ids(examples, "gtzan-filtered")
+    return np.array(
+        [PARTS.index(lists[track]) if track in lists else LEFT_OUT for track in ids], np.int8
     )
-    return _checked(split, examples)
+
+
+def _fold_parts(examples: Examples, fold: int) -> Parts:
+    """Give each track's part in one of GTZAN's published folds: test or train, shape (tracks,).
+
+    Tracks in no fold are left out, and so are those of the training part that share an artist or a
+    recording with the test part (by the published index of artists, which knows more of them than
+    the authors of the folds did).
+    """
+    of_track = np.array([gtzan.folds().get(track, 0) for track in _ids(examples, "gtzan-folds")])
+    part = np.where(of_track == fold, TEST, np.where(of_track == 0, LEFT_OUT, TRAIN))
+    groups = track_groups(examples, "gtzan-folds")
+    tested = np.unique(groups[part == TEST])
+    part[(part == TRAIN) & np.isin(groups, tested)] = LEFT_OUT
+    return part.astype(np.int8)
+
+
+def _ids(examples: Examples, protocol: str) -> list[str]:
+    """Give each track's identity in GTZAN; empty for one that no protocol uses."""
+    ids = [gtzan.track_id(name) or "" for name in examples.names]
+    if not any(ids):
+        raise BackbeatError(f"--split {protocol}: these features hold no track of GTZAN")
+    return ["" if track in gtzan.EXCLUDED else track for track in ids]
 
 
 def _file_of(protocol: str) -> Path:
@@ -273,7 +275,7 @@ def _check_shares(test_share: float, valid_share: float | None) -> None:
         raise BackbeatError("the shares of the test and validation parts must lie between 0 and 1")
 
 
-def _checked(split: Split, examples: Examples) -> Split:
+def _checked(examples: Examples, split: Split) -> Split:
     """Give the split back, if it can be trained and measured on."""
     if len(np.unique(examples.y)) < 2:
         raise BackbeatError("there is only one genre with usable tracks; a classifier needs two")

@@ -130,11 +130,11 @@ class Split:
 def split_of(
     examples: Examples,
     part: Parts,
-    *,
     protocol: str,
     seed: int,
     test_share: float,
     valid_share: float,
+    *,
     by_slices: bool = False,
     fold: int = 0,
     folds: int = 0,
