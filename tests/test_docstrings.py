@@ -158,7 +158,8 @@ def lacking(function, full=True):
         if kind in ("returns", "yields")
         for item in items
     ]
-    text = ("\n".join(results) or summary) if full else whole
+    prose = "\n".join(text for kind, text in sections(function) if kind == "text")
+    text = ("\n".join(results) or prose) if full else whole
     yield lacks(function.name, result_of(function), text, function.module)
 
 

@@ -14,17 +14,12 @@ FLOOR = 1e-12
 
 
 def vote(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Let the slices of one track vote: the geometric mean, normalised.
+    """Let the slices of one track vote: the geometric mean, normalised, shape (k,).
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (m, k)
         Probabilities of the track's m slices, at least one.
-
-    Returns
-    -------
-    ndarray of float64, shape (k,)
-        The track's probabilities; they sum to 1.
     """
     return normalised_exponential(log_probabilities(probabilities).mean(axis=0))
 
@@ -47,17 +42,12 @@ def vote_by_track(predictions: Predictions) -> Predictions:
 def mean_by_track(
     tracks: npt.NDArray[np.str_], values: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float64]:
-    """Give the mean of the slices' values of each track.
+    """Give the mean of the slices' values of each track, shape (t, k), in order of appearance.
 
     Parameters
     ----------
     tracks : ndarray of str, shape (n,)
     values : ndarray of float, shape (n, k)
-
-    Returns
-    -------
-    ndarray of float64, shape (t, k)
-        A row a track, in order of appearance, as `vote_by_track` has them.
     """
     first, track_of_row = track_rows(tracks)
     sums = np.zeros((len(first), values.shape[1]))
@@ -66,31 +56,22 @@ def mean_by_track(
 
 
 def log_probabilities(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Give natural logarithms, of 1e-12 for any less.
+    """Give natural logarithms, of 1e-12 for any less, in the shape (...) given.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (...)
-
-    Returns
-    -------
-    ndarray of float64, shape (...)
-        In nats.
     """
     return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), FLOOR))
 
 
 def normalised_exponential(logs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give exp(`logs`), scaled to sum to 1 along the last axis.
+    """Give exp(`logs`), scaled to sum to 1 along the last axis, in the shape (..., k) given.
 
     Parameters
     ----------
     logs : ndarray of float64, shape (..., k)
         Natural logarithms, each row up to a constant.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., k)
     """
     # Relative to the greatest, so that the exponentials of many slices cannot all underflow.
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
@@ -118,13 +99,7 @@ def log_loss(predictions: Predictions) -> float:
 
 
 def confusion_matrix(predictions: Predictions) -> npt.NDArray[np.int64]:
-    """Count answers by truth.
-
-    Returns
-    -------
-    ndarray of int, shape (k, k)
-        Cell (i, j) counts the rows of genre i that were answered with genre j.
-    """
+    """Count answers by truth, shape (k, k): cell (i, j) counts rows of genre i with answer j."""
     k = len(predictions.genres)
     cells = np.bincount(predictions.truth * k + predictions.answers, minlength=k * k)
     return cells.reshape(k, k).astype(np.int64)
@@ -140,12 +115,9 @@ def recall(predictions: Predictions) -> npt.NDArray[np.float64]:
 
 
 def recall_variance(recalls: npt.ArrayLike) -> float:
-    """Give the population variance of the genres' recalls, as a fraction (the paper's % / 100).
+    """Give the population variance of recalls, shape (k,), as a fraction (the paper's % / 100).
 
-    Parameters
-    ----------
-    recalls : array_like of float, shape (k,)
-        Recalls as fractions; nan (a genre without rows) takes no part, one must be a number.
+    Recalls are fractions; nan (a genre without rows) takes no part, one must be a number.
     """
     values = np.asarray(recalls, dtype=np.float64)
     return float(values[~np.isnan(values)].var())

@@ -7,7 +7,7 @@ Shares = npt.NDArray[np.float64]
 
 
 def draw_slices(n: int, shares: Shares, rng: np.random.Generator) -> npt.NDArray[np.int8]:
-    """Give each of `n` slices to a part at random.
+    """Give each of `n` slices the number of a part at random, shape (n,).
 
     Parameters
     ----------
@@ -15,11 +15,6 @@ def draw_slices(n: int, shares: Shares, rng: np.random.Generator) -> npt.NDArray
     shares : ndarray of float64, shape (parts,)
         They sum to 1.
     rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of int8, shape (n,)
-        Number of the part.
     """
     ends = np.rint(np.cumsum(shares) * n).astype(int)
     part = np.empty(n, np.int8)
@@ -35,17 +30,14 @@ def draw_groups(
 ) -> npt.NDArray[np.int8]:
     """Give whole groups to parts, so that each genre comes near its share in each part.
 
+    The result is each track's part, shape (tracks,).
+
     Parameters
     ----------
     genre, group : ndarray of int64, shape (tracks,)
     shares : ndarray of float64, shape (parts,)
         They sum to 1; a part of share 0 stays empty.
     rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of int8, shape (tracks,)
-        Number of the part.
     """
     counts = np.zeros((group.max() + 1, genre.max() + 1))
     np.add.at(counts, (group, genre), 1)

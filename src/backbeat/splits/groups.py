@@ -20,18 +20,10 @@ def known_artist(name: str) -> str:
 
 
 def track_groups(examples: Examples, protocol: str) -> npt.NDArray[np.int64]:
-    """Give each track the number of the group that must stay on one side.
+    """Give the number of each track's group, which must stay on one side, shape (tracks,).
 
-    Parameters
-    ----------
-    examples : Examples
-    protocol : str
-        ``tracks``: each track is a group. Else tracks that share an artist or are exact copies are
-        one, with ``gtzan-folds`` those too that its authors gave to one artist.
-
-    Returns
-    -------
-    ndarray of int64, shape (tracks,)
+    With ``tracks`` each track is a group. Else tracks that share an artist or are exact copies are
+    one, with ``gtzan-folds`` those too that its authors gave to one artist.
     """
     if protocol == "tracks":
         return np.arange(len(examples.names))
@@ -47,15 +39,8 @@ def track_groups(examples: Examples, protocol: str) -> npt.NDArray[np.int64]:
 def joined(*columns: Sequence[str]) -> npt.NDArray[np.int64]:
     """Join rows that share a value in any column, directly or by others, and number the groups.
 
-    Parameters
-    ----------
-    *columns : sequences of str, each of length n
-        An empty value is shared with no other row.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        From 0, in the order of each group's first row.
+    The result has shape (n,): from 0, in the order of each group's first row. An empty value is
+    shared with no other row.
     """
     n = len(columns[0])
     numbers: dict[tuple[int, str], int] = {}
@@ -69,17 +54,12 @@ def joined(*columns: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def connected(nodes: int, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Find the connected components of a graph, and number them.
+    """Give each node the number of its connected component, by first nodes, shape (nodes,).
 
     Parameters
     ----------
     nodes : int
     edges : ndarray of int64, shape (m, 2)
-
-    Returns
-    -------
-    ndarray of int64, shape (nodes,)
-        From 0, in the order of each component's first node.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -188,7 +188,7 @@ def split_of(
 
 
 def shared_tracks(examples: Examples, part: Parts, *numbers: int) -> npt.NDArray[np.int64]:
-    """Give the tracks of which slices are in more than one of some parts.
+    """Give the tracks, shape (m,), of which slices are in more than one of some parts.
 
     Parameters
     ----------
@@ -197,10 +197,6 @@ def shared_tracks(examples: Examples, part: Parts, *numbers: int) -> npt.NDArray
         A row an example.
     *numbers : int
         The parts.
-
-    Returns
-    -------
-    ndarray of int64, shape (m,)
     """
     there = [np.unique(examples.track[part == number]) for number in numbers]
     tracks, counts = np.unique(np.concatenate(there), return_counts=True)

@@ -31,41 +31,31 @@ Floats = npt.NDArray[np.float64]
 def with_temperature(
     probabilities: npt.NDArray[np.floating], temperature: float
 ) -> npt.NDArray[np.float64]:
-    """Soften (or sharpen) probabilities.
+    """Soften (or sharpen) probabilities of any shape (..., k), so that they sum to 1.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (..., k)
     temperature : float
         1 leaves them as they are.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., k)
-        They sum to 1.
     """
     return normalised_exponential(log_probabilities(probabilities) / temperature)
 
 
 def at_limit(temperature: float) -> bool:
-    """Whether a fitted temperature lies at an end of its search range, so that it is no optimum."""
+    """Return whether a fitted temperature is at an end of its search range, so no optimum."""
     return not _TEMPERATURES[0] * 1.01 < temperature < _TEMPERATURES[1] / 1.01
 
 
 def fit_temperature(
     probabilities: npt.NDArray[np.floating], truth: npt.NDArray[np.integer]
 ) -> float:
-    """Find the temperature that makes the truth likeliest.
+    """Find the temperature, between 0.05 and 20, that makes the truth most likely.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
     truth : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    float
-        Between 0.05 and 20.
     """
     from scipy.optimize import minimize_scalar  # classifying fits nothing, and need not wait
 
@@ -91,11 +81,11 @@ def choose_threshold(
 ) -> Unsure:
     """Choose the lowest threshold at which at most a share of the answers is expected to be wrong.
 
-    The expectation is the calibrated probabilities' own, the mean of 1 - confidence: it leans on
-    the temperature, one number fitted on all songs. The share seen to be wrong above each
+    The expectation is the calibrated probabilities' own, the mean of 1 - confidence: it relies on
+    the temperature, one number fitted on all songs. The share observed to be wrong above each
     threshold, of which the luckiest is then picked, promised too much: over 18 folds of GTZAN's
     development songs it missed an aim of 20 % by 5 and 10 points, the expectation by -4 and 0
-    (``docs/evaluation.md``).
+    (``docs/evaluation.md``). Without a good threshold: threshold 1, coverage 0 and no error.
 
     Parameters
     ----------
@@ -105,11 +95,6 @@ def choose_threshold(
         Of validation songs.
     max_error : float
         The share of the given answers that may be wrong.
-
-    Returns
-    -------
-    Unsure
-        With threshold 1, coverage 0 and no error where no threshold is good enough.
     """
     falling = np.sort(np.asarray(confidence, np.float64))[::-1]
     expected = np.cumsum(1 - falling) / np.arange(1, len(falling) + 1)
@@ -131,18 +116,15 @@ def choose_threshold(
 
 
 def strangeness(songs: npt.NDArray[np.floating], known: OutOfGenre) -> Floats:
-    """Give each song's mean distance from the nearest known songs; more is stranger.
+    """Give each song's mean distance from the nearest known songs, shape (n,); more is stranger.
+
+    It is in standard deviations of the known songs.
 
     Parameters
     ----------
     songs : ndarray of float, shape (n, k)
         The network's outputs of the known songs' space, averaged over the slices of each song.
     known : OutOfGenre
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        In standard deviations of the known songs.
     """
     mean, deviation = np.array(known.mean), np.array(known.deviation)
     return _distances((np.asarray(songs, np.float64) - mean) / deviation, np.array(known.known))
@@ -154,7 +136,7 @@ def fit_out_of_genre(
     *,
     space: Literal["logits", "embedding"] = "logits",
 ) -> OutOfGenre:
-    """Learn where known songs lie, and how far from them new songs of known genres fall.
+    """Fit where known songs lie, and how far from them new songs of known genres are.
 
     Parameters
     ----------
@@ -162,10 +144,6 @@ def fit_out_of_genre(
         As `songs` of `strangeness`. Of training songs at most `MAX_KNOWN` are kept, evenly.
     space : {"logits", "embedding"}
         Which output of the network these are.
-
-    Returns
-    -------
-    OutOfGenre
     """
     most = max(1, min(len(training), MAX_KNOWN, _MAX_NUMBERS // training.shape[1]))
     kept = np.linspace(0, len(training) - 1, most).astype(int)
@@ -211,17 +189,12 @@ def fit(
     validation : Predictions
         Of the validation part, a row a slice.
     vectors : ndarray of float, shape (n, d)
-        What the network gives for the same slices in the `space`.
+        The network's output in `space` for the same slices.
     known : ndarray of float, shape (m, d)
         The same for songs of the training part, averaged over each song's slices.
     space : {"logits", "embedding"}
-        Which output of the network `vectors` and `known` are.
     max_error : float
         The share of the given answers that may be wrong.
-
-    Returns
-    -------
-    Calibration
     """
     songs = vote_by_track(validation)
     temperature = fit_temperature(songs.probabilities, songs.truth)

@@ -23,20 +23,15 @@ class Reliability:
 def reliability(
     confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], *, bins: int = BINS
 ) -> Reliability:
-    """Put answers in bins by confidence, and see how many of each are right.
+    """Put answers in bins of equal width by confidence, and count how many of each are correct.
 
     Parameters
     ----------
     confidence : ndarray of float, shape (n,)
         Probability of each answer, in [0, 1].
     right : ndarray of bool, shape (n,)
-        Whether it is right.
+        Whether it is correct.
     bins : int
-        Of equal width over [0, 1].
-
-    Returns
-    -------
-    Reliability
     """
     place = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
@@ -54,14 +49,11 @@ def reliability(
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """What share of answers is wrong when only the surest are given.
+    """What share of answers is wrong when only the most confident are given.
 
-    Attributes
-    ----------
-    threshold : ndarray of float, shape (m,)
-        Each confidence that occurs, falling; answers of at least as much are given.
-    coverage, risk : ndarray of float, shape (m,)
-        Share of songs answered, and share of those answers that is wrong.
+    `threshold` are the confidences that occur, falling, shape (m,); answers of at least as much are
+    given. `coverage` and `risk`, shape (m,), are the share of songs answered, and of wrong answers
+    among them.
     """
 
     threshold: npt.NDArray[np.float64]
@@ -77,17 +69,12 @@ class RiskCoverage:
 def risk_coverage(
     confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]
 ) -> RiskCoverage:
-    """Give the risk-coverage curve.
+    """Give the risk-coverage curve, a point for each different confidence.
 
     Parameters
     ----------
     confidence : ndarray of float, shape (n,)
     right : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    RiskCoverage
-        A point for each different confidence.
     """
     order = np.argsort(-np.asarray(confidence, np.float64), kind="stable")
     falling = np.asarray(confidence, np.float64)[order]

@@ -88,6 +88,8 @@ def share_interval(
 ) -> Interval | None:
     """Give the interval of the mean of shares, such as the accuracy of songs.
 
+    None for fewer than five groups.
+
     Parameters
     ----------
     values : ndarray of float, shape (n,)
@@ -98,11 +100,6 @@ def share_interval(
         Share of intervals that hold the truth: 0.95 for one of 95 %.
     resamples, seed : int
         Of the bootstrap.
-
-    Returns
-    -------
-    Interval or None
-        None for fewer than five groups.
     """
     sums, counts = _by_group(values, groups)
     n = len(counts)
@@ -135,17 +132,8 @@ def difference_interval(
     ----------
     values : ndarray of float, shape (n,)
         A difference from -1 to 1 for each song.
-    groups : sequence of str, length n
-        Songs of one group are not independent.
-    level : float
-        Share of intervals that hold the truth: 0.95 for one of 95 %.
-    resamples, seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Interval or None
-        None for fewer than five groups.
+    groups, level, resamples, seed
+        As for `share_interval`: the level is a share.
     """
     sums, counts = _by_group(values, groups)
     n = len(counts)

@@ -28,17 +28,12 @@ class ResampledT:
 
 
 def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
-    """Test whether two models are right of equally many songs.
+    """Test whether two models are correct for equally many songs; p is 1 where they never differ.
 
     Parameters
     ----------
     first, second : ndarray of bool, shape (n,)
-        Whether each model answers each song rightly.
-
-    Returns
-    -------
-    McNemar
-        With p 1 where the models never differ.
+        Whether each model is correct for each song.
     """
     from scipy.stats import binomtest
 
@@ -52,7 +47,7 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
 def corrected_resampled_t(
     differences: npt.NDArray[np.floating], test_to_train: float
 ) -> ResampledT | None:
-    """Test whether the trials' differences have mean zero.
+    """Test whether the trials' differences have mean zero; None for fewer than two trials.
 
     Parameters
     ----------
@@ -60,11 +55,6 @@ def corrected_resampled_t(
         Of the two models' accuracies, a value a fold or seed.
     test_to_train : float
         Songs tested over songs trained on, in a trial.
-
-    Returns
-    -------
-    ResampledT or None
-        None for fewer than two trials.
     """
     from scipy.stats import t as student
 
