@@ -102,7 +102,7 @@ def checked(folder):
     front = Mfcc()
     return check_collection(
         read_collection(folder),
-        min_seconds=front.least_samples / front.sample_rate,
+        min_seconds=front.min_samples / front.sample_rate,
         executor=InlineExecutor(),
     )
 

@@ -86,7 +86,7 @@ def test_windows_agreement_and_timeline(tmp_path, three_minutes, front, kind):
     rows = []
     for start in range(0, len(samples), size):
         window = samples[start : start + size]
-        if len(window) >= front.least_answer_samples:
+        if len(window) >= front.min_answer_samples:
             x = frontend.as_input(front.extract(window), front, kind)
             rows.append(classifier.network(x))
     rows = np.concatenate(rows)

@@ -190,7 +190,7 @@ def test_lengths_are_what_they_are_said_to_be(
 ):
     assert parameters.sample_rate == rate
     assert (parameters.window_samples, parameters.slack_samples) == (window, slack)
-    assert (parameters.least_samples, parameters.least_answer_samples) == (least, least_answer)
+    assert (parameters.min_samples, parameters.min_answer_samples) == (least, least_answer)
     assert parameters.slice_seconds == pytest.approx(seconds)
 
 
@@ -236,13 +236,13 @@ def test_a_short_song_fills_a_map_by_repeating():
     samples = made_up("noise", 4.0)
     parameters = LogMel()
     (ours,) = parameters.extract(samples)
-    filled = np.tile(samples, 8)[: parameters.least_samples]
+    filled = np.tile(samples, 8)[: parameters.min_samples]
     assert np.array_equal(ours, frontend.logmel(filled))
 
 
 def test_maps_of_other_parameters_are_the_functions():
     parameters = LogMel(sample_rate=8_000, n_fft=512, hop_length=200, n_mels=20, columns=50)
-    samples = made_up("noise", 15.0)[: parameters.least_samples]
+    samples = made_up("noise", 15.0)[: parameters.min_samples]
     (ours,) = parameters.extract(samples)
     assert ours.shape == parameters.shape[1:] == (50, 20)
     assert np.array_equal(ours, frontend.logmel(samples, parameters))
@@ -545,4 +545,4 @@ if __name__ == "__main__":
 def test_all_front_ends_need_songs_of_the_same_length():
     """So `check` need not know which of them is meant."""
     fronts = [frontend.by_name(name) for name in frontend.NAMES]
-    assert {front.least_samples / front.sample_rate for front in fronts} == {29.0}
+    assert {front.min_samples / front.sample_rate for front in fronts} == {29.0}

@@ -176,7 +176,7 @@ class Classifier:
                     step = self._slice_seconds(len(window.samples), len(x))
                     first = window.start
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
-        least = front.least_answer_samples / front.sample_rate
+        least = front.min_answer_samples / front.sample_rate
         if listening.seconds < least:
             what = f"too short: this model needs {least:.1f} s"
             raise audio.AudioError(path, what, "too-short")

@@ -78,7 +78,7 @@ def check(
     with open_executor(workers, isolated=True) as executor, progress("checking") as told:
         report = check_collection(
             read,
-            min_seconds=front.least_samples / front.sample_rate,
+            min_seconds=front.min_samples / front.sample_rate,
             executor=executor,
             on_progress=told,
         )

@@ -41,7 +41,7 @@ def demo(out: Path) -> None:
         with progress("checking") as told:
             report = check_collection(
                 collection,
-                min_seconds=front.least_samples / front.sample_rate,
+                min_seconds=front.min_samples / front.sample_rate,
                 executor=executor,
                 on_progress=told,
             )

@@ -54,7 +54,7 @@ _SCREENING = 0.55  # of the threshold: a copy with other material around it is l
 _DOUBT_SECONDS = 1.0
 _ALIKE = 0.5  # correlation from which frames are taken into the most similar stretch
 _SILENT = 0.1  # dB: silence has a flat spectrum, since front-ends have a floor
-_LEAST_DEVIATION = 0.1  # dB: below it a coefficient moves by rounding
+_MIN_DEVIATION = 0.1  # dB: below it a coefficient moves by rounding
 _STRONGEST = 2.0  # of the strength around a frame: one click is no recording
 _WINDOWS_IN_MEMORY = 2048  # at the fine step, of 20 kB each: most are never needed
 _WINDOWS_IN_A_BLOCK = 32  # so that a block's correlations stay in the processor's cache
@@ -160,12 +160,12 @@ def _windows(
     bounds = np.append(np.flatnonzero(examples.slice % each == 0), len(examples.x))
     # What one map of a shorter song holds; a longer one's maps are of the standard length, but for
     # its last, of which it is not known whether it was taken.
-    most = frontend.window_samples + frontend.slack_samples
+    max_samples = frontend.window_samples + frontend.slack_samples
     windows = []
     for start, end in itertools.pairwise(bounds):
         track = int(examples.track[start])
         own = frontend.seconds if seconds is None else float(seconds[track])
-        length = own if own * frontend.sample_rate <= most else frontend.seconds
+        length = own if own * frontend.sample_rate <= max_samples else frontend.seconds
         # To 10 ms, so that most windows have their frames in common places.
         windows.append(_Window(track, examples.x[start:end], round(length, 2)))
     return windows
@@ -228,7 +228,7 @@ def _normalised(values: Array, sound: npt.NDArray[np.bool_], step: float) -> Arr
     weight = np.maximum(around(taken), 1e-3)
     centred = (values - around(values * taken) / weight) * taken
     deviation = np.sqrt(np.square(centred).sum(axis=0) / taken.sum())
-    scaled = centred / np.maximum(deviation, _LEAST_DEVIATION)
+    scaled = centred / np.maximum(deviation, _MIN_DEVIATION)
     strength = np.sqrt(around(np.square(scaled).mean(axis=1, keepdims=True)) / weight)
     even = scaled / np.maximum(strength, 1e-3)
     size = np.sqrt(np.square(even).mean(axis=1, keepdims=True))
@@ -250,14 +250,14 @@ def _screen(
     `series` are those of the coarse step, `track` says whose they are.
     """
     n = len(series)
-    least = math.ceil(min_seconds / _COARSE_STEP)
-    far = len(series[0]) - least if n else -1
+    min_frames = math.ceil(min_seconds / _COARSE_STEP)
+    far = len(series[0]) - min_frames if n else -1
     if far < 0:
         return
     x = np.stack(series)
     size = scipy.fft.next_fast_len(x.shape[1] + far, real=True)
     lags = np.arange(-far, far + 1)
-    scale_first, scale_second = _scales(x, lags, least)
+    scale_first, scale_second = _scales(x, lags, min_frames)
     done = 0
     for top in range(0, n, _WINDOWS_IN_A_BLOCK):
         rows = slice(top, min(top + _WINDOWS_IN_A_BLOCK, n))
@@ -282,19 +282,19 @@ def _screen(
                 on_progress(done, n * (n - 1) // 2)
 
 
-def _scales(x: Array, lags: npt.NDArray[np.int64], least: int) -> tuple[Array, Array]:
+def _scales(x: Array, lags: npt.NDArray[np.int64], min_frames: int) -> tuple[Array, Array]:
     """Give the factors that make correlations of sums of products, and less of short overlaps.
 
     `x` is (n, frames, coefficients); the factors, for each window as the first of a pair and as the
-    second, are (lags, n). An overlap with sound in fewer than `least` frames counts as if it had
-    that many, and the rest were unlike.
+    second, are (lags, n). An overlap with fewer than `min_frames` frames of sound counts as if it
+    had that many, and the rest were unlike.
     """
     frames = x.shape[1]
     sums = np.cumsum(np.square(x).sum(axis=2, dtype=np.float64), axis=1)
     energy = np.pad(sums, ((0, 0), (1, 0)))
 
     def inverted(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Array:
-        floor = max(1, least * x.shape[2])
+        floor = max(1, min_frames * x.shape[2])
         within = np.maximum(energy[:, end] - energy[:, start], floor)
         return np.ascontiguousarray(1 / np.sqrt(within.T), np.float32)
 
@@ -313,8 +313,8 @@ def _fit(x: Array, y: Array, near: float, min_seconds: float) -> tuple[float, fl
     middle = round(near / _FINE_STEP)
     reach = math.ceil(1.5 * _COARSE_STEP / _FINE_STEP)
     # The overlap at `near` itself may be a frame short, as the two steps divide a window unlike.
-    most = max(abs(middle), len(x) - math.ceil(min_seconds / _FINE_STEP))
-    lags = [lag for lag in range(middle - reach, middle + reach + 1) if abs(lag) <= most]
+    max_lag = max(abs(middle), len(x) - math.ceil(min_seconds / _FINE_STEP))
+    lags = [lag for lag in range(middle - reach, middle + reach + 1) if abs(lag) <= max_lag]
     heights = [_correlation(*_overlap(x, y, lag)) for lag in lags]
     best = int(np.argmax(heights))
     left, right = _overlap(x, y, lags[best])

@@ -170,7 +170,7 @@ def extract_track(
 
     At most `windows` windows are taken, spread over the track; an unusable track has no slices.
     """
-    min_seconds = frontend.least_samples / frontend.sample_rate
+    min_seconds = frontend.min_samples / frontend.sample_rate
     nothing = np.zeros((0, *frontend.shape[1:]), np.float32)
     taken: list[npt.NDArray[np.float32]] = []
     try:

@@ -100,7 +100,7 @@ class Examples:
         return genre
 
 
-def spread(examples: Examples, x: Array) -> Examples:
+def with_rows(examples: Examples, x: Array) -> Examples:
     """Give the examples, n rows, of which each became k rows of `x`, shape (n * k, ...)."""
     each = len(x) // max(1, len(examples.y))
     return replace(

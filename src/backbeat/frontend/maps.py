@@ -34,12 +34,12 @@ class LogMel(spectrum.MelParameters):
         return self.sample_rate
 
     @property
-    def least_samples(self) -> int:
+    def min_samples(self) -> int:
         """The shortest excerpt that training takes: a "30 s" clip may last 29 s."""
         return self.window_samples - self.sample_rate
 
     @property
-    def least_answer_samples(self) -> int:
+    def min_answer_samples(self) -> int:
         """The shortest song that classifying takes: a tenth of a window, as for `Mfcc`."""
         return self.window_samples // 10
 
@@ -66,7 +66,7 @@ class LogMel(spectrum.MelParameters):
         ndarray of float32, shape (1, columns, n_mels)
             In dB below the loudest cell.
         """
-        return logmel(_filled(samples, self.least_samples), self)[None]
+        return logmel(_filled(samples, self.min_samples), self)[None]
 
 
 def logmel(samples: Array, parameters: LogMel | None = None) -> Array:

@@ -56,12 +56,12 @@ class Mfcc(spectrum.MelParameters):
         return 0
 
     @property
-    def least_samples(self) -> int:
+    def min_samples(self) -> int:
         """The shortest excerpt that training takes: one with all its slices."""
         return self.window_samples
 
     @property
-    def least_answer_samples(self) -> int:
+    def min_answer_samples(self) -> int:
         """The shortest song that classifying takes: one slice."""
         return self.slice_samples
 

@@ -33,8 +33,8 @@ class Musicnn(BaseModel):
     seconds: ClassVar[float] = 30.0
     window_samples: ClassVar[int] = 30 * _SAMPLE_RATE
     slack_samples: ClassVar[int] = _SAMPLE_RATE
-    least_samples: ClassVar[int] = 29 * _SAMPLE_RATE
-    least_answer_samples: ClassVar[int] = 3 * _SAMPLE_RATE  # a patch
+    min_samples: ClassVar[int] = 29 * _SAMPLE_RATE
+    min_answer_samples: ClassVar[int] = 3 * _SAMPLE_RATE  # a patch
     slice_seconds: ClassVar[float] = 30.0 / _PATCHES  # from one patch to the next
 
     @property
@@ -61,7 +61,7 @@ class Musicnn(BaseModel):
         """
         from backbeat.frontend.musicnn import frontend, runtime
 
-        whole = len(samples) >= self.least_samples
+        whole = len(samples) >= self.min_samples
         count = _PATCHES if whole else max(1, int(len(samples) / _SAMPLE_RATE / self.slice_seconds))
         patches = frontend.spread_patches(frontend.spectrogram(samples), count)
         if self.output == "patches":

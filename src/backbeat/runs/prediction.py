@@ -11,7 +11,7 @@ from backbeat.bundle.archive import Bundle, read_bundle
 from backbeat.collections.genres import find_genre
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions
-from backbeat.features.store import Examples, Features, spread
+from backbeat.features.store import Examples, Features, with_rows
 from backbeat.frontend import LogMel, as_input
 from backbeat.training.finishing import Predict
 
@@ -65,7 +65,7 @@ def predict(
     if on_progress:
         on_progress(len(rows), len(rows))
     given = np.concatenate(parts)
-    answered = spread(
+    answered = with_rows(
         replace(
             examples, y=examples.y[rows], track=examples.track[rows], slice=examples.slice[rows]
         ),

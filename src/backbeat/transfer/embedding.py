@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from backbeat import frontend as frontends
 from backbeat.errors import BackbeatError
-from backbeat.features.store import Examples, Features, spread
+from backbeat.features.store import Examples, Features, with_rows
 from backbeat.files import atomic
 from backbeat.frontend import LogMel, as_input
 from backbeat.frontend.musicnn.runtime import Musicnn, features_of, network_path, open_musicnn
@@ -64,7 +64,7 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
         # What cannot be kept (a store that may only be read) is computed again.
         with contextlib.suppress(OSError):
             atomic.write_bytes(path, content.getvalue())
-    return spread(maps, found[:, np.newaxis])
+    return with_rows(maps, found[:, np.newaxis])
 
 
 def _embed(
