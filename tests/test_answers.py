@@ -266,7 +266,7 @@ def test_a_file_is_there_only_when_it_is_whole(cli, tmp_path, bundle, songs, mon
 
 def test_the_number_of_threads_changes_nothing(cli, bundle, songs):
     one, three = (
-        cli("classify", songs, "--model", bundle, "--format", "jsonl", "--threads", threads)
+        cli("classify", songs, "--model", bundle, "--format", "jsonl", "--workers", threads)
         for threads in (1, 3)
     )
     assert one == three

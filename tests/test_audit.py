@@ -148,8 +148,8 @@ def test_what_it_is_worth(cli, store, tmp_path, protocol):
     arguments = ("audit", store.path, "--split", protocol, "--no-near", "--model", spec, "-o", out)
     status, told, err = cli(*arguments, "--workers", 1)
     assert (status, err) == (0, "")
-    assert "What it is worth to small" in told
-    assert "points of songs against the clean one" in told
+    assert "Effect on small" in told
+    assert "The split changes song accuracy by " in told
     assert (out / "as-split" / "report.html").exists()
     # The report of the leaking run tells of the clean one beside it.
     if protocol == "slices":

@@ -405,7 +405,7 @@ def test_what_crashes_or_hangs_costs_no_other_song(tmp_path):
     songs = strange_songs(tmp_path / "songs", 20)
     bundle = make_bundle(tmp_path / "model.backbeat")
     command = [sys.executable, "-m", "backbeat", "classify", *map(str, [songs[0].parent])]
-    command += ["--model", str(bundle), "--format", "jsonl", "--threads", "2", "--index"]
+    command += ["--model", str(bundle), "--format", "jsonl", "--workers", "2", "--index"]
     plain = subprocess.run([*command, str(tmp_path / "a")], capture_output=True, text=True)
     faults = tmp_path / "faults"
     told = subprocess.run(
@@ -450,7 +450,7 @@ def test_workers_that_hang_end_with_the_command_that_is_killed(tmp_path):
         song(songs / name, noise(3.0))
     faults = tmp_path / "faults"
     running = subprocess.Popen(
-        [sys.executable, "-m", "backbeat", "classify", str(songs), "--threads", "2",
+        [sys.executable, "-m", "backbeat", "classify", str(songs), "--workers", "2",
          "--model", str(make_bundle(tmp_path / "model.backbeat"))],
         stdout=subprocess.PIPE,
         env=os.environ | faulty_environment(faults, seconds=600) | {"PYTHONUNBUFFERED": "1"},

@@ -302,10 +302,10 @@ def test_a_model_that_does_not_fit_has_no_weights_and_a_reason(cli):
 
 def test_check_as_json(cli, tmp_path):
     write(tmp_path / "songs" / "rock" / "a.wav", music(30.0, 4_000, seed=1), 4_000)
-    status, out, err = cli("check", tmp_path / "songs", "--json", tmp_path / "found.json", "-w", 1)
+    status, out, err = cli("check", tmp_path / "songs", "--json", "-w", 1)
     assert (status, err) == (0, "")
-    assert "(folder)" in out
-    assert json.loads((tmp_path / "found.json").read_text())["usable"] == 1
+    report = json.loads(out)
+    assert (report["kind"], report["usable"]) == ("folder", 1)
 
 
 def test_prepare_says_what_it_did(cli, tmp_path):

@@ -418,11 +418,10 @@ def test_a_url_is_refused_and_no_folder_of_its_name_made(arguments, tmp_path, cl
 
 @pytest.mark.parametrize("verb", ["prepare", "classify"])
 def test_options_of_this_machine_do_not_go_with_a_cluster(verb, music, tmp_path, cli):
-    option = {"prepare": "--workers", "classify": "--threads"}[verb]
-    place = ("-o", tmp_path / "out", option, "2", "--cluster", "local:2")
+    place = ("-o", tmp_path / "out", "--workers", "2", "--cluster", "local:2")
     status, _, err = cli(verb, music, *place)
     assert status == 1
-    assert "--workers and --threads are of this machine" in err
+    assert "--workers is for this machine; leave it out with --cluster" in err
 
 
 def test_a_missing_package_is_told(monkeypatch):

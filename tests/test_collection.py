@@ -242,7 +242,7 @@ def test_verbs_print_how_many_songs_have_several_genres(tmp_path, cli, verb):
 
     def printed(number, table, *several):
         more = () if verb == "check" else ("-o", tmp_path / number, "--frontend", "musicnn")
-        return cli(verb, table, "--workers", 1, *more, *several)[1]
+        return cli(verb, table, "--workers", 1, *more, *several)[2]
 
     assert "with several genres: 1 of 3 songs; they are left out\n" in printed(
         "1", path, "--several", "skip"

@@ -14,10 +14,10 @@ SCRIPT = textwrap.dedent(
     """
     import sys
     from backbeat.cli.console import progress
-    with progress("hearing", "songs") as told:
+    with progress("classifying", "songs") as show:
         for done in range(1, 301):
             print(f"line {done} " + "x" * 100)
-            told(done, 300)
+            show(done, 300)
         print("begun", end="")
     print("after")
     """
@@ -94,18 +94,18 @@ def test_without_a_terminal_there_is_a_line_a_minute(capsys):
 
 
 def test_the_line_says_what_is_done_of_how_much(capsys, monkeypatch):
-    monkeypatch.setattr(console, "_SECONDS_A_LINE", 0.0)
-    with console.progress("classifying", "songs") as told:
-        told(1_000, 2_000)
-        told(1_001, None, "looking\x1b")
-    with console.progress("one", shown=False) as told:
-        told(1, 2)
-    with console.EpochBar("validation") as told:
-        told(Progress(epoch=2, epochs=9, batch=3, batches=40, loss=0.5, accuracy=0.25, history=()))
+    monkeypatch.setattr(console, "_SECONDS_BETWEEN_LINES", 0.0)
+    with console.progress("classifying", "songs") as show:
+        show(1_000, 2_000)
+        show(1_001, None, "looking\x1b")
+    with console.progress("one", shown=False) as show:
+        show(1, 2)
+    with console.epoch_progress("validation") as show:
+        show(Progress(epoch=2, epochs=9, batch=3, batches=40, loss=0.5, accuracy=0.25, history=()))
     assert capsys.readouterr().err.splitlines() == [
         "classifying: 1,000 of 2,000 songs",
         r"looking\x1b: 1,001 songs",
-        "epoch 2/9  batch 3/40  loss 0.500  accuracy 25.0%",
+        "epoch 2/9  loss 0.500  accuracy 25.0%: 43 of 360 batches",
     ]
 
 
@@ -116,8 +116,8 @@ def test_only_what_failed_sets_the_status_and_other_kinds_are_counted(capsys):
 
     skipped = Failure(Path("a\n.wav"), "too short", "skipped")
     link = Failure(Path("b.wav"), "leads to a.wav", "link")
-    assert not console.tell_failures([skipped, link], {".jpg": 3, "": 1})
-    assert console.tell_failures([Failure(Path("c.wav"), "empty")])
+    assert not console.list_failures([skipped, link], {".jpg": 3, "": 1})
+    assert console.list_failures([Failure(Path("c.wav"), "empty")])
     assert capsys.readouterr().err.splitlines() == [
         r"skipped: a\x0a.wav: too short",
         "link: b.wav: leads to a.wav",

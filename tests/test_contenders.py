@@ -96,7 +96,7 @@ def test_models_of_one_name_are_told_apart_by_place(store, run, tmp_path):
 
 def test_the_verb(cli, run, weak, leaking, tmp_path):
     figure = tmp_path / "compared.png"
-    status, out, err = cli("compare", run, weak, "--figure", figure)
+    status, out, err = cli("compare", run, weak, "-o", figure)
     assert (status, err) == (0, "")
     assert "small" in out and "weak" in out
     out_of_table = out

@@ -1,4 +1,4 @@
-"""The demo goes the whole way, and goes on where it was stopped."""
+"""The demo goes through every step, and goes on where it was stopped."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ def test_the_demo_makes_all_that_it_names_and_goes_on_where_it_was(
     monkeypatch.setattr(demo, "EPOCHS", 1)
     monkeypatch.setattr(demo, "SONGS_TO_CLASSIFY", 3)
 
-    demo.demo(tmp_path / "demo")
-    told = capsys.readouterr().out
-    named = told.split("Look at:\n")[1].split("\n\n")[0].splitlines()
+    demo.run_demo(tmp_path / "demo")
+    shown = capsys.readouterr().out
+    named = shown.split("Look at:\n")[1].split("\n\n")[0].splitlines()
     weights = tmp_path / "demo/run-artists/model.backbeat"
     trained = weights.read_bytes()
-    demo.demo(tmp_path / "demo")
+    demo.run_demo(tmp_path / "demo")
 
     assert len(named) == 5
     assert all(Path(line.strip()).stat().st_size for line in named)
-    assert told.count("unusable: ") >= 6
-    assert told.count(" taken for ") >= 3
+    assert shown.count("unusable: ") >= 6
+    assert shown.count(" taken for ") >= 3
     assert weights.read_bytes() == trained
-    assert capsys.readouterr().out == told
+    assert capsys.readouterr().out == shown

@@ -211,7 +211,7 @@ def test_a_killed_run_goes_on(bundle, library, tmp_path):
     """Kill the real command again and again; the last run's table is that of an unbroken one."""
     command = [
         sys.executable,
-        *("-m", "backbeat", "classify", library, "--model", bundle, "--threads", "1"),
+        *("-m", "backbeat", "classify", library, "--model", bundle, "--workers", "1"),
         *("--format", "csv", "-o"),
     ]
     whole = [*command, tmp_path / "whole.csv", "--index", tmp_path / "other.sqlite"]

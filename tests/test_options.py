@@ -61,7 +61,7 @@ def case(*given, base=()):
 
 # What each verb is given. {folder} is empty and new each time.
 VERBS = {
-    "check": ("{collection}", "-w", "1"),
+    "check": ("{collection}",),
     "prepare": ("{collection}", "-o", "{folder}/f"),
     "import-features": ("{npz}", "-o", "{folder}/f", "--frontend", "mfcc"),
     "models": (),
@@ -85,19 +85,24 @@ VERBS = {
 
 _WRITE = ("--yes", "--log", "{folder}/log.jsonl")
 _WORTH = ("--model", "mlp_base", "-o", "{folder}/w")
+_CLUSTER = case("--cluster", "local:1")
 _ANSWERING = {
     "--model": case("--model", "{other_bundle}"),
     "--windows": case("--windows", "1"),
     "--index": case("--index", "{folder}/index"),
     "--again": case("--again"),
+    "--json": case("--json"),
+    "--workers": case("-w", "1"),
+    "--cluster": _CLUSTER,
 }
 
 # Of each option what is given, or the test that shows its effect.
 EFFECTS = {
     "check": {
-        "--json": case("--json", "{folder}/report.json"),
         "--several": "test_collection.py::test_cells_with_several_genres",
+        "--json": case("--json"),
         "--workers": case("-w", "2"),
+        "--cluster": _CLUSTER,
     },
     "prepare": {
         "--out": case("-o", "{folder}/other"),
@@ -106,8 +111,9 @@ EFFECTS = {
         "--several": "test_collection.py::test_cells_with_several_genres",
         "--drop-duplicates": case("--drop-duplicates"),
         "--mend": case("--mend"),
+        "--json": case("--json"),
         "--workers": case("-w", "1"),
-        "--cluster": case("--cluster", "local:1"),
+        "--cluster": _CLUSTER,
     },
     "import-features": {
         "--out": case("-o", "{folder}/other"),
@@ -149,9 +155,10 @@ EFFECTS = {
         "--out": case("-o", "{folder}/other", base=_WORTH),
         "--json": case("--json"),
         "--workers": case("-w", "1", base=_WORTH),
+        "--cluster": case("--cluster", "local:1", base=_WORTH),
     },
     "compare": {
-        "--figure": "test_contenders.py::test_the_verb",
+        "--out": "test_contenders.py::test_the_verb",
         "--json": "test_contenders.py::test_the_verb",
     },
     "suspects": {
@@ -169,8 +176,9 @@ EFFECTS = {
         "--epochs-scale": case("--epochs-scale", "0.1"),
         "--seeds": case("--seeds", "2"),
         "--songs": case("--songs", "{gtzan}"),
+        "--json": case("--json"),
         "--workers": case("-w", "1"),
-        "--cluster": case("--cluster", "local:1"),
+        "--cluster": _CLUSTER,
     },
     "tune": {
         "--out": case("-o", "{folder}/other"),
@@ -182,6 +190,7 @@ EFFECTS = {
         "--valid-share": case("--valid-share", "0.4"),
         "--epochs-scale": case("--epochs-scale", "0.1"),
         "--seed": case("--seed", "5"),
+        "--json": case("--json"),
     },
     "classify": {
         **_ANSWERING,
@@ -191,8 +200,6 @@ EFFECTS = {
         "--timeline": case("--timeline"),
         "--tags": case("--tags"),
         "--forget-gone": case("--forget-gone"),
-        "--threads": case("--threads", "1"),
-        "--cluster": case("--cluster", "local:1"),
     },
     "tag": {
         **_ANSWERING,
@@ -220,7 +227,11 @@ EFFECTS = {
         "--other-artists": "test_library_cli.py::test_songs_of_the_same_artist_can_be_left_out",
         "--out": case("-o", "{folder}/like.m3u8"),
     },
-    "show": {"--out": case("-o", "{folder}/other"), "--seconds": case("--seconds", "2")},
+    "show": {
+        "--out": case("-o", "{folder}/other"),
+        "--seconds": case("--seconds", "2"),
+        "--json": case("--json"),
+    },
     "serve": {
         "--host": case("--host", "0.0.0.0"),
         "--port": case("--port", "0"),
@@ -228,13 +239,13 @@ EFFECTS = {
         "--megabytes": case("--megabytes", "1"),
         "--minutes": case("--minutes", "1"),
         "--seconds": case("--seconds", "1"),
-        "--at-once": case("--at-once", "1"),
+        "--workers": case("-w", "1"),
         "--waiting": case("--waiting", "1"),
         "--files": case("--files", "1"),
         "--root-path": case("--root-path", "/music"),
         "--name": case("--name", "music.example"),
     },
-    "demo": {"--out": case("-o", "{folder}/other")},
+    "demo": {"--out": case("-o", "{folder}/other"), "--workers": case("-w", "1")},
     "data jam": {
         "--out": case("-o", "{folder}/other"),
         "--per-genre": case("--per-genre", "2"),
@@ -270,6 +281,7 @@ REFUSED = [
     ),
     (("audit", *VERBS["audit"], "--epochs", "3"), "--epochs", "without --model"),
     (("audit", *VERBS["audit"], "-w", "3"), "--workers", "without --model"),
+    (("audit", *VERBS["audit"], *_CLUSTER.given), "--cluster", "without --model"),
     (("audit", *VERBS["audit"], *_WORTH, "--folds", "2"), "--folds", "with --model"),
     (
         ("audit", *VERBS["audit"], *_WORTH, *_TRANSFER, "--epochs", "2"),
@@ -287,7 +299,7 @@ REFUSED = [
         for option in (
             *(("--min-confidence", "0.5"), ("--only-empty",), ("--overwrite",), ("--multi",)),
             *(("--dry-run",), ("--out", "x"), ("--yes",), ("--keep-times",), ("--again",)),
-            *(("--model", "gtzan-fast"), ("--windows", "2"), ("--log", "x")),
+            *(("--model", "gtzan-fast"), ("--windows", "2"), ("--log", "x"), ("-w", "2")),
         )
     ),
 ]
@@ -416,7 +428,7 @@ def calls(monkeypatch, places):
     note("backbeat.runs.scoring.write_evaluation", Path("report.html"))
     note("backbeat.splits.audit.audit_splits", through=True)
     note("backbeat.runs.worth.measure_worth")
-    monkeypatch.setattr("backbeat.cli.comparing._print_worth", lambda worth: None)
+    monkeypatch.setattr("backbeat.cli.audit._print_worth", lambda worth: None)
     suspect = Suspect("a", "rock", "jazz", 0.1, 0.9, 0.1, "sounds like jazz")
     found = Findings((suspect, dataclasses.replace(suspect, name="b")), 9, 0.5, {})
     note("backbeat.library.suspects.find_suspects", found)
@@ -431,10 +443,10 @@ def calls(monkeypatch, places):
     note("backbeat.library.tags.plan.plan", through=True, clean=lambda arguments: arguments[""][-1])
     note("backbeat.figures.show.show", ())
     note("backbeat.web.server.serve")
-    note("backbeat.cli.demo.demo")
+    note("backbeat.cli.demo.run_demo")
     note("backbeat.collections.jam.generate", ())
     note("backbeat.collections.gtzan.fetching.fetch", places["gtzan"])
-    note("backbeat.cli.collections.check")
+    note("backbeat.cli.data.check")
     return made
 
 

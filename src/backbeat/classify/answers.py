@@ -58,6 +58,18 @@ def described(answer: Answer, *, top: int | None = None) -> dict[str, Any]:
     }
 
 
+def record(result: Answer | Failure, *, top: int, timeline: bool) -> dict[str, Any]:
+    """Describe a song's answer or failure with its path, as a line of JSON lines."""
+    if isinstance(result, Failure):
+        return {"path": str(result.path), "status": result.status, "error": result.reason}
+    content = described(result, top=top)
+    if not result.tags:
+        del content["tags"]
+    if not timeline:
+        del content["timeline"]
+    return {"path": str(result.path), "status": _ANSWERED, **content}
+
+
 class Writer(Protocol):
     """Writes answers and failures as they come."""
 
@@ -179,18 +191,14 @@ class JsonlWriter:
 
     def answer(self, answer: Answer) -> None:
         """Write what a song was taken for."""
-        content = described(answer, top=self.top)
-        if not answer.tags:
-            del content["tags"]
-        if not self.timeline:
-            del content["timeline"]
-        self._line({"path": str(answer.path), "status": _ANSWERED, **content})
+        self._line(answer)
 
     def failure(self, failure: Failure) -> None:
         """Write the path, the status and the reason."""
-        self._line({"path": str(failure.path), "status": failure.status, "error": failure.reason})
+        self._line(failure)
 
-    def _line(self, content: dict[str, Any]) -> None:
+    def _line(self, result: Answer | Failure) -> None:
+        content = record(result, top=self.top, timeline=self.timeline)
         print(json.dumps(escaped_in(content)), file=self.file, flush=True)
 
 

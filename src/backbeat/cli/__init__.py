@@ -12,16 +12,22 @@ from typer.core import TyperGroup
 
 from backbeat import __version__
 from backbeat.cli import (
-    collections,
-    comparing,
-    labels,
-    library,
+    audit,
+    check,
+    classify,
+    compare,
+    data,
+    demo,
     models,
-    paper,
-    songs,
-    tagging,
-    tuning,
-    web,
+    playlists,
+    prepare,
+    reproduce,
+    serve,
+    show,
+    similar,
+    suspects,
+    tag,
+    tune,
 )
 from backbeat.cli.stopping import stopped_by_signals
 from backbeat.errors import BackbeatError, message_of, printable
@@ -66,25 +72,25 @@ def backbeat(
     """Train, honestly evaluate and use music-genre classifiers."""
 
 
-app.command()(collections.check)
-app.add_typer(collections.data, name="data", cls=_Verbs)
-app.command()(collections.prepare)
-app.command("import-features")(collections.import_features)
+app.command()(check.check)
+app.add_typer(data.data, name="data", cls=_Verbs)
+app.command()(prepare.prepare)
+app.command("import-features")(prepare.import_features)
 app.command("models")(models.models)
 app.command()(models.train)
 app.command()(models.evaluate)
-app.command()(comparing.audit)
-app.command()(comparing.compare)
-app.command()(labels.suspects)
-app.command()(paper.reproduce)
-app.command()(tuning.tune)
-app.command()(songs.classify)
-app.command()(tagging.tag)
-app.command()(library.playlists)
-app.command()(library.similar)
-app.command()(songs.show)
-app.command()(web.serve)
-app.command()(songs.demo)
+app.command()(audit.audit)
+app.command()(compare.compare)
+app.command()(suspects.suspects)
+app.command()(reproduce.reproduce)
+app.command()(tune.tune)
+app.command()(classify.classify)
+app.command()(tag.tag)
+app.command()(playlists.playlists)
+app.command()(similar.similar)
+app.command()(show.show)
+app.command()(serve.serve)
+app.command()(demo.demo)
 
 
 def main() -> None:

@@ -1,115 +1,85 @@
-"""What the verbs that need answers share: the bundle, the index of known answers, where to work."""
+"""What the verbs that classify songs share: the bundle, the index of known answers, workers."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from backbeat.cli.console import warn
+from backbeat.cli.console import progress, warn
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
     from backbeat.classify.many import Answer, Classifier, Failure
     from backbeat.library.index import Index
-    from backbeat.library.songs import Classify
-
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
-        envvar="BACKBEAT_MODEL",
-    ),
-]
-Windows = Annotated[
-    str | None,
-    typer.Option(
-        "--windows",
-        metavar="N|all",
-        help="The most half minutes to hear of a song, spread over it (default 4).",
-    ),
-]
-IndexPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--index",
-        metavar="FILE",
-        help="Where answers are kept, so that only new or changed files are heard (default: in the "
-        "user's cache folder).",
-        envvar="BACKBEAT_INDEX",
-    ),
-]
-Again = Annotated[bool, typer.Option("--again", help="Hear files that are known, too.")]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked of songs, and how.
-
-    Attributes
-    ----------
-    model : str
-    windows : str, optional
-        As written: a number, or "all".
-    again : bool
-        Whether files that the index knows are heard, too.
-    tags : bool
-        Whether MusiCNN's tags are wanted.
-    threads : int, optional
-    cluster : str, optional
-    """
+class AnswerOptions:
+    """How songs are classified: the options of the same names, as they are written."""
 
     model: str
     windows: str | None = None
     again: bool = False
-    tags: bool = False
-    threads: int | None = None
+    workers: int | None = None
     cluster: str | None = None
-
-
-@dataclass(frozen=True)
-class Answering:
-    """Songs being answered: the bundle, and the answers in order."""
-
-    classifier: "Classifier"
-    answers: "Iterator[Answer | Failure]"
+    tags: bool = False
 
 
 @contextlib.contextmanager
-def answering(songs: Sequence[Path], wanted: Wanted, index: "Index | None") -> Iterator[Answering]:
-    """Open what songs are answered with: a bundle, and the index from `known_answers`.
-
-    Raises
-    ------
-    BackbeatError
-        If the bundle or the cluster cannot be used.
-    """
-    from backbeat.classify.many import load
+def answering(
+    songs: Sequence[Path], options: AnswerOptions, index: "Index | None"
+) -> "Iterator[tuple[Classifier, Iterator[Answer | Failure]]]":
+    """Open a bundle and where it works; yields it with the songs' answers, in order."""
+    from backbeat.classify.batches import classify_batches
+    from backbeat.classify.many import classify_all, load
     from backbeat.library.songs import answer_all
+    from backbeat.parallel.engine import open_executor
 
-    windows = windows_of(wanted.windows)
-    classifier = load(wanted.model, tags=wanted.tags, windows=windows)
-    with _where(classifier, wanted.threads, wanted.cluster) as classify:
-        if index is None:
-            yield Answering(classifier, classify(songs))
+    windows = max_windows(options.windows)
+    classifier = load(options.model, tags=options.tags, windows=windows)
+    with contextlib.ExitStack() as stack:
+        if options.cluster is None:
+            classify = partial(classify_all, classifier, threads=options.workers)
         else:
-            answers = answer_all(classifier, songs, index, classify, again=wanted.again)
-            yield Answering(classifier, answers)
+            executor = stack.enter_context(open_executor(options.workers, options.cluster))
+            classify = partial(classify_batches, classifier, executor=executor)
+        if index is None:
+            yield classifier, classify(songs)
+        else:
+            answers = answer_all(classifier, songs, index, classify, again=options.again)
+            yield classifier, answers
+
+
+def answer_songs(
+    paths: Sequence[Path], options: AnswerOptions, index_path: Path | None
+) -> "tuple[list[Answer], list[Failure], Mapping[str, int]]":
+    """Classify all songs, known ones from the index; count files of other kinds by suffix."""
+    from backbeat.classify.many import Failure, search
+
+    found = search(paths)
+    if not found.songs:
+        raise BackbeatError("no audio files there")
+    answers: list[Answer] = []
+    failures: list[Failure] = []
+    with (
+        open_known(index_path) as index,
+        answering(found.songs, options, index) as (_, results),
+        progress("classifying", "songs") as show,
+    ):
+        for done, result in enumerate(results, start=1):
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                answers.append(result)
+            show(done, len(found.songs))
+    return answers, [*failures, *found.links], found.others
 
 
 @contextlib.contextmanager
-def known_answers(path: Path | None) -> "Iterator[Index | None]":
-    """Open the index; one that nobody asked for may fail, as where there is no home folder.
-
-    Raises
-    ------
-    BackbeatError
-        If the one that is named cannot be used.
-    """
+def open_known(path: Path | None) -> "Iterator[Index | None]":
+    """Open the index; the default one may fail, as where there is no home folder."""
     from backbeat.library.index import open_index
 
     with contextlib.ExitStack() as stack:
@@ -123,14 +93,8 @@ def known_answers(path: Path | None) -> "Iterator[Index | None]":
         yield index
 
 
-def windows_of(written: str | None) -> int | None:
-    """Give the number of windows, None for all.
-
-    Raises
-    ------
-    BackbeatError
-        If it is neither a number nor "all".
-    """
+def max_windows(written: str | None) -> int | None:
+    """Give the number of windows of --windows, None for all."""
     if written is None:
         from backbeat.classify.windows import A_FEW
 
@@ -140,21 +104,3 @@ def windows_of(written: str | None) -> int | None:
     if written.isdecimal() and int(written):
         return int(written)
     raise BackbeatError(f"--windows {written}: must be a number from 1 on, or all")
-
-
-@contextlib.contextmanager
-def _where(
-    classifier: "Classifier", threads: int | None, cluster: str | None
-) -> "Iterator[Classify]":
-    """Open where songs are answered: threads of this process, or the workers of a cluster."""
-    from backbeat.classify.many import classify_all
-
-    if cluster is None:
-        yield partial(classify_all, classifier, threads=threads)
-        return
-    from backbeat.classify.batches import classify_batches
-    from backbeat.parallel.engine import open_executor
-
-    # `--threads` and `--workers` say the same: how much of this machine to use.
-    with open_executor(threads, cluster) as executor:
-        yield partial(classify_batches, classifier, executor=executor)

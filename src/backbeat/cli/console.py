@@ -1,4 +1,4 @@
-"""What the verbs share in talking to people: progress bars, tables, warnings."""
+"""What the verbs print: progress bars, tables, lines, JSON."""
 
 import contextlib
 import io
@@ -15,22 +15,14 @@ if TYPE_CHECKING:
 
     from backbeat.classify.many import Failure
     from backbeat.training.fitting import Progress
+    from backbeat.training.jobs import Progress as JobProgress
 
-
-_SECONDS_BETWEEN = 0.1  # the bar is drawn anew as often by itself
-_SECONDS_A_LINE = 60.0  # where there is no terminal to draw a bar on
+_SECONDS_BETWEEN_DRAWINGS = 0.1
+_SECONDS_BETWEEN_LINES = 60.0  # where there is no terminal to draw a bar on
 
 
 class Lines:
-    """Writes at most a line of progress a minute on standard error, the first after a minute.
-
-    Parameters
-    ----------
-    seconds : float
-        Between two lines.
-    clock : callable
-        Gives the time in seconds; for tests.
-    """
+    """Writes a line of progress on standard error, at most one in so many seconds."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -42,35 +34,31 @@ class Lines:
         now = self._clock()
         if now >= self._next:
             self._next = now + self._seconds
-            print(_printable(line), file=sys.stderr, flush=True)
-
-
-def _progress_line(what: str, done: int, total: int | None, unit: str) -> str:
-    of = f" of {total:,}" if total else ""
-    return f"{what}: {done:,}{of} {unit}".rstrip()
+            warn(line)
+            sys.stderr.flush()
 
 
 @contextlib.contextmanager
 def progress(
-    what: str, unit: str = "tracks", *, shown: bool = True
+    description: str, unit: str = "tracks", *, shown: bool = True
 ) -> Iterator[Callable[..., None]]:
-    """Show a bar with speed and time left on standard error, while the block runs.
+    """Show a bar with speed and time left on standard error while the block runs.
 
-    Without a terminal, a line a minute instead. Lines that the block prints on the same terminal
-    appear above the bar.
-
-    Yields
-    ------
-    callable
-        To be called with (done, total), and a word for what is going on now if that changes. Work
-        done before the first call (a resumed job) does not count towards the speed.
+    Without a terminal, a line a minute. Lines that the block prints on the same terminal appear
+    above the bar. Yields a function of (done, total), and of a new description if that changes.
+    Work done before its first call (a resumed job) does not count towards the speed.
     """
     if not shown:
-        yield lambda *_told: None
+        yield lambda *_: None
         return
     if not sys.stderr.isatty():
-        lines = Lines(_SECONDS_A_LINE)
-        yield lambda done, total, now=what: lines.show(_progress_line(now, done, total, unit))
+        lines = Lines(_SECONDS_BETWEEN_LINES)
+
+        def show_line(done: int, total: int | None, description: str = description) -> None:
+            of = f" of {total:,}" if total else ""
+            lines.show(f"{description}: {done:,}{of} {unit}".rstrip())
+
+        yield show_line
         return
     from rich.console import Console
     from rich.progress import (
@@ -94,70 +82,81 @@ def progress(
         console=console,
         redirect_stdout=False,
     )
-    with bar, _above(console) as above:
-        task = bar.add_task(what, total=None, speed="")
+    with bar, contextlib.ExitStack() as stack:
+        if sys.stdout.isatty():
+            above = stack.enter_context(contextlib.closing(_Above(console)))
+            stack.enter_context(contextlib.redirect_stdout(above))
+        task = bar.add_task(description, total=None, speed="")
 
-        def told(done: int, total: int | None, now: str = what) -> None:
+        def show_bar(done: int, total: int | None, description: str = description) -> None:
             per_second = bar.tasks[0].speed
             speed = f"{per_second:.1f} {unit}/s" if per_second else ""
-            bar.update(task, description=now, completed=done, total=total, speed=speed)
+            bar.update(task, description=description, completed=done, total=total, speed=speed)
 
-        yield told
-        # Below what was printed, a bar that is full tells nothing more.
-        bar.live.transient = above is not None and above.used
-
-
-@contextlib.contextmanager
-def _above(console: "Console") -> Iterator["_Above | None"]:
-    """Let what is printed appear above a bar of the console, if both are on a terminal."""
-    if not sys.stdout.isatty():
-        yield None
-        return
-    above = _Above(console)
-    try:
-        with contextlib.redirect_stdout(above):
-            yield above
-    finally:
-        above.end()
+        yield show_bar
 
 
 class _Above(io.TextIOBase):
-    """Takes text, and shows it in whole lines."""
+    """Shows text above a bar, in whole lines and not each by itself: the bar is drawn each time."""
 
     def __init__(self, console: "Console") -> None:
         self._console = console
         self._text = ""
-        self._shown = 0.0
-        self.used = False
+        self._next = 0.0
 
     def write(self, text: str) -> int:
         """Take text; it is shown within a moment, or with what comes next."""
         self._text += text
-        self.used = True
-        # Each time the bar is drawn anew, which takes longer than to look up a known answer.
-        if time.monotonic() > self._shown + _SECONDS_BETWEEN:
-            self.show()
+        if time.monotonic() > self._next:
+            self._show()
         return len(text)
 
-    def show(self) -> None:
-        """Show the lines that are whole."""
+    def _show(self) -> None:
         from rich.text import Text
 
         lines, end, self._text = self._text.rpartition("\n")
         if end:
             # The terminal breaks long lines by itself, so that they can be copied whole.
             self._console.print(Text(lines), soft_wrap=True)
-            self._shown = time.monotonic()
+            self._next = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Show what is left."""
         if self._text and not self._text.endswith("\n"):
             self._text += "\n"
-        self.show()
+        self._show()
 
     def isatty(self) -> bool:
         """Say that it ends on a terminal."""
         return True
+
+
+@contextlib.contextmanager
+def epoch_progress(monitored: str) -> "Iterator[Callable[[Progress], None]]":
+    """Show epoch, loss and accuracy of a training, and the accuracy of the monitored part."""
+    with progress("training", "batches") as show:
+
+        def on_progress(now: "Progress") -> None:
+            description = f"epoch {now.epoch}/{now.epochs}  loss {now.loss:.3f}"
+            description += f"  accuracy {now.accuracy:.1%}"
+            if now.history:
+                description += f"  {monitored} {now.history[-1].val_accuracy:.1%}"
+            done = (now.epoch - 1) * now.batches + now.batch
+            show(done, now.epochs * now.batches, description)
+
+        yield on_progress
+
+
+@contextlib.contextmanager
+def job_progress(name: str, unit: str) -> "Iterator[Callable[[JobProgress], None]]":
+    """Show how far many trainings are, and how many of them are finished."""
+    with progress(name, "") as show:
+
+        def on_progress(now: "JobProgress") -> None:
+            failed = f", {now.failed} failed" if now.failed else ""
+            show(now.done, now.total, f"{name}: {now.finished} of {now.jobs} {unit}{failed}")
+
+        yield on_progress
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -177,8 +176,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
             overflow="fold",
         )
     for row in rows:
-        words = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
-        shown.add_row(*(Text(_printable(cell)) for cell in words))
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        shown.add_row(*(Text(_printable(cell)) for cell in cells))
     # A terminal has its own width; a pipe or a file has none, and must not lose the ends of names.
     width = None if sys.stdout.isatty() else 200
     Console(width=width, soft_wrap=False).print(shown)
@@ -208,21 +207,18 @@ def _printable(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def tell_failures(
+def plural(count: int, noun: str) -> str:
+    """Give a count of things, such as "1 song" and "1,000 songs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def list_failures(
     failures: "Collection[Failure]", others: "Mapping[str, int] | None" = None
 ) -> bool:
-    """List the files that were not dealt with, and why, on standard error.
+    """List the files that were not processed, and why, on standard error.
 
-    Parameters
-    ----------
-    failures : collection of Failure
-    others : mapping of str to int, optional
-        How many files of other kinds a search passed over, by suffix.
-
-    Returns
-    -------
-    bool
-        Whether any failed, which is exit status 1; skipped files and links are no failures.
+    `others` counts the files of other kinds that a search left out, by suffix. Returns whether any
+    failed, which is exit status 1; skipped files and links are no failures.
     """
     for failure in failures:
         warn(f"{failure.status}: {printable(failure.path)}: {failure.reason}")
@@ -230,69 +226,27 @@ def tell_failures(
         kinds = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
         named = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in kinds[:5])
         more = ", ..." if len(kinds) > 5 else ""
-        count = sum(others.values())
-        warn(f"{count:,} file{'' if count == 1 else 's'} of other kinds ({named}{more})")
+        warn(f"{plural(sum(others.values()), 'file')} of other kinds ({named}{more})")
     return any(failure.status == "failed" for failure in failures)
 
 
 def count_failures(failures: "Collection[Failure]") -> str:
-    """Count files that were not dealt with, such as "1 link, 2 skipped, 0 failed"."""
+    """Count files that were not processed, such as "1 link, 2 skipped, 0 failed"."""
     counts = Counter(failure.status for failure in failures)
-    links = f"{counts['link']:,} link{'' if counts['link'] == 1 else 's'}" if counts["link"] else ""
+    links = plural(counts["link"], "link") if counts["link"] else ""
     skipped = f"{counts['skipped']:,} skipped" if counts["skipped"] else ""
     return ", ".join(filter(None, (links, skipped, f"{counts['failed']:,} failed")))
 
 
-class EpochBar:
-    """Show a bar over all batches with epoch, loss, accuracy and time left.
+def failures_json(failures: "Collection[Failure]") -> list[dict[str, str]]:
+    """Give the files that were not processed as values that JSON knows."""
+    return [
+        {"path": str(failure.path), "status": failure.status, "error": failure.reason}
+        for failure in failures
+    ]
 
-    Without a terminal, a line a minute instead.
-    """
 
-    def __init__(self, monitored: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self.monitored = monitored
-        console = Console(stderr=True)
-        self.lines = None if console.is_terminal else Lines(_SECONDS_A_LINE)
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[scores]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task("", total=None, epoch="", scores="")
-
-    def __enter__(self) -> "EpochBar":
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.bar.stop()
-
-    def __call__(self, told: "Progress") -> None:
-        """Show how far the training is."""
-        scores = f"loss {told.loss:.3f}  accuracy {told.accuracy:.1%}"
-        if told.history:
-            scores += f"  {self.monitored} {told.history[-1].val_accuracy:.1%}"
-        if self.lines:
-            batch = f"batch {told.batch:,}/{told.batches:,}"
-            self.lines.show(f"epoch {told.epoch}/{told.epochs}  {batch}  {scores}")
-        self.bar.update(
-            self.task,
-            total=told.epochs * told.batches,
-            completed=(told.epoch - 1) * told.batches + told.batch,
-            epoch=f"{told.epoch}/{told.epochs}",
-            scores=scores,
-        )
+def list_failed_runs(failures: Mapping[str, str]) -> None:
+    """List the trainings that failed, and why, on standard error."""
+    for name, reason in failures.items():
+        warn(f"failed: {name}: {reason}")

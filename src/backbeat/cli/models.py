@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import EpochBar, progress, say, say_json, table, warn
+from backbeat.cli.console import (
+    epoch_progress,
+    job_progress,
+    list_failed_runs,
+    progress,
+    say,
+    say_json,
+    table,
+    warn,
+)
 from backbeat.cli.options import Folds, SplitName, Workers, refuse, refuse_for_split
 
 if TYPE_CHECKING:
     from backbeat.features.store import Features
     from backbeat.runs.evaluation import Evaluation
     from backbeat.splits import Split
-    from backbeat.training.jobs import Progress as JobProgress
     from backbeat.zoo import Spec
 
 _GENRES = 10  # GTZAN's, for which weights are counted
@@ -157,7 +165,7 @@ def train(
     drawn = splits.make_split(examples, split, test_share=test_share, **drawing)
     _refuse_max_error(context, drawn)
     _tell_split(drawn, f"{spec.name}: ")
-    with EpochBar(drawn.monitored) as told:
+    with epoch_progress(drawn.monitored) as on_progress:
         training.train(
             opened,
             spec,
@@ -167,7 +175,7 @@ def train(
             seed=seed,
             max_error=max_error,
             resume=resume,
-            on_progress=told,
+            on_progress=on_progress,
             tensorboard=tensorboard,
         )
     evaluate(out)
@@ -185,16 +193,14 @@ def _cross_validate(
     from backbeat.parallel.engine import open_executor
     from backbeat.training.crossvalidation import cross_validate
 
-    with open_executor(workers) as executor, progress(spec.name, "") as bar:
-
-        def told(now: "JobProgress") -> None:
-            bar(now.done, now.total, f"{spec.name}: {now.finished} of {now.jobs} folds")
-
+    with (
+        open_executor(workers) as executor,
+        job_progress(spec.name, "folds") as on_progress,
+    ):
         failures = cross_validate(
-            opened, spec, split, out, executor=executor, on_progress=told, **options
+            opened, spec, split, out, executor=executor, on_progress=on_progress, **options
         )
-    for name, reason in failures.items():
-        warn(f"failed: {name}: {reason}")
+    list_failed_runs(failures)
     if failures:
         raise typer.Exit(1)
 

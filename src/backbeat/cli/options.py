@@ -1,5 +1,6 @@
 """Options that several verbs share, with one meaning everywhere; refusing those without effect."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,9 @@ from backbeat.errors import BackbeatError
 if TYPE_CHECKING:
     from backbeat.features.store import Examples
 
+Store = Annotated[Path, typer.Argument(help="A feature store, from prepare.")]
+Songs = Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Processes (default: one a processor).")
 ]
@@ -33,26 +37,42 @@ Folds = Annotated[
     int | None,
     typer.Option(min=2, help="Cross-validation of slices, tracks or artists with so many folds."),
 ]
+Epochs = Annotated[int | None, typer.Option(help="Instead of the model's own number.")]
+EpochsScale = Annotated[float, typer.Option(help="Factor on all epochs, for a quick look.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="gtzan or gtzan-fast, which come with backbeat; a bundle; or a run directory.",
+        envvar="BACKBEAT_MODEL",
+    ),
+]
+Windows = Annotated[
+    str | None,
+    typer.Option(
+        "--windows",
+        metavar="N|all",
+        help="How many half minutes of a song to analyse at most, spread over it (default 4).",
+    ),
+]
+IndexPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        metavar="FILE",
+        help="Where answers are kept, so that only new or changed files are analysed (default: in "
+        "the user's cache folder).",
+        envvar="BACKBEAT_INDEX",
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Analyse files that the index knows, too.")]
 
 
 def refuse(context: typer.Context, why: str, *names: str) -> None:
     """Refuse options that were given and have no effect.
 
-    An environment variable such as BACKBEAT_MODEL is for all verbs, and is not refused.
-
-    Parameters
-    ----------
-    context : typer.Context
-        Of the verb.
-    why : str
-        What takes their effect away, such as "with --folds".
-    *names : str
-        The options, as the verb's parameters are called.
-
-    Raises
-    ------
-    BackbeatError
-        Naming the first of them that was given.
+    `why` is what takes their effect away, such as "with --folds"; `names` are those of the verb's
+    parameters. An environment variable such as BACKBEAT_MODEL is for all verbs, and not refused.
     """
     for option in context.command.params:
         source = option.name in names and context.get_parameter_source(option.name or "")

@@ -11,7 +11,6 @@ from backbeat.audio.integrity import WHOLE, Finding, Inspection, find_duplicates
 from backbeat.collections import gtzan
 from backbeat.collections.collection import Collection, Tags, Track, read_tags
 from backbeat.errors import WorkerLostError, printable
-from backbeat.files.cells import escaped_in
 from backbeat.files.folders import natural
 from backbeat.parallel.engine import map_unordered
 from backbeat.parallel.isolation import guarded
@@ -72,14 +71,14 @@ class CheckReport:
         return int(any(f.level == "unusable" and f.kind not in WHOLE for f in self.findings))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as values that JSON knows, texts as `files.cells.escaped` gives them.
+        """Give the report as values that JSON knows.
 
         ``artists`` has ``known`` and ``unknown`` (counts of tracks) and ``different`` (the number
         of artists); ``several`` counts songs with several genres; ``seconds`` is of usable tracks.
         """
         artists = [track.artist for track in self.collection.tracks if track.artist]
         total = len(self.collection.tracks)
-        content = {
+        return {
             "root": str(self.collection.root),
             "kind": self.collection.kind,
             "tracks": total,
@@ -97,7 +96,6 @@ class CheckReport:
             "genres": [asdict(genre) for genre in self.genres],
             "findings": [asdict(finding) for finding in self.findings],
         }
-        return dict(escaped_in(content))
 
 
 def check_collection(

@@ -75,9 +75,7 @@ def open_executor(
     """
     if cluster is not None:
         if workers is not None:
-            raise BackbeatError(
-                "--workers and --threads are of this machine; leave them out with --cluster"
-            )
+            raise BackbeatError("--workers is for this machine; leave it out with --cluster")
         from backbeat.parallel.cluster import open_cluster
 
         with open_cluster(cluster, shared) as executor_of_cluster:

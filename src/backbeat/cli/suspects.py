@@ -1,4 +1,4 @@
-"""The verb about labels: suspects."""
+"""The verb suspects."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.console import progress, say, say_json, table, warn
+from backbeat.cli.options import Json, Store
 from backbeat.errors import printable
 
 _ROWS = 30
@@ -20,7 +21,7 @@ class Grouping(StrEnum):
 
 
 def suspects(
-    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    features: Store,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="CSV", help="Write the list to a file.")
     ] = None,
@@ -35,21 +36,21 @@ def suspects(
         int, typer.Option(min=2, help="Each part of the songs is judged by all others.")
     ] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List songs whose labels are probably wrong, the worst first, each with its reason.
 
-    Each song is judged by classifiers that have not heard it; exact copies with different labels
-    are always named.
+    Each song is judged by classifiers that were not trained on it; exact copies with different
+    labels are always named.
     """
     from dataclasses import asdict
 
     from backbeat.features.store import open_features
     from backbeat.library.suspects import find_suspects, write_suspects
 
-    with progress("describing songs", "") as told:
+    with progress("describing songs", "") as show:
         found = find_suspects(
-            open_features(features), by=by.value, folds=folds, seed=seed, on_progress=told
+            open_features(features), by=by.value, folds=folds, seed=seed, on_progress=show
         )
     listed = found.suspects[:top]
     if out:
@@ -58,8 +59,6 @@ def suspects(
         what = "songs" if by is Grouping.tracks else "artists"
         small = ", ".join(f"{genre} ({songs:,})" for genre, songs in found.unjudged.items())
         warn(f"not judged, with fewer than {folds} different {what}: {printable(small)} songs")
-    if found.caveat and not as_json:
-        warn(found.caveat)
     if as_json:
         content = {
             "caveat": found.caveat or None,
@@ -71,6 +70,8 @@ def suspects(
         }
         say_json(content)
         return
+    if found.caveat:
+        warn(found.caveat)
     # Of a long list the beginning, unless a number was asked for.
     shown = listed if top else listed[:_ROWS]
     if shown:
@@ -82,7 +83,7 @@ def suspects(
         say(f"The first {len(shown):,} of {len(found.suspects):,}{rest}.")
     say(
         f"{len(found.suspects):,} of {found.tracks:,} songs look mislabelled; "
-        f"{found.agreement:.0%} sound like their labels most."
+        f"{found.agreement:.0%} sound most like their labels."
     )
     if out:
         say(f"List: {out}")

@@ -1,4 +1,4 @@
-"""The verb for writing genres into music files, and for taking that back."""
+"""The verb tag: write genres into music files, and take that back."""
 
 import csv
 import dataclasses
@@ -7,21 +7,30 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.answering import (
-    Again,
-    IndexPath,
-    Model,
-    Wanted,
-    Windows,
-    answering,
-    known_answers,
+from backbeat.cli.answering import AnswerOptions, answering, open_known
+from backbeat.cli.console import (
+    count_failures,
+    failures_json,
+    list_failures,
+    progress,
+    say,
+    say_json,
+    warn,
 )
-from backbeat.cli.console import count_failures, progress, say, tell_failures, warn
-from backbeat.cli.options import refuse
+from backbeat.cli.options import (
+    Again,
+    Cluster,
+    IndexPath,
+    Json,
+    Model,
+    Windows,
+    Workers,
+    refuse,
+)
 from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
@@ -64,31 +73,37 @@ def tag(
     again: Again = False,
     log: Annotated[
         Path | None,
-        typer.Option(help="Where old tags are logged (default: a new file, told at the end)."),
+        typer.Option(help="Where old tags are logged (default: a new file, named at the end)."),
     ] = None,
     undo: Annotated[
         Path | None, typer.Option("--undo", metavar="LOG", help="Put the old tags back.")
     ] = None,
+    as_json: Json = False,
+    workers: Workers = None,
+    cluster: Cluster = None,
 ) -> None:
     """Write genres into the tags of songs, in a way that can be undone.
 
-    Shows what it would do, and asks. Songs that the model is unsure of stay as they are; of the
-    others the sound and all other tags. Files that cannot be tagged are listed at the end, with
-    exit status 1. Each change is logged, and `--undo LOG` takes all of them back.
+    Shows what it would do, and asks. Songs that the model is unsure of stay as they are; so do the
+    sound and all other tags of the others. Files that cannot be tagged are listed at the end (exit
+    status 1); those that are too short or silent are skipped (exit status 0). Each change is
+    logged, and `--undo LOG` takes all of them back.
     """
     from backbeat.library.tags.formats import require
 
     require()
     if undo is not None:
         if paths:
-            raise BackbeatError("--undo goes by its log alone; leave the paths out")
-        refuse(context, "with --undo", *context.params.keys() - {"undo", "index"})
-        with known_answers(index) as known:
-            _undo(undo, known)
+            raise BackbeatError("--undo needs its log only; leave the paths out")
+        refuse(context, "with --undo", *context.params.keys() - {"undo", "index", "as_json"})
+        with open_known(index) as known:
+            _undo(undo, known, as_json)
     if not paths:
         raise BackbeatError("name files or folders to tag, or --undo LOG")
     if only_empty and overwrite:
         raise BackbeatError("--only-empty and --overwrite say the opposite; leave one out")
+    if as_json and not (yes or dry_run):
+        raise BackbeatError("--json: cannot ask; add --yes to write, or --dry-run to look")
     if dry_run:
         refuse(context, "with --dry-run", "yes", "keep_times", "log")
     else:
@@ -101,20 +116,23 @@ def tag(
     writer = LogWriter(log or new_log(), dataclasses.asdict(options))
     found = search(paths)
     songs = list(found.songs)
-    tally = _Tally()
+    tally = _Tally(as_json)
     tally.failures += found.links
-    with known_answers(index) as known:
-        decisions = _decisions(songs, Wanted(model, windows, again), known, options)
+    answer_options = AnswerOptions(model, windows, again, workers, cluster)
+    with open_known(index) as known:
+        decisions = _decisions(songs, answer_options, known, options)
         if dry_run:
             _write_plan(decisions, out, tally)
         elif yes:
-            # Each song is written as soon as it is heard, so that a stop costs no more than one.
+            # Each song is written as soon as it is answered, so a stop costs no more than one.
             _write(tally.changes(decisions), writer, tally, known, keep_times)
         else:
             changes = list(tally.changes(decisions))
             if changes and _agreed(len(changes), tally):
                 _write(changes, writer, tally, known, keep_times)
-    failed = tally.tell("would be tagged" if dry_run else "tagged", found.others)
+    if as_json:
+        say_json(tally.to_json(dry_run, None if dry_run else writer.path, found.others))
+    failed = tally.summarise("would be tagged" if dry_run else "tagged", found.others)
     if not songs:
         warn("no audio files there")
     raise typer.Exit(int(failed or tally.unasked or not songs))
@@ -123,14 +141,16 @@ def tag(
 class _Tally:
     """What became of the songs so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.changed: list[dict[str, Any]] = []  # of --json
         self.tagged = 0
         self.left: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.unasked = False
 
     def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
-        """Show the changes among decisions and give them on; count the others."""
+        """Show the changes among decisions and yield them; count the others."""
         from backbeat.classify.many import Failure
         from backbeat.library.tags.plan import LeftAlone
 
@@ -140,45 +160,73 @@ class _Tally:
             elif isinstance(decision, LeftAlone):
                 self.left[decision.reason] += 1
             else:
-                old = ", ".join(decision.present.genres) or "(none)"
-                new = ", ".join(decision.genres)
-                name = printable(decision.path)
-                say(f"{printable(old)} -> {new}  {decision.confidence:.0%}  {name}")
+                self._show(decision)
                 yield decision
 
-    def tell(self, tagged: str, others: "Mapping[str, int]") -> bool:
-        """Print the sums, and each failure; say whether any failed."""
+    def _show(self, change: "Change") -> None:
+        if self.as_json:
+            self.changed.append(
+                {
+                    "path": str(change.path),
+                    "old": change.present.genres,
+                    "new": change.genres,
+                    "confidence": round(change.confidence, 6),
+                }
+            )
+            return
+        old = printable(", ".join(change.present.genres) or "(none)")
+        new = ", ".join(change.genres)
+        say(f"{old} -> {new}  {change.confidence:.0%}  {printable(change.path)}")
+
+    def to_json(
+        self, dry_run: bool, log: Path | None, others: "Mapping[str, int]"
+    ) -> dict[str, Any]:
+        """Give the changes and the sums as values that JSON knows."""
+        return {
+            "dry_run": dry_run,
+            "tagged": self.tagged,
+            "changes": self.changed,
+            "left_alone": dict(self.left),
+            "failures": failures_json(self.failures),
+            "other_files": dict(others),
+            "log": str(log) if log and log.exists() else None,
+        }
+
+    def summarise(self, tagged: str, others: "Mapping[str, int]") -> bool:
+        """Print the sums, and each failure; return whether any failed."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left.most_common())
         left = f"{self.left.total():,} left alone" + (f" ({reasons})" if reasons else "")
         warn(f"{self.tagged:,} {tagged}, {left}, {count_failures(self.failures)}")
-        return tell_failures(self.failures, others)
+        return list_failures(self.failures, others)
 
 
 def _decisions(
-    songs: list[Path], wanted: Wanted, index: "Index | None", options: "Options"
+    songs: list[Path],
+    answer_options: AnswerOptions,
+    index: "Index | None",
+    options: "Options",
 ) -> "Iterator[Decision]":
-    """Look at the songs' tags, hear those that may be tagged, and decide."""
+    """Read the songs' tags, classify those that may be tagged, and decide."""
     from backbeat.library.tags.plan import plan
     from backbeat.library.tags.writing import survey
 
     present = {}
-    with progress("reading tags", "songs") as told:
+    with progress("reading tags", "songs") as show:
         for done, seen in enumerate(survey(songs, options), start=1):
             if isinstance(seen, tuple):
                 present[seen[0]] = seen[1]
             else:
                 yield seen
-            told(done, len(songs))
+            show(done, len(songs))
     if not present:
         return
-    heard = list(present)
     with (
-        answering(heard, wanted, index) as opened,
-        progress("classifying", "songs") as told,
+        answering(list(present), answer_options, index) as (_, answers),
+        progress("classifying", "songs") as show,
     ):
-        for done, decision in enumerate(plan(opened.answers, present, options), start=1):
+        for done, decision in enumerate(plan(answers, present, options), start=1):
             yield decision
-            told(done, len(heard))
+            show(done, len(present))
 
 
 def _agreed(count: int, tally: _Tally) -> bool:
@@ -241,8 +289,8 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
     tally.tagged = sum(1 for _ in tally.changes(everything))
 
 
-def _undo(path: Path, index: "Index | None") -> None:
-    """Take back what a log tells of, say how that went, and end."""
+def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
+    """Take back the changes of a log, report the result, and exit."""
     from backbeat.classify.many import Failure
     from backbeat.library.index import stamp_of
     from backbeat.library.tags.log import alone, read_log
@@ -252,7 +300,7 @@ def _undo(path: Path, index: "Index | None") -> None:
     done: Counter[str] = Counter()
     failures = []
     before = {entry.path: stamp_of(entry.path) for entry in log.entries}
-    with alone(), progress("undoing", "songs") as told:
+    with alone(), progress("undoing", "songs") as show:
         for number, result in enumerate(undo(log), start=1):
             if isinstance(result, Failure):
                 failures.append(result)
@@ -262,8 +310,17 @@ def _undo(path: Path, index: "Index | None") -> None:
                 if index and old and new and result.how == "byte for byte":
                     index.changed(result.path, old, new)  # its sound is as it was
                     before[result.path] = new
-            told(number, len(log.entries))
+            show(number, len(log.entries))
     idle = done.pop("nothing to do", 0)
+    if as_json:
+        say_json(
+            {
+                "put_back": dict(done),
+                "unchanged": idle,
+                "failures": failures_json(failures),
+                "complete": log.ended,
+            }
+        )
     sums = ", ".join(f"{count:,} {how}" for how, count in done.most_common())
     put_back = f"{done.total():,} put back" + (f" ({sums})" if sums else "")
     was_so = f", {idle:,} as before already" if idle else ""
@@ -273,4 +330,4 @@ def _undo(path: Path, index: "Index | None") -> None:
             f"{path}: has no end: the run was killed, or the log was cut; changes after its last "
             "line, if there were any, are not known"
         )
-    raise typer.Exit(int(tell_failures(failures)))
+    raise typer.Exit(int(list_failures(failures)))

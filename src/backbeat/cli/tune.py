@@ -1,5 +1,6 @@
-"""The verb that searches for a good model: tune."""
+"""The verb tune."""
 
+import json
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.console import progress, say
-from backbeat.cli.options import SplitName, refuse_for_split
+from backbeat.cli.console import progress, say, say_json
+from backbeat.cli.options import EpochsScale, Json, SplitName, Store, refuse_for_split
 
 if TYPE_CHECKING:
     from backbeat.tuning import Told
@@ -30,7 +31,7 @@ class StrategyName(StrEnum):
 
 def tune(
     context: typer.Context,
-    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    features: Store,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make or go on with.")],
     family: Annotated[FamilyName, typer.Option(help="Networks with or without convolutions.")],
     strategy: Annotated[
@@ -41,8 +42,9 @@ def tune(
     split: SplitName = "artists",
     test_share: Annotated[float, typer.Option(help="Share to keep aside, untouched.")] = 0.3,
     valid_share: Annotated[float, typer.Option(help="Share of the rest to judge by.")] = 0.2,
-    epochs_scale: Annotated[float, typer.Option(help="Factor on all epochs, for a look.")] = 1.0,
+    epochs_scale: EpochsScale = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, weights and search.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Search for a good model; best.yaml is what `train --model` takes.
 
@@ -56,10 +58,10 @@ def tune(
     splits.check_protocol(split)
     examples = opened.examples("mfcc")
     refuse_for_split(context, examples, split, None, valid_share)
-    with progress("tuning", "models") as bar:
+    with progress("tuning", "models") as show:
 
-        def told(now: "Told") -> None:
-            bar(min(now.log.done, now.budget), now.budget, _now(now))
+        def on_progress(now: "Told") -> None:
+            show(min(now.log.done, now.budget), now.budget, _describe(now))
 
         log = tuning.tune(
             opened,
@@ -72,15 +74,18 @@ def tune(
             epochs_scale=epochs_scale,
             test_share=test_share,
             valid_share=valid_share,
-            on_progress=told,
+            on_progress=on_progress,
         )
+    if as_json:
+        say_json(json.loads(log.to_json()))
+        return
     say("\n".join(log.heading))
     say(f"\n{log.to_text()}\nLog: {out / 'tree.md'}, {out / 'tree.json'}, {out / 'tree.png'}")
     if log.best:
         # With these shares and this seed the test part is the one that tuning has not touched.
         shares = {"test_share": test_share, "valid_share": valid_share}
         ignored = splits.ignored(examples, split, None, valid_share)
-        wanted = "".join(
+        given = "".join(
             f"--{name.replace('_', '-')} {share:g} "
             for name, share in shares.items()
             if name not in ignored
@@ -88,15 +93,15 @@ def tune(
         command = (
             f"backbeat train {shlex.quote(str(features))} "
             f"--model {shlex.quote(str(out / 'best.yaml'))} --split {shlex.quote(split)} "
-            f"{wanted}--seed {seed} -o RUN"
+            f"{given}--seed {seed} -o RUN"
         )
         say(f"Train it, and test it for the first time:\n  {command}")
 
 
-def _now(told: "Told") -> str:
-    """Give the best so far and the epoch under way in a few words."""
-    best = told.log.best
+def _describe(now: "Told") -> str:
+    """Give the best so far and the epoch in progress in a few words."""
+    best = now.log.best
     parts = [f"best {best.accuracy or 0:.1%}" if best else "tuning"]
-    if told.training:
-        parts.append(f"epoch {told.training.epoch}/{told.training.epochs}")
+    if now.training:
+        parts.append(f"epoch {now.training.epoch}/{now.training.epochs}")
     return ", ".join(parts)

@@ -1,37 +1,35 @@
-"""The verb that repeats a paper: reproduce."""
+"""The verb reproduce."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from backbeat.cli.console import progress, say, warn
-from backbeat.cli.options import Cluster, SplitName, Workers
-
-if TYPE_CHECKING:
-    from backbeat.training.jobs import Progress
+from backbeat.cli.console import job_progress, list_failed_runs, say, say_json
+from backbeat.cli.options import Cluster, EpochsScale, Json, SplitName, Store, Workers
 
 
 class Paper(StrEnum):
-    """The papers that can be repeated."""
+    """The papers that can be reproduced."""
 
     sears2021 = "sears2021"
 
 
 def reproduce(
     paper: Annotated[Paper, typer.Argument(help="Which paper.")],
-    features: Annotated[Path, typer.Argument(help="A feature store, from prepare.")],
+    features: Store,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make or go on with.")],
     only: Annotated[
         str | None, typer.Option(help="Models by pattern, such as 'cnn_03.*,mlp_base'.")
     ] = None,
     split: SplitName = "slices",
-    epochs_scale: Annotated[float, typer.Option(help="Factor on all epochs, for a look.")] = 1.0,
+    epochs_scale: EpochsScale = 1.0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs a model: mean and deviation.")] = 1,
     songs: Annotated[
         Path | None, typer.Option(help="GTZAN's folder, for the pictures of songs.")
     ] = None,
+    as_json: Json = False,
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> None:
@@ -48,17 +46,12 @@ def reproduce(
 
     specs = paper_specs(only)
     if songs is not None:
-        find_songs(songs)  # a mistake is worth knowing before hours of training
+        find_songs(songs)  # a mistake should be found before hours of training
     opened = open_features(features)
     with (
         open_executor(workers, cluster, [features, out]) as executor,
-        progress(f"{paper.value}", "") as bar,
+        job_progress(paper.value, "models") as on_progress,
     ):
-
-        def told(now: "Progress") -> None:
-            failed = f", {now.failed} failed" if now.failed else ""
-            bar(now.done, now.total, f"{now.finished} of {now.jobs} models{failed}")
-
         failures = run_all(
             opened,
             out,
@@ -67,10 +60,12 @@ def reproduce(
             epochs_scale=epochs_scale,
             seeds=seeds,
             executor=executor,
-            on_progress=told,
+            on_progress=on_progress,
         )
-    for name, reason in failures.items():
-        warn(f"failed: {name}: {reason}")
-    for path in write(out, songs=songs):
-        say(str(path))
+    list_failed_runs(failures)
+    written = [str(path) for path in write(out, songs=songs)]
+    if as_json:
+        say_json({"files": written, "failed": failures})
+    else:
+        say("\n".join(written))
     raise typer.Exit(int(bool(failures)))

@@ -1,4 +1,4 @@
-"""The verb for the page in the browser and the HTTP API."""
+"""The verb serve."""
 
 import sys
 from typing import Annotated
@@ -23,26 +23,29 @@ def serve(
     seconds: Annotated[
         float, typer.Option(min=0.01, help="Longest time to wait for a turn, and to answer.")
     ] = 120,
-    at_once: Annotated[int, typer.Option(min=1, max=16, help="Songs answered together.")] = 2,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", "-w", min=1, max=16, help="Processes: songs answered at once."),
+    ] = 2,
     waiting: Annotated[
         int, typer.Option(min=0, max=16, help="Songs that may wait; one more is refused.")
     ] = 16,
     files: Annotated[int, typer.Option(min=1, help="Most files in one go of the page.")] = 100,
     root_path: Annotated[
-        str, typer.Option(metavar="PATH", help="Below which path a proxy shows it.")
+        str, typer.Option(metavar="PATH", help="The path below which a proxy shows it.")
     ] = "",
     name: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name by which it is asked, such as a proxy's; may stand repeatedly.",
+            help="A name by which it is called, such as a proxy's; may be repeated.",
         ),
     ] = None,
 ) -> None:
     """Open the page in the browser, and the HTTP API (its documentation is at /docs).
 
-    Nothing is kept of what is sent, and nothing asked of other machines. There is no
-    authentication: whoever reaches the port may use it.
+    Nothing that is sent is kept, and no other machine is contacted. There is no authentication:
+    anyone who reaches the port may use it.
     """
     with needing("web", "the page"):
         from backbeat.web import Limits
@@ -56,9 +59,9 @@ def serve(
         say(f"{address} (Ctrl-C ends it)")
         sys.stdout.flush()  # a program that waits for the address reads it from a pipe
         if host not in LOCAL:
-            warn("whoever reaches this address may use it: there is no authentication")
+            warn("anyone who reaches this address may use it: there is no authentication")
 
-    limits = Limits(megabytes, minutes, seconds, at_once, waiting, files)
+    limits = Limits(megabytes, minutes, seconds, workers, waiting, files)
     run(
         host=host,
         port=port,

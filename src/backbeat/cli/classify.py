@@ -1,5 +1,6 @@
-"""The verbs for songs: classify, show; and the demo of the whole way."""
+"""The verb classify."""
 
+import os
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
@@ -7,22 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.answering import (
-    Again,
-    IndexPath,
-    Model,
-    Wanted,
-    Windows,
-    answering,
-    known_answers,
+from backbeat.cli.answering import AnswerOptions, answering, open_known
+from backbeat.cli.console import (
+    count_failures,
+    list_failures,
+    plural,
+    progress,
+    say_json,
+    warn,
 )
-from backbeat.cli.console import count_failures, progress, say, tell_failures, warn
-from backbeat.cli.options import Cluster, refuse
+from backbeat.cli.options import (
+    Again,
+    Cluster,
+    IndexPath,
+    Json,
+    Model,
+    Songs,
+    Windows,
+    Workers,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from backbeat.classify.many import Failure, Found
 
-_MANY = 20  # songs, of which a chart tells more than the list above it
+_MIN_SONGS_IN_A_CHART = 20
 
 
 class Format(StrEnum):
@@ -35,7 +45,7 @@ class Format(StrEnum):
 
 def classify(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    paths: Songs,
     model: Model = "gtzan",
     top: Annotated[int, typer.Option(min=1, help="How many genres to name.")] = 3,
     output_format: Annotated[
@@ -54,15 +64,14 @@ def classify(
     forget_gone: Annotated[
         bool,
         typer.Option(
-            "--forget-gone", help="Forget what is known of files in these folders that are gone."
+            "--forget-gone", help="Forget answers for files in these folders that are gone."
         ),
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Songs at once (default: one a processor).")
-    ] = None,
+    as_json: Json = False,
+    workers: Workers = None,
     cluster: Cluster = None,
 ) -> None:
-    """Tell the genre of songs of any length.
+    """Predict the genre of songs of any length.
 
     An answer that the model is not sure enough of is "unsure"; music that is strange to it is "out
     of genre". Each other file is listed at the end: what cannot be read failed (exit status 1);
@@ -74,23 +83,26 @@ def classify(
 
     if timeline and output_format is Format.csv:
         refuse(context, "with --format csv --timeline, a row a slice", "top", "tags")
+    if as_json and out is None:
+        refuse(context, "with --json and without -o", "output_format")
     found = search(paths)
     songs = found.songs
+    results: list[Answer | Failure] = []  # of --json
     failures: list[Failure] = []
     counts: Counter[str] = Counter()
-    write = answers.WRITERS[output_format.value]
     # A timeline is asked for to see the whole song.
-    heard = windows or ("all" if timeline else None)
-    wanted = Wanted(model, heard, again, tags, threads, cluster)
-    with known_answers(index) as known:
+    windows = windows or ("all" if timeline else None)
+    nowhere = Path(os.devnull)
+    options = AnswerOptions(model, windows, again, workers, cluster, tags)
+    with open_known(index) as known:
         with (
-            answering(songs, wanted, known) as opened,
-            progress("classifying", "songs", shown=len(songs) > 1) as told,
-            answers.open_output(out) as file,
+            answering(songs, options, known) as (classifier, answered),
+            progress("classifying", "songs", shown=len(songs) > 1) as show,
+            answers.open_output(out) if out or not as_json else nowhere.open("w") as file,
         ):
-            genres = len(opened.classifier.genres)
-            writer = write(file, genres=genres, top=top, timeline=timeline)
-            for done, result in enumerate(opened.answers, start=1):
+            write = answers.WRITERS[output_format.value]
+            writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
+            for done, result in enumerate(answered, start=1):
                 if isinstance(result, Answer):
                     writer.answer(result)
                     counts[result.label] += 1
@@ -98,50 +110,35 @@ def classify(
                     failures.append(result)
                     counts[result.status] += 1
                     writer.failure(result)
-                told(done, len(songs))
+                if as_json:
+                    results.append(result)
+                show(done, len(songs))
             for link in found.links:
                 writer.failure(link)
+        if as_json:
+            songs_json = [
+                answers.record(result, top=top, timeline=timeline)
+                for result in (*results, *found.links)
+            ]
+            say_json({"songs": songs_json, "other_files": dict(found.others)})
         failed = _summarise(counts, failures, found)
         # Last, so that what took the place of old songs is known, and told from a lost drive.
         if forget_gone and known is not None:
             gone = sum(known.forget_gone(path) for path in paths)
-            warn(f"{gone:,} file{'' if gone == 1 else 's'} gone and forgotten")
+            warn(f"{plural(gone, 'file')} gone and forgotten")
     if not songs:
         warn("no audio files there")
     raise typer.Exit(int(failed or not songs))
 
 
 def _summarise(counts: "Counter[str]", failures: "list[Failure]", found: "Found") -> bool:
-    """Say at the end what there was, of many songs as a bar chart, and whether any failed."""
+    """Print the sums, of many songs as a bar chart, and each failure; return whether any failed."""
     from backbeat.library.summary import WITHHELD, bar_chart
 
-    if counts.total() >= _MANY:
+    if counts.total() >= _MIN_SONGS_IN_A_CHART:
         warn(bar_chart(counts))
     withheld = sum(counts[label] for label in WITHHELD)
     unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
     others = [*failures, *found.links]
     warn(f"{counts.total() - len(failures):,} answered{unsure}, {count_failures(others)}")
-    return tell_failures(others, found.others)
-
-
-def show(
-    song: Annotated[Path, typer.Argument(help="An audio file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A folder for the pictures.")],
-    seconds: Annotated[float, typer.Option(min=0.1, help="How much of its beginning.")] = 30.0,
-) -> None:
-    """Draw a song's waveplot, spectrogram, mel filters and MFCCs (the paper's Figures 1 to 4)."""
-    from backbeat.figures.show import show as draw
-
-    for path in draw(song, out, seconds=seconds):
-        say(str(path))
-
-
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="A folder for all that is made.")] = Path(
-        "demo"
-    ),
-) -> None:
-    """Go the whole way on the built-in collection: songs, features, training, answers."""
-    from backbeat.cli.demo import demo as whole_way
-
-    whole_way(out)
+    return list_failures(others, found.others)

@@ -1,0 +1,179 @@
+"""The verb audit."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backbeat.cli.console import job_progress, progress, say, say_json, table, warn
+from backbeat.cli.options import (
+    Cluster,
+    Epochs,
+    Folds,
+    Json,
+    SplitName,
+    Store,
+    Workers,
+    refuse,
+    refuse_for_split,
+)
+from backbeat.errors import printable
+
+if TYPE_CHECKING:
+    from backbeat.features.duplicates import NearDuplicate
+    from backbeat.features.store import Examples, Features
+    from backbeat.runs.worth import Worth
+    from backbeat.splits.audit import Audit
+
+
+def audit(
+    context: typer.Context,
+    features: Store,
+    split: SplitName,
+    folds: Folds = None,
+    test_share: Annotated[float, typer.Option(help="Share to test on.")] = 0.3,
+    valid_share: Annotated[
+        float | None, typer.Option(help="Share of the rest to choose by, as for train.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and the training.")] = 0,
+    near: Annotated[
+        bool, typer.Option("--near/--no-near", help="Look for near duplicates too.")
+    ] = True,
+    model: Annotated[
+        str | None, typer.Option(help="Train this on the split and on a clean one, too.")
+    ] = None,
+    epochs: Epochs = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="With --model: a folder for the two runs.")
+    ] = None,
+    as_json: Json = False,
+    workers: Workers = None,
+    cluster: Cluster = None,
+) -> None:
+    """Measure how much a split leaks: what of its test part is in its training part too.
+
+    Songs, artists, albums, exact copies and near duplicates (the same recording, whatever its
+    level, start and coding). --split file:theirs.csv audits a split made elsewhere.
+    With --model it also measures the effect on accuracy: the same model on both splits.
+    """
+    from backbeat import splits, zoo
+    from backbeat.errors import BackbeatError
+    from backbeat.features.store import open_features
+    from backbeat.frontend import Musicnn
+    from backbeat.parallel.engine import open_executor
+    from backbeat.runs.worth import measure_worth
+    from backbeat.splits.audit import audit_splits
+
+    splits.check_protocol(split)
+    if (model is None) != (out is None):
+        raise BackbeatError("--model and -o go together: the model, and where its two runs go")
+    if model is None:
+        refuse(context, "without --model", "epochs", "workers", "cluster")
+    else:
+        refuse(context, "with --model, which is trained on one split", "folds")
+    opened = open_features(features)
+    only_embedded = isinstance(opened.frontend, Musicnn)
+    examples = opened.examples("musicnn" if only_embedded else "mfcc")
+    if model is None:  # with it, they are of the clean split too
+        refuse_for_split(context, examples, split, folds, valid_share, "seed")
+    if near and only_embedded:
+        refuse(context, "with features of --frontend musicnn", "near")
+        warn("no search for near duplicates: features of --frontend musicnn do not show them")
+        near = False
+    options: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
+    if splits.is_crossvalidation(split, folds):
+        made = splits.make_folds(examples, split, folds, **options)
+    else:
+        made = (splits.make_split(examples, split, test_share=test_share, **options),)
+    found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else None)
+    worth = None
+    if model and out:
+        spec = zoo.find(model).with_epochs(epochs)
+        if spec.family == "transfer":
+            refuse(context, "with --model transfer", "epochs")
+        with (
+            open_executor(workers, cluster, [features, out]) as executor,
+            job_progress(spec.name, "runs") as on_progress,
+        ):
+            worth = measure_worth(
+                opened,
+                spec,
+                split,
+                out,
+                test_share=test_share,
+                executor=executor,
+                on_progress=on_progress,
+                **options,
+            )
+    if as_json:
+        say_json({"audit": found.to_json(), "worth": worth and _worth_json(worth)})
+        return
+    _print_audit(found)
+    if worth:
+        _print_worth(worth)
+
+
+def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDuplicate, ...]":
+    from backbeat.features.duplicates import find_near_duplicates
+
+    with progress("looking for near duplicates", "blocks") as show:
+        return find_near_duplicates(
+            examples, opened.frontend, seconds=opened.track_seconds(), on_progress=show
+        )
+
+
+def _worth_json(worth: "Worth") -> dict[str, Any]:
+    from backbeat.runs.scoring import evaluation_json
+
+    return {
+        "points": worth.points,
+        "as_split": evaluation_json(worth.leaking),
+        "clean": evaluation_json(worth.clean),
+    }
+
+
+def _print_audit(found: "Audit") -> None:
+    from backbeat.splits import leak_sentence
+
+    rows = [
+        (
+            leak.kind,
+            f"{leak.in_training:,}",
+            f"{leak.in_validation:,}",
+            f"{leak.known - leak.shared:,}",
+            f"{leak.unknown:,}",
+        )
+        for leak in found.leaks
+    ]
+    folds = f", {found.folds} folds" if found.folds else ""
+    title = f"Split {found.protocol}{folds}: test songs of which ... is in another part"
+    table(title, ("the same", "in training", "in validation", "not shared", "unknown"), rows)
+    say(f"\n{found.tracks:,} tracks in the split, {found.left_out:,} left out")
+    for pair in found.crossings:
+        names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
+        where = f", {pair.offset:+.1f} s" if pair.offset else ""
+        say(f"{pair.kind}: {names}, correlation {pair.correlation:.2f}{where}")
+    say(leak_sentence(found.leaks))
+
+
+def _print_worth(worth: "Worth") -> None:
+    from backbeat.runs.headlines import span
+
+    rows = [
+        (
+            name,
+            evaluated.protocol,
+            f"{evaluated.metrics.slice_accuracy:.1%}",
+            f"{evaluated.metrics.track_accuracy:.1%}",
+            span(evaluated.interval),
+            evaluated.metrics.n_tracks,
+        )
+        for name, evaluated in (("as split", worth.leaking), ("clean", worth.clean))
+    ]
+    say("")
+    table(
+        f"Effect on {worth.clean.model}",
+        ("run", "split", "slice accuracy", "song accuracy", "95 % interval", "songs"),
+        rows,
+    )
+    say(f"\nThe split changes song accuracy by {100 * worth.points:+.1f} points.")

@@ -1,0 +1,79 @@
+"""The verb compare."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backbeat.cli.console import say, say_json, table
+from backbeat.cli.options import Json
+
+if TYPE_CHECKING:
+    from backbeat.evaluation.comparison import Interval
+
+
+def _with_interval(value: float, interval: "Interval | None") -> str:
+    ends = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval else ""
+    return f"{value:.1%}{ends}"
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Runs and cross-validations, from train.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="PNG", help="Draw it too.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Test which of several models is better, and whether the difference is significant.
+
+    Accuracy of songs, balanced accuracy and macro-F1 with 95 % intervals by whole artists (none for
+    fewer than five); McNemar's test and, over folds or
+    seeds, the corrected resampled t; Holm's correction over all pairs. Runs of one model on several
+    folds or with several seeds are its trials.
+    """
+    from dataclasses import asdict
+
+    from backbeat.evaluation.comparison import MIN_GROUPS
+    from backbeat.runs.contenders import compare_runs
+    from backbeat.runs.headlines import span
+    from backbeat.splits import is_leaking, leak_sentence, leaks_to_json
+
+    compared, leaks, copies = compare_runs(runs)
+    if out:
+        from backbeat import figures
+
+        leak = leak_sentence(leaks) if is_leaking(leaks) else ""
+        figures.save(figures.comparison(compared, leak=leak), out)
+    if as_json:
+        say_json({"leaks": leaks_to_json(leaks), "copies": copies, **asdict(compared)})
+        return
+    rows = [
+        (
+            score.name,
+            f"{score.accuracy:.1%}",
+            span(score.interval),
+            _with_interval(score.by_genre.balanced_accuracy, score.by_genre.balanced_interval),
+            _with_interval(score.by_genre.macro_f1, score.by_genre.f1_interval),
+            ", ".join(f"{trial:.1%}" for trial in score.trials) if len(score.trials) > 1 else "",
+        )
+        for score in compared.scores
+    ]
+    title = f"{compared.songs:,} songs by {compared.groups:,} artists (or songs of unknown ones)"
+    columns = ("model", "song accuracy", "95 % interval", "balanced accuracy", "macro-F1", "trials")
+    table(title, columns, rows)
+    if compared.groups < MIN_GROUPS:
+        say(f"Fewer than {MIN_GROUPS} artists: no 95 % interval can be given.")
+    elif not compared.scores[0].by_genre.balanced_interval:
+        say("A genre has songs of one artist only: its mean with others has no 95 % interval.")
+    common = compared.scores[0].by_genre
+    say(
+        f"Always answering {common.commonest}, the most frequent genre, gets "
+        f"{common.commonest_share:.1%} of songs.\n"
+    )
+    for pair in compared.pairs:
+        say(pair.sentence)
+        t = pair.resampled_t
+        if t:
+            say(f"  over {t.trials} trials: corrected t {t.t:.2f}, p = {t.p:.3f}")
+    for line in (*copies, leak_sentence(leaks)):
+        say(line)

@@ -1,0 +1,99 @@
+"""The verbs that make a feature store: prepare, import-features."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backbeat.cli.check import CollectionPath, Several, read_collection
+from backbeat.cli.console import progress, say, say_json, warn
+from backbeat.cli.options import Cluster, Json, Workers
+from backbeat.errors import printable
+
+
+class FrontEndName(StrEnum):
+    """The front-ends by name."""
+
+    mfcc = "mfcc"
+    logmel = "logmel"
+    musicnn = "musicnn"
+
+
+def prepare(
+    collection: CollectionPath,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The feature store to make or go on with.")
+    ],
+    frontend: Annotated[
+        FrontEndName, typer.Option(help="mfcc: the paper's; logmel: maps of half a minute.")
+    ] = FrontEndName.mfcc,
+    windows: Annotated[
+        int | None,
+        typer.Option(min=1, help="With logmel: the most half minutes of a track (default 4)."),
+    ] = None,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Leave out exact copies of another track.")
+    ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option("--mend", help="Read a finished store, and make its damaged parts again."),
+    ] = False,
+    several: Several = None,
+    as_json: Json = False,
+    workers: Workers = None,
+    cluster: Cluster = None,
+) -> None:
+    """Turn a collection into features ready for training; resumes where it was stopped.
+
+    Files that cannot be used are left out and listed, with the reason; the exit status is 0.
+    """
+    from backbeat import frontend as frontends
+    from backbeat.features.prepare import prepare as fill
+    from backbeat.parallel.engine import open_executor
+
+    read = read_collection(collection, several)
+    with (
+        open_executor(workers, cluster, [read.root, out], isolated=True) as executor,
+        progress("preparing") as show,
+    ):
+        summary = fill(
+            read,
+            out,
+            frontend=frontends.by_name(frontend),
+            executor=executor,
+            windows=windows,
+            drop_duplicates=drop_duplicates,
+            mend=mend,
+            on_progress=show,
+        )
+    left_out = set(summary.left_out)
+    if as_json:
+        findings = [
+            {"track": name, "left_out": name in left_out, "reason": reason}
+            for name, reason in summary.findings
+        ]
+        content = {"store": str(out), "tracks": summary.tracks, "kept": summary.kept}
+        say_json({**content, "findings": findings})
+        return
+    say(f"{out}: features of {summary.kept:,} of {summary.tracks:,} tracks")
+    for name, finding in summary.findings:
+        note = "left out" if name in left_out else "kept"
+        warn(f"{note}: {printable(name)}: {finding}")
+
+
+def import_features(
+    file: Annotated[Path, typer.Argument(help="An npz with the fields X, names, y and genres.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The feature store to make.")],
+    frontend: Annotated[
+        str, typer.Option(metavar="mfcc|logmel", help="What the features in the file are.")
+    ],
+) -> None:
+    """Bring features that were made elsewhere into a feature store.
+
+    MFCCs of whole songs are cut into slices of 125 frames. What is dropped is printed.
+    """
+    from backbeat.features.importing import import_features as bring
+
+    features = bring(file, out, frontend=frontend, on_dropped=lambda what: warn(f"dropped: {what}"))
+    say(f"{out}: features of {len(features.table):,} tracks in {len(features.genres)} genres")
