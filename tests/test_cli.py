@@ -15,7 +15,7 @@ from backbeat.features.prepare import prepare
 from bundles import make_bundle
 from sounds import music, write
 
-TOLD = {"check", "classify", "demo", "evaluate", "import-features", "models", "prepare", "show"}
+VERBS = {"check", "classify", "demo", "evaluate", "import-features", "models", "prepare", "show"}
 
 
 def verbs(command=None, names=()):
@@ -38,6 +38,7 @@ def loaded_after(arguments, modules):
     code = f"""
 import sys
 from backbeat.cli import main
+sys.argv[0] = "backbeat"
 try:
     main()
 except SystemExit as ended:
@@ -63,11 +64,13 @@ HEAVY = (
 )
 
 
+LIGHT = ("numpy", "scipy", "zarr", "pydantic", "onnxruntime", "av", "soundfile", "rich.table")
+
+
 def test_help_starts_light():
-    light = ("numpy", "scipy", "zarr", "pydantic", "onnxruntime", "av", "soundfile", "rich.table")
-    shown, loaded = loaded_after(["--help"], HEAVY + light)
+    shown, loaded = loaded_after(["--help"], (*HEAVY, *LIGHT))
     assert loaded == "[]"
-    assert all(verb in shown for verb in TOLD)
+    assert all(verb in shown for verb in VERBS)
 
 
 def test_classifying_loads_no_training(bundle, songs):
@@ -92,6 +95,19 @@ def test_every_option_is_explained():
             command = command.commands[name]
         assert command.help, names
         assert all(getattr(one, "help", "") for one in command.params), names
+
+
+def test_completion_is_light_and_knows_verbs_and_options(cli, monkeypatch):
+    status, script, _ = cli("--show-completion", "bash")
+    assert status == 0
+    assert "_BACKBEAT_COMPLETE=complete_bash" in script
+    monkeypatch.setenv("_BACKBEAT_COMPLETE", "complete_bash")
+    for words, found in (("backbeat sus", "suspects"), ("backbeat classify --clu", "--cluster")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        shown, loaded = loaded_after([], (*HEAVY, *LIGHT))
+        assert shown == f"{found}\n"
+        assert loaded in ("[]", "['pydantic']")  # which Typer itself may load
 
 
 def test_version(cli):
@@ -247,7 +263,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_one_line(cli, tmp_path, songs, mistake):
+def test_a_mistake_is_one_line(cli, tmp_path, songs, mistake):
     arguments, what = MISTAKES[mistake]
     given = [
         argument.format(folder=tmp_path, songs=songs)

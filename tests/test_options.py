@@ -299,7 +299,7 @@ REFUSED = [
         for option in (
             *(("--min-confidence", "0.5"), ("--only-empty",), ("--overwrite",), ("--multi",)),
             *(("--dry-run",), ("--out", "x"), ("--yes",), ("--keep-times",), ("--again",)),
-            *(("--model", "gtzan-fast"), ("--windows", "2"), ("--log", "x"), ("-w", "2")),
+            *(("--model", "gtzan-fast"), ("--windows", "2"), ("--log", "x"), ("--workers", "2")),
         )
     ),
 ]
