@@ -422,7 +422,9 @@ def calls(monkeypatch, places):
         monkeypatch.setattr(f"{where}.open_executor", executor)
     note("backbeat.training.train.train", clean=trained)
     note("backbeat.training.crossvalidation.cross_validate", {}, clean=cross_validated)
-    monkeypatch.setattr("backbeat.transfer.embed", lambda features, **_: features.examples("mfcc"))
+    monkeypatch.setattr(
+        "backbeat.training.jobs.embed", lambda features, **_: features.examples("mfcc")
+    )
     note("backbeat.features.prepare.prepare", Summary(1, 1, (), ()))
     note("backbeat.cli.models.evaluate")  # of what was not trained
     note("backbeat.runs.scoring.write_evaluation", Path("report.html"))

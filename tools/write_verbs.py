@@ -22,8 +22,8 @@ HEAD = """# Verbs
 
 `backbeat VERB --help` says the same as this page. The exit status is 0 if all went well, 1 if
 something could not be done (a line says what), 2 if the command was not understood, 130 if it was
-stopped. `--json`, where a verb has it, prints its result as one JSON value on standard output; notes
-and progress stay on standard error. `-o` names what is made.
+stopped. `--json`, where a verb has it, prints its result as one JSON value on standard output;
+notes and progress stay on standard error. `-o` names what is made.
 
 `backbeat --install-completion` lets your shell (bash, zsh, fish, PowerShell) complete verbs and
 options; `backbeat --show-completion` prints the script instead. Start a new shell after it.
