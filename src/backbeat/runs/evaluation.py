@@ -7,10 +7,7 @@ from backbeat.evaluation import Metrics
 from backbeat.evaluation.calibration import Certainty
 from backbeat.evaluation.comparison import GenreMeans, Interval
 from backbeat.runs.overlap import Overlap
-from backbeat.splits import (
-    Leaks,
-    divides_songs,
-)
+from backbeat.splits import Leaks, divides_songs
 from backbeat.training.history import Epoch
 
 
@@ -71,15 +68,15 @@ class Evaluation:
     groups: int
     by_genre: GenreMeans
     artists_known: int
-    leaks: Leaks
-    overlap: Overlap | None
     facts: dict[str, str]
-    history: tuple[Epoch, ...]
-    monitored: str
-    training_seconds: float
-    folds: tuple[float, ...]
-    certainty: Certainty | None
-    clean: CleanRun | None
+    leaks: Leaks = ()
+    overlap: Overlap | None = None
+    history: tuple[Epoch, ...] = ()
+    monitored: str = "validation"
+    training_seconds: float = 0.0
+    folds: tuple[float, ...] = ()
+    certainty: Certainty | None = None
+    clean: CleanRun | None = None
 
     @property
     def divides_tracks(self) -> bool:

@@ -12,7 +12,7 @@ from backbeat.bundle.description import Description
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Predictions
 from backbeat.evaluation.calibration import Calibration, Certainty, reliability, risk_coverage
-from backbeat.evaluation.comparison import LEVEL, GenreMeans, Interval, genre_means, share_interval
+from backbeat.evaluation.comparison import LEVEL, Interval, genre_means, share_interval
 from backbeat.features.store import open_features
 from backbeat.files import atomic
 from backbeat.files.checksums import renew_sum
@@ -80,17 +80,11 @@ def evaluate_run(
         facts["Trained by split"] = facts.pop("Split")
         return _evaluate_on(path, on, first.description, near_duplicates, on_progress, facts=facts)
     songs = [run.songs() for run in runs]
-    pooled = joined_songs(songs)
     return Evaluation(
         model=first.description.model,
         protocol=protocol_of(runs),
-        metrics=evaluation.evaluate(_joined([run.predictions for run in runs])),
-        interval=_interval(pooled),
-        groups=len(set(pooled.groups)),
-        by_genre=_by_genre(pooled, first.predictions.genres),
-        artists_known=pooled.artists_known,
+        **_scores(_joined([run.predictions for run in runs]), joined_songs(songs)),
         leaks=joined_leaks([run.leaks for run in runs]),
-        overlap=None,
         facts=facts,
         history=first.history if len(runs) == 1 and first.in_epochs else (),
         monitored="validation" if first.split["parts"]["valid"] else "test",
@@ -139,21 +133,24 @@ def _evaluate_on(
     return Evaluation(
         model=described.model,
         protocol=f"songs of {on.name}",
-        metrics=evaluation.evaluate(predictions),
-        interval=_interval(songs),
-        groups=len(set(songs.groups)),
-        by_genre=_by_genre(songs, predictions.genres),
-        artists_known=songs.artists_known,
-        leaks=(),
+        **_scores(predictions, songs),
         overlap=overlap,
         facts=facts | {"Evaluated on": f"{on}: {overlap.sentence}"},
-        history=(),
-        monitored="validation",
-        training_seconds=0.0,
-        folds=(),
         certainty=measure_certainty([described.calibration], [songs]),
-        clean=None,
     )
+
+
+def _scores(predictions: Predictions, songs: Songs) -> dict[str, Any]:
+    """Score predictions and their songs, as fields of an `Evaluation`."""
+    names = np.array(predictions.genres)
+    truth, answers = names[songs.truth].tolist(), names[songs.raw.argmax(axis=1)].tolist()
+    return {
+        "metrics": evaluation.evaluate(predictions),
+        "interval": _interval(songs),
+        "groups": len(set(songs.groups)),
+        "by_genre": genre_means(truth, answers, songs.groups),
+        "artists_known": songs.artists_known,
+    }
 
 
 def measure_certainty(
@@ -262,12 +259,6 @@ def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
 
 def _interval(songs: Songs) -> Interval | None:
     return share_interval(songs.right.astype(float), songs.groups)
-
-
-def _by_genre(songs: Songs, genres: tuple[str, ...]) -> GenreMeans:
-    names = np.array(genres)
-    answers = names[songs.raw.argmax(axis=1)]
-    return genre_means(names[songs.truth].tolist(), answers.tolist(), songs.groups)
 
 
 def _joined(parts: list[Predictions]) -> Predictions:
