@@ -145,9 +145,9 @@ def test_chance_is_called_chance():
     other = right.copy()
     other[[0, 1, 50]] ^= True
     [pair] = compare([contender("a", right), contender("b", other)]).pairs
-    assert pair.verdict == "cannot be told apart"
+    assert pair.verdict == "no significant difference"
     assert pair.sentence == (
-        "a and b cannot be told apart with these 60 songs: they differ by 1.7 points "
+        "a and b do not differ significantly on these 60 songs: by 1.7 points "
         f"(95 % interval {100 * pair.interval.low:+.1f} to {100 * pair.interval.high:+.1f}; "
         "McNemar p = 1.000)."
     )
@@ -162,7 +162,7 @@ def test_two_artists_cannot_decide_what_two_hundred_songs_seem_to():
         [contender("a", first, groups=groups), contender("b", second, groups=groups)]
     ).pairs
     assert pair.mcnemar.p < 1e-20
-    assert (pair.verdict, pair.interval) == ("cannot be told apart", None)
+    assert (pair.verdict, pair.interval) == ("no significant difference", None)
     assert "100.0" not in pair.sentence and "no interval with fewer than 5 artists" in pair.sentence
     [alone] = compare([contender("a", first), contender("b", second)]).pairs
     assert alone.verdict == "better"
@@ -183,7 +183,7 @@ def test_many_models_are_corrected_for():
     assert len(compared.pairs) == 66
     # Without the correction about three of 66 would pass.
     assert min(pair.mcnemar.p for pair in compared.pairs) < 0.05
-    assert {pair.verdict for pair in compared.pairs} == {"cannot be told apart"}
+    assert {pair.verdict for pair in compared.pairs} == {"no significant difference"}
 
 
 def test_folds_are_put_together_and_seeds_are_averaged():
@@ -232,5 +232,5 @@ def test_those_that_are_alike_are_joined():
     figure = figures.comparison(compared, leak="LEAKING")
     assert figures.to_png(figure).startswith(b"\x89PNG")
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert "cannot be told apart" in texts
+    assert "no significant difference" in texts
     assert figure.axes[0].get_yticklabels()[0].get_text() == "best"

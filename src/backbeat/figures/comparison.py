@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backbeat.evaluation.comparison import MIN_GROUPS
+from backbeat.evaluation.comparison import MIN_GROUPS, NO_DIFFERENCE
 from backbeat.figures.style import BLUE, FAINT, INK, LIGHT_BLUE, WARNING, new_figure, styled
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _join_alike(axes: Axes, compared: "Comparison") -> None:
         )
     if bars:
         axes.annotate(
-            "cannot be told apart",
+            NO_DIFFERENCE,
             (1.02 + 0.02 * len(bars), (bars[0][0] + bars[0][1]) / 2),
             xycoords=axes.get_yaxis_transform(),
             rotation=90,

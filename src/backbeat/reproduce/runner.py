@@ -76,8 +76,8 @@ def run_all(
         try:
             failures = run_jobs(jobs, executor, on_progress)
         except StoppedError as stopped:
-            told = f"{out}: stopped; go on with the same command"
-            raise StoppedError(told, stopped.status) from None
+            message = f"{out}: stopped; go on with the same command"
+            raise StoppedError(message, stopped.status) from None
         atomic.write_text(out / "failures.json", json.dumps(failures, indent=1) + "\n")
         return failures
 

@@ -54,10 +54,10 @@ def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:
         if first is run:
             continue
         if first.path.resolve() == run.path.resolve():
-            raise BackbeatError(f"{run.path}: is there twice; name each run once")
+            raise BackbeatError(f"{run.path}: named twice; name each run once")
         copies.append(
-            f"{run.path} has exactly the predictions of {first.path}: it is no trial of its own "
-            "and is not counted."
+            f"{run.path} has exactly the predictions of {first.path}: it is not counted as "
+            "another trial."
         )
     return list(kept.values()), tuple(copies)
 
@@ -70,7 +70,7 @@ def contenders_of(runs: Sequence[Run]) -> tuple[Contender, ...]:
     models = [own[0].description.model for own in by_model.values()]
     counts = Counter(models)
     names = [
-        # Two models of one name are told apart by where they lie.
+        # Two models of one name are named with their paths.
         model if counts[model] == 1 else f"{model} ({own[0].path})"
         for model, own in zip(models, by_model.values(), strict=True)
     ]

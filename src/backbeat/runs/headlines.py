@@ -1,4 +1,4 @@
-"""The first lines of what is told of a run: protocol, leak, interval, and the clean split."""
+"""The first lines about a run: protocol, leak, interval, and the clean split."""
 
 from backbeat.errors import printable
 from backbeat.evaluation.calibration import MIN_SONGS, at_limit

@@ -72,9 +72,9 @@ def find_overlap(described: Description, features: Features, near: Path | None =
     digests = [short_digest(features.table.digest[row]) for row in rows]
     known: dict[str, tuple[Sequence[str], set[str]]] = {"name": (names, set(described.heard))}
     ids = [gtzan.track_id(name) or "" for name in names]
-    heard_ids = {gtzan.track_id(name) or "" for name in described.heard} - {""}
-    if any(ids) and heard_ids:
-        known["GTZAN identity"] = (ids, heard_ids)
+    trained_ids = {gtzan.track_id(name) or "" for name in described.heard} - {""}
+    if any(ids) and trained_ids:
+        known["GTZAN identity"] = (ids, trained_ids)
     # Digests of samples equal none of features.
     kinds = {digest.rpartition(":")[0] for digest in described.digests}
     if any(digest and digest.rpartition(":")[0] in kinds for digest in digests):
@@ -84,8 +84,8 @@ def find_overlap(described: Description, features: Features, near: Path | None =
         known["near duplicate"] = (names, alike)
     found: dict[str, tuple[str, ...]] = {}
     left = dict(enumerate(names))
-    for means, (keys, heard) in known.items():
-        hits = [row for row in left if keys[row] in heard]
+    for means, (keys, trained) in known.items():
+        hits = [row for row in left if keys[row] in trained]
         found[means] = tuple(left.pop(row) for row in hits)
     return Overlap(found, len(names), bool(described.heard or described.digests))
 
@@ -98,9 +98,9 @@ def _near_overlap(described: Description, features: Features, trained: Features)
             f"{option}: near duplicates are found between stores of one front-end, mfcc or logmel"
         )
     own, other = trained.examples("mfcc"), features.examples("mfcc")
-    heard = set(described.heard)
+    used = set(described.heard)
     kept = np.array(
-        [name in heard or (gtzan.track_id(name) or "") in heard for name in own.names], bool
+        [name in used or (gtzan.track_id(name) or "") in used for name in own.names], bool
     )
     if not kept.any():
         raise BackbeatError(f"{option}: holds none of the songs that the model was trained on")

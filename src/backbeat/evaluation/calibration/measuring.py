@@ -87,7 +87,7 @@ def risk_coverage(
 
 @dataclass(frozen=True)
 class Certainty:
-    """How well confidence tells right answers from wrong ones, measured on test songs."""
+    """How well confidence separates correct answers from wrong ones, measured on test songs."""
 
     temperatures: tuple[float, ...]  # of each run
     validation_songs: int  # that each run's calibration was fitted on, the fewest of all runs

@@ -25,7 +25,7 @@ class Unsure(_Strict):
 
 
 class OutOfGenre(_Strict):
-    """How strange music is told from familiar music; see `strangeness`."""
+    """How strange music is distinguished from familiar music; see `strangeness`."""
 
     # Which output of the network songs are compared by
     space: Literal["logits", "embedding"] = "logits"

@@ -20,8 +20,8 @@ was tested in several trials, the share of trials in which it was right.
 - *Holm's correction* [3]_ over all pairs, of McNemar's p.
 
 Verdict: one model is better than another if the corrected p is below 0.05 and the interval of the
-difference, by artists, excludes zero; else, or without an interval, the two cannot be told apart
-with this many songs.
+difference, by artists, excludes zero; else, or without an interval, there is no significant
+difference with this many songs.
 
 References
 ----------
@@ -33,6 +33,7 @@ References
 """
 
 from backbeat.evaluation.comparison.comparing import (
+    NO_DIFFERENCE,
     Comparison,
     Contender,
     Pair,
@@ -60,6 +61,7 @@ from backbeat.evaluation.comparison.significance import (
 __all__ = [
     "LEVEL",
     "MIN_GROUPS",
+    "NO_DIFFERENCE",
     "Comparison",
     "Contender",
     "GenreMeans",

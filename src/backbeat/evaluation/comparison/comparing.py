@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from backbeat.evaluation.comparison.significance import (
 )
 
 SIGNIFICANT = 0.05
+NO_DIFFERENCE: Final = "no significant difference"
+
+Verdict = Literal["better", "no significant difference"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,7 +85,7 @@ class Pair:
     mcnemar: McNemar
     p: float  # McNemar's, after Holm's correction over all pairs
     resampled_t: ResampledT | None  # where there are several trials
-    verdict: Literal["better", "cannot be told apart"]  # of the first
+    verdict: Verdict  # of the first
     sentence: str  # the same in plain words
 
 
@@ -96,7 +99,7 @@ class Comparison:
     groups: int
 
     def differ(self, first: str, second: str) -> bool:
-        """Whether two contenders can be told apart."""
+        """Whether two contenders differ significantly."""
         names = {first, second}
         return any({p.first, p.second} == names and p.verdict == "better" for p in self.pairs)
 
@@ -158,7 +161,7 @@ def _pair(
         mcnemar=test,
         p=p,
         resampled_t=resampled,
-        verdict="better" if better else "cannot be told apart",
+        verdict="better" if better else NO_DIFFERENCE,
         sentence=_sentence(
             first.name, second.name, difference, interval, p, pairs, len(differences), better
         ),
@@ -185,8 +188,8 @@ def _sentence(
     if better:
         return f"{first} is better than {second}, by {points} ({span}; {tested}; {songs:,} songs)."
     return (
-        f"{first} and {second} cannot be told apart with these {songs:,} songs: they differ by "
-        f"{points} ({span}; {tested})."
+        f"{first} and {second} do not differ significantly on these {songs:,} songs: by {points} "
+        f"({span}; {tested})."
     )
 
 

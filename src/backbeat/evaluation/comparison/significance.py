@@ -11,7 +11,7 @@ import numpy.typing as npt
 class McNemar:
     """Exact McNemar test."""
 
-    # Songs that only the first, only the second model answers rightly
+    # Songs for which only the first, only the second model is correct
     only_first: int
     only_second: int
     p: float  # two-sided
