@@ -15,9 +15,9 @@ import soundfile
 from backbeat import audio, frontend
 from backbeat.collections.collection import Track, read_collection
 from backbeat.errors import BackbeatError
+from backbeat.features.blocks import tabulate
 from backbeat.features.prepare import prepare
 from backbeat.features.store import open_features
-from backbeat.features.tabulating import tabulate
 from backbeat.frontend import LogMel, Mfcc
 from backbeat.parallel.engine import open_executor
 from faults import faulty_environment

@@ -28,12 +28,14 @@ from backbeat.audio.integrity import Inspector, inspect, unopened
 from backbeat.collections.collection import Collection, Track, read_tags
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features.blocks import (
+    Outcome,
     check_begun,
     create_progress,
     damaged_blocks,
     filled_blocks,
     forget_blocks,
     require_same,
+    tabulate,
 )
 from backbeat.features.store import (
     TrackTable,
@@ -44,7 +46,6 @@ from backbeat.features.store import (
     sum_up,
     write_table,
 )
-from backbeat.features.tabulating import Outcome, tabulate
 from backbeat.files import atomic
 from backbeat.files import checksums as sums
 from backbeat.files.locks import locked

@@ -18,16 +18,12 @@ _PIECES = 3  # of a map
 
 
 def standardise(maps: Array) -> Array:
-    """Bring each map to mean 0 and variance 1 over all its cells.
+    """Bring each map, shape (..., columns, bands), to mean 0 and variance 1 over all its cells.
 
     Parameters
     ----------
     maps : ndarray of float32, shape (..., columns, bands)
-
-    Returns
-    -------
-    ndarray of float32, shape (..., columns, bands)
-        A map without any variation (silence) becomes all zeros.
+        One without any variation (silence) becomes all zeros.
     """
     centred = maps - maps.mean(axis=(-2, -1), keepdims=True, dtype=np.float64).astype(np.float32)
     deviation = np.sqrt(np.mean(np.square(centred), axis=(-2, -1), keepdims=True, dtype=np.float64))

@@ -54,17 +54,12 @@ class LogMel(spectrum.MelParameters):
         return self.seconds
 
     def extract(self, samples: Array) -> Array:
-        """Give the map as an array of one slice; see `logmel`.
+        """Give the map, shape (1, columns, n_mels), in dB below the loudest cell; see `logmel`.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (n,)
             Mono samples at `sample_rate`, full scale 1; repeated where they do not fill a map.
-
-        Returns
-        -------
-        ndarray of float32, shape (1, columns, n_mels)
-            In dB below the loudest cell.
         """
         return logmel(_filled(samples, self.min_samples), self)[None]
 

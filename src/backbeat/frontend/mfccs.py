@@ -81,17 +81,12 @@ class Mfcc(spectrum.MelParameters):
         return self.slice_samples / self.sample_rate
 
     def extract(self, samples: Array) -> Array:
-        """Give the MFCCs of each whole slice; see `mfcc`.
+        """Give the MFCCs, shape (m, frames, n_mfcc), of at most `slices` whole slices; see `mfcc`.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (n,)
             Mono samples at `sample_rate`, full scale 1.
-
-        Returns
-        -------
-        ndarray of float32, shape (m, frames, n_mfcc)
-            At most `slices` slices.
         """
         return mfcc(samples, self)
 

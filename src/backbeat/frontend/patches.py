@@ -47,17 +47,14 @@ class Musicnn(BaseModel):
         return (_PATCHES, frontend.PATCH_FRAMES, frontend.N_MELS)
 
     def extract(self, samples: Array) -> Array:
-        """Give the patches of `samples`, spread evenly, or MusiCNN's features of each.
+        """Give patches, shape (m, 187, 96), spread evenly, or features of each, shape (m, 1, 1706).
+
+        A window has ten; a song shorter than 29 s fewer.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (n,)
             Mono samples at 16 kHz, full scale 1.
-
-        Returns
-        -------
-        ndarray of float32, shape (m, 187, 96) or (m, 1, 1706)
-            Ten of a window, fewer of a song that is shorter than 29 s.
         """
         from backbeat.frontend.musicnn import frontend, runtime
 

@@ -47,7 +47,7 @@ _BANDS_AT_ONCE = 16  # mel bands multiplied together, over only the bins that th
 def mel_power(
     frames: Array, sample_rate: int, n_mels: int, *, rows: npt.NDArray[np.intp] | None = None
 ) -> Array:
-    """Compute the power in each mel band.
+    """Compute the power in each mel band, shape (m or k, n_mels).
 
     Parameters
     ----------
@@ -57,11 +57,7 @@ def mel_power(
         In Hz.
     n_mels : int
     rows : ndarray of int, shape (k,), optional
-        Which frames are wanted; all of them by default.
-
-    Returns
-    -------
-    ndarray of float32, shape (m or k, n_mels)
+        Which frames to use; all of them by default.
     """
     n_fft = frames.shape[1]
     window = _hann(n_fft)
@@ -85,34 +81,25 @@ def mel_power(
 
 
 def decibels(power: Array) -> Array:
-    """Give power in dB, where nothing is quieter than -100 dB.
+    """Give power in dB, of the same shape (...), at least -100 dB; 0 dB is a power of 1.
 
     Parameters
     ----------
     power : ndarray of float32, shape (...)
         Squared amplitudes, full scale 1.
-
-    Returns
-    -------
-    ndarray of float32, shape (...)
-        In dB: 0 is a power of 1.
     """
     return np.float32(10.0) * np.log10(np.maximum(power, np.float32(_AMIN)))
 
 
 def cepstrum(bands: Array, n_mfcc: int) -> Array:
-    """Give the first `n_mfcc` coefficients of the orthonormal DCT-II over the last axis.
+    """Give the first coefficients, shape (..., n_mfcc), of the orthonormal DCT-II on the last axis.
 
     Parameters
     ----------
     bands : ndarray of float32, shape (..., n_mels)
         Mel bands in dB.
     n_mfcc : int
-        How many coefficients to keep.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., n_mfcc)
+        The number of coefficients to keep.
     """
     # A transform rather than a matrix product: in float32 it is ten times nearer to the truth.
     coefficients: Array = scipy.fft.dct(bands, type=2, norm="ortho", axis=-1)[..., :n_mfcc]
@@ -120,7 +107,9 @@ def cepstrum(bands: Array, n_mfcc: int) -> Array:
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
-    """Compute Slaney's triangular mel filters from 0 Hz to half the sample rate.
+    """Compute Slaney's triangular mel filters [1]_, shape (n_mels, 1 + n_fft // 2).
+
+    They reach from 0 Hz to half the sample rate, each of unit area in Hz (times 2).
 
     Parameters
     ----------
@@ -128,11 +117,6 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
         In Hz.
     n_fft, n_mels : int
         Length of the FFT in samples, and number of bands.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_mels, 1 + n_fft // 2)
-        One triangle a row, each of unit area in Hz (times 2) [1]_.
     """
     bins = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
     edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), n_mels + 2))

@@ -30,33 +30,24 @@ _GAIN = np.float32(10_000)
 
 
 def compress(power: Array) -> Array:
-    """Give ``log10(1 + 10000 power)``, which is 0 in silence.
+    """Give ``log10(1 + 10000 power)``, which is 0 in silence, of the same shape (...).
 
     Parameters
     ----------
     power : ndarray of float32, shape (...)
         In mel bands.
-
-    Returns
-    -------
-    ndarray of float32, shape (...)
     """
     compressed: Array = np.log10(np.float32(1) + _GAIN * power)
     return compressed
 
 
 def spectrogram(samples: Array) -> Array:
-    """Compute the log-mel spectrogram that MusiCNN takes.
+    """Compute MusiCNN's log-mel spectrogram, shape (1 + n // 256, 96): a frame every 16 ms.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (n,)
         Mono samples at 16 kHz, full scale 1: here their absolute level matters.
-
-    Returns
-    -------
-    ndarray of float32, shape (1 + n // 256, 96)
-        Compressed power, from 0 to about 7; a frame every 16 ms.
     """
     padded = np.pad(samples.astype(np.float32, copy=False), N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
@@ -64,17 +55,13 @@ def spectrogram(samples: Array) -> Array:
 
 
 def spread_patches(spectrogram: Array, count: int) -> Array:
-    """Cut `count` patches that are spread evenly over a spectrogram, overlapping if they must.
+    """Cut patches, shape (count, 187, bands), evenly spread and overlapping if they must.
 
     Parameters
     ----------
     spectrogram : ndarray of float32, shape (frames, bands)
         Repeated until it fills a patch if it is shorter.
     count : int
-
-    Returns
-    -------
-    ndarray of float32, shape (count, 187, bands)
     """
     spectrogram = _filled(spectrogram)
     starts = np.linspace(0, len(spectrogram) - PATCH_FRAMES, count).round().astype(np.intp)
@@ -84,7 +71,9 @@ def spread_patches(spectrogram: Array, count: int) -> Array:
 
 
 def patches(spectrogram: Array, *, hop: int = PATCH_FRAMES) -> Array:
-    """Cut spectrograms into the patches that the network takes.
+    """Cut spectrograms into the patches that the network takes, shape (..., n, 187, bands).
+
+    The rest at the end is ignored: 30 s (1,876 frames) make 10 patches.
 
     Parameters
     ----------
@@ -92,11 +81,6 @@ def patches(spectrogram: Array, *, hop: int = PATCH_FRAMES) -> Array:
         One of fewer than 187 frames is repeated until it fills a patch, as was done in training.
     hop : int
         Frames from the beginning of one patch to the next; 187 leaves no overlap.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., n, 187, bands)
-        Whole patches; the rest at the end is ignored. 30 s (1,876 frames) make 10.
 
     Raises
     ------

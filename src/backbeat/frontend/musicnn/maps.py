@@ -47,7 +47,7 @@ _ROUGHNESS = 0.75  # 1 is as rough as noise, which music mostly is not
 
 
 def maps_to_patches(maps: Array, *, parameters: LogMel | None = None) -> Array:
-    """Convert log-mel maps to the patches that MusiCNN takes.
+    """Convert log-mel maps to MusiCNN's patches, shape (..., n, 187, 96): 10 of half a minute.
 
     Parameters
     ----------
@@ -55,27 +55,17 @@ def maps_to_patches(maps: Array, *, parameters: LogMel | None = None) -> Array:
         Decibels below the loudest cell, as `backbeat.frontend.logmel` gives them.
     parameters : LogMel, optional
         The front-end that made them; its standard by default.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., n, 187, 96)
-        10 patches of a map of half a minute.
     """
     return frontend.patches(spectrograms(maps, parameters=parameters))
 
 
 def spectrograms(maps: Array, *, parameters: LogMel | None = None) -> Array:
-    """Convert log-mel maps to approximations of the spectrograms of `frontend.spectrogram`.
+    """Convert log-mel maps to approximate spectrograms, shape (..., frames, 96), 16 ms a frame.
 
     Parameters
     ----------
     maps, parameters
         As for `maps_to_patches`; maps of shape (..., columns, bands).
-
-    Returns
-    -------
-    ndarray of float32, shape (..., frames, 96)
-        A frame every 16 ms: 1,876 of half a minute.
 
     Raises
     ------
