@@ -153,7 +153,7 @@ def test_few_of_many_songs_travel_with_the_bundle():
     assert share == pytest.approx(0.05, abs=0.04)
 
 
-def test_strangeness_is_told_as_a_share_of_familiar_songs():
+def test_strangeness_is_a_share_of_familiar_songs():
     parts = {"mean": (0.0,), "deviation": (1.0,), "known": ((0.0,),)}
     known = OutOfGenre(**parts, quantiles=(1.0, 3.0, 5.0))
     assert [known.score(value) for value in (0.0, 1.0, 2.0, 4.0, 5.0, 9.0)] == [

@@ -87,7 +87,7 @@ def test_other_splits_are_refused_in_one_line(run, weak, leaking, folds):
         compare_runs([run, run.parent / "nothing"])
 
 
-def test_models_of_one_name_are_told_apart_by_place(store, run, tmp_path):
+def test_models_of_one_name_are_named_with_their_paths(store, run, tmp_path):
     other = made_run(store, tmp_path / "other", spec=small_spec(epochs=1))
     compared, _, _ = compare_runs([run, other])
     assert {score.name for score in compared.scores} == {f"small ({run})", f"small ({other})"}
@@ -150,9 +150,9 @@ def test_train_takes_folds(cli, store, tmp_path):
     spec.write_text(small_spec(epochs=1).to_yaml())
     out = tmp_path / "cv"
     arguments = ("train", store.path, "--model", spec, "--split", "tracks", "--folds", 2, "-o", out)
-    status, told, err = cli(*arguments, "--workers", 1)
+    status, printed, err = cli(*arguments, "--workers", 1)
     assert (status, err) == (0, "")
-    assert "Leaks by artist (" in told
+    assert "Leaks by artist (" in printed
     assert sorted(path.name for path in out.glob("fold-*")) == ["fold-1", "fold-2"]
     status, _, err = cli(*arguments, "--workers", 1)
     assert status == 1 and "--resume" in err

@@ -392,7 +392,7 @@ def test_bad_files_name_file_and_line(tmp_path, text, words):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_file_is_told(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     with pytest.raises(BackbeatError, match=r"gone\.csv: cannot be read"):
         read_predictions(tmp_path / "gone.csv")
 
@@ -409,7 +409,7 @@ def test_import_stays_light():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_missing_scikit_learn_is_told(monkeypatch):
+def test_missing_scikit_learn_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(BackbeatError, match=r"scoring needs sklearn: pip install"):
         classification_report(small())

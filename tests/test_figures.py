@@ -140,7 +140,7 @@ def test_a_lone_epoch_is_seen(values):
     assert "1.02" not in labels
 
 
-def test_confusion_tells_recall_in_percent():
+def test_confusion_shows_recall_in_percent():
     figure = figures.confusion(MATRIX, GENRES, title="Title")
     (axes,) = figure.axes
     cells = [text.get_text() for text in axes.texts]

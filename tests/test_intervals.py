@@ -30,7 +30,7 @@ def covered(interval, draw, truth, n):
             groups = np.repeat(np.arange(n), size).tolist()
             of_kind += truth in interval(draw(random, size), groups)
         held.append(of_kind / 300)
-    assert min(held) > 0.92  # 300 collections tell it to 2.5 points
+    assert min(held) > 0.92  # 300 collections give it to 2.5 points
     return np.mean(held)
 
 

@@ -212,12 +212,12 @@ def test_scores_do_not_hang_on_the_order_of_rows(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_calibrations_do_not_hang_on_the_order_of_songs(seed):
     songs = vote_by_track(answers(1.2, 0))
-    told = []
+    values = []
     for votes in (songs, mixed(songs, seed)):
         right = votes.answers == votes.truth
         temperature = calibration.fit_temperature(votes.probabilities, votes.truth)
         confidence = calibration.with_temperature(votes.probabilities, temperature).max(axis=1)
-        told.append(
+        values.append(
             [
                 temperature,
                 calibration.reliability(confidence, right).error,
@@ -225,7 +225,7 @@ def test_calibrations_do_not_hang_on_the_order_of_songs(seed):
                 *calibration.choose_threshold(confidence, right, 0.2).model_dump().values(),
             ]
         )
-    assert told[1] == pytest.approx(told[0], abs=1e-6)
+    assert values[1] == pytest.approx(values[0], abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -252,7 +252,7 @@ def answered(bundle, songs):
     return classifier, list(classify_all(classifier, list(find_songs([songs])), threads=1))
 
 
-def told(answer):
+def shown(answer):
     """All of an answer, so that it can be compared."""
     return replace(answer, embedding=None), answer.embedding.tolist()
 
@@ -262,7 +262,7 @@ def test_an_answer_hangs_neither_on_other_songs_nor_on_workers(answered, threads
     classifier, answers = answered
     order = random.Random(threads).sample(range(12), 12)
     again = list(classify_all(classifier, [answers[n].path for n in order], threads=threads))
-    assert [told(answer) for answer in again] == [told(answers[number]) for number in order]
+    assert [shown(answer) for answer in again] == [shown(answers[number]) for number in order]
 
 
 @pytest.mark.parametrize("seed", range(3))

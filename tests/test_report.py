@@ -76,7 +76,7 @@ def test_genre_without_rows_has_a_dash():
     assert re.search(r"pop – – 0", Page(report()).text)
 
 
-def test_leak_is_told_only_where_there_is_one():
+def test_leak_is_reported_only_where_there_is_one():
     leaking = Page(report(leaks=True))
     assert LEAKING in leaking.text and "leaks" in leaking.attributes("main")[0]["class"]
     assert "LEAKING" not in report() and "No test song has slices in training" in report()
@@ -168,7 +168,7 @@ def test_import_needs_no_jinja2():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_missing_jinja2_is_told(monkeypatch):
+def test_missing_jinja2_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(BackbeatError, match="jinja2: pip install"):
         report()

@@ -55,7 +55,7 @@ def test_page_holds_tables_findings_and_figures(page):
     assert "cnn_03.7 → cnn_03.8" in page.text and "80 → 100 epochs" in page.text
 
 
-def test_page_tells_how_to_get_the_songs(page):
+def test_page_says_how_to_get_the_songs(page):
     assert "rock.00028" in page.text and "--songs FOLDER" in page.text
 
 
@@ -89,7 +89,7 @@ def test_page_is_self_contained_and_accessible(whole, page):
         assert link["href"].removeprefix("#") in ids
 
 
-def test_differences_are_told_without_colour(whole, page):
+def test_differences_are_shown_without_colour(whole, page):
     # Greater ones have a sign and, by the style, an arrow before it.
     assert re.search(r"\.above::before \{ content: \"▲", (whole[0] / "report.html").read_text())
     assert re.search(r"[+−]\d+\.\d\d", page.text)

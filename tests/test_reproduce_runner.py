@@ -43,9 +43,9 @@ def test_models_are_chosen_by_pattern():
 
 
 def test_trains_what_is_missing(store, tmp_path, monkeypatch):
-    told = []
+    reports = []
     specs = (small_spec(name="a"), small_spec(name="b", epochs=2))
-    options = {"executor": InlineExecutor(), "on_progress": told.append}
+    options = {"executor": InlineExecutor(), "on_progress": reports.append}
     assert run_all(store, tmp_path / "out", specs, seeds=2, **options) == {}
     runs = tmp_path / "out" / "runs"
     assert sorted(run.name for run in runs.iterdir()) == [
@@ -54,7 +54,7 @@ def test_trains_what_is_missing(store, tmp_path, monkeypatch):
         "b-seed0",
         "b-seed1",
     ]
-    assert (told[-1].done, told[-1].finished) == (told[-1].total, 4)
+    assert (reports[-1].done, reports[-1].finished) == (reports[-1].total, 4)
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
     assert run_all(store, tmp_path / "out", specs, seeds=2, **options) == {}
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()} == before
@@ -95,7 +95,7 @@ def test_a_model_that_ends_its_process_is_listed_and_the_others_go_on(store, tmp
     assert (tmp_path / "out" / "runs" / "good-seed0" / "model.backbeat").exists()
 
 
-def test_a_pool_that_lost_a_worker_is_told_in_one_line(store, tmp_path):
+def test_a_pool_that_lost_a_worker_is_reported_in_one_line(store, tmp_path):
     class Broken(InlineExecutor):
         def submit(self, fn, /, job):
             future = Future()
@@ -129,9 +129,9 @@ def test_a_stop_in_this_process_begins_no_other_model(store, tmp_path, monkeypat
 
     monkeypatch.setattr(training, "train", stopped)
     specs = paper_specs("mlp_1[34]")
-    with pytest.raises(StoppedError, match=r"paper: stopped; go on with the same") as told:
+    with pytest.raises(StoppedError, match=r"paper: stopped; go on with the same") as stopped:
         run_all(store, tmp_path / "paper", specs, epochs_scale=0.02, executor=InlineExecutor())
-    assert (told.value.status, len(begun)) == (143, 1)
+    assert (stopped.value.status, len(begun)) == (143, 1)
 
 
 REPRODUCE = """

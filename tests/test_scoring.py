@@ -1,4 +1,4 @@
-"""A run is scored on songs that it has not heard, and what leaks is said with every score."""
+"""A run is scored on songs outside its training set, and every score says what leaks."""
 
 import json
 import shutil
@@ -34,15 +34,15 @@ def test_a_run_is_scored_on_its_own_test_part(run):
     assert "Evaluated on" not in evaluated.facts
 
 
-def test_songs_that_were_heard_in_training_are_left_out(run, store):
+def test_songs_of_the_training_set_are_left_out(run, store):
     split = json.loads((run / "split.json").read_text())["parts"]
     evaluated = evaluate_run(run, on=store.path)
     own = read_predictions(run / "predictions.csv")
-    heard = {*split["train"], *split["valid"]}
-    assert evaluated.facts["Evaluated on"].startswith(f"{store.path}: {len(heard)} of 30 songs")
+    used = {*split["train"], *split["valid"]}
+    assert evaluated.facts["Evaluated on"].startswith(f"{store.path}: {len(used)} of 30 songs")
     assert evaluated.metrics.n_tracks == len(split["test"])
-    predictions, left_out = predict(run, store, leave_out=frozenset(heard))
-    assert left_out == len(heard)
+    predictions, left_out = predict(run, store, leave_out=frozenset(used))
+    assert left_out == len(used)
     assert set(predictions.tracks.tolist()) == set(split["test"])
     # By ONNX what Keras had answered.
     assert np.array_equal(predictions.tracks, own.tracks)
@@ -60,12 +60,12 @@ def test_a_leak_is_said_with_the_score(leaking):
 
 def test_one_slice_in_training_is_enough_to_be_left_out(leaking, store):
     split = json.loads((leaking / "split.json").read_text())["parts"]
-    heard = {name.rpartition("#")[0] for name in split["train"]}
-    if len(heard) == 30:
+    used = {name.rpartition("#")[0] for name in split["train"]}
+    if len(used) == 30:
         with pytest.raises(BackbeatError, match="was trained or validated on all"):
             evaluate_run(leaking, on=store.path)
     else:
-        assert evaluate_run(leaking, on=store.path).metrics.n_tracks == 30 - len(heard)
+        assert evaluate_run(leaking, on=store.path).metrics.n_tracks == 30 - len(used)
 
 
 def test_new_songs_are_all_scored_and_do_not_leak(leaking, tmp_path):
@@ -129,7 +129,7 @@ def test_what_is_no_finished_run_is_refused(run, store, tmp_path):
 @pytest.mark.parametrize(
     "name", ["environment.json", "split.json", "predictions.csv", "history.csv"]
 )
-def test_damaged_files_of_a_run_are_told_in_one_line(run, tmp_path, name, content):
+def test_damaged_files_of_a_run_are_reported_in_one_line(run, tmp_path, name, content):
     copy = shutil.copytree(run, tmp_path / "run")
     if content is None:
         (copy / name).unlink()

@@ -152,7 +152,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, rows, header, match):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_or_foreign_file_is_told(tmp_path):
+def test_a_missing_or_foreign_file_is_reported(tmp_path):
     with pytest.raises(BackbeatError, match=r"none\.csv: cannot be read as a split \(No such file"):
         make_split(examples(), f"file:{tmp_path / 'none.csv'}")
     (tmp_path / "x.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""What the runs of a reproduction came to: from run directories to values."""
+"""The results of a reproduction: from run directories to values."""
 
 import math
 import re
@@ -43,7 +43,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """What a model came to, over its seeds. Accuracies and recalls are fractions."""
+    """The results of a model over its seeds. Accuracies and recalls are fractions."""
 
     name: str
     spec: Spec  # as trained
@@ -63,11 +63,6 @@ class Result:
     def deviation(self) -> float | None:
         """Sample deviation of the accuracy between seeds; None for a single seed."""
         return sample_deviation(self.accuracies)
-
-    @property
-    def track_accuracy(self) -> float:
-        """Mean accuracy of tracks, after the vote of their slices."""
-        return float(np.mean([run.metrics.track_accuracy for run in self.runs]))
 
     @property
     def minutes_by_seed(self) -> tuple[float, ...]:
