@@ -139,23 +139,23 @@ def test_near_duplicates_are_named(cli, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["slices", "tracks"])
-def test_what_it_is_worth(cli, store, tmp_path, protocol):
+def test_effect_of_a_leak(cli, store, tmp_path, protocol):
     from made_features import small_spec
 
     spec = tmp_path / "spec.yaml"
     spec.write_text(small_spec(epochs=2).to_yaml())
-    out = tmp_path / "worth"
+    out = tmp_path / "effect"
     arguments = ("audit", store.path, "--split", protocol, "--no-near", "--model", spec, "-o", out)
-    status, told, err = cli(*arguments, "--workers", 1)
+    status, shown, err = cli(*arguments, "--workers", 1)
     assert (status, err) == (0, "")
-    assert "Effect on small" in told
-    assert "The split changes song accuracy by " in told
+    assert "Effect on small" in shown
+    assert "The split changes song accuracy by " in shown
     assert (out / "as-split" / "report.html").exists()
-    # The report of the leaking run tells of the clean one beside it.
+    # The report of the leaking run shows the clean one beside it.
     if protocol == "slices":
         assert "(artists; run clean)" in (out / "as-split" / "report.html").read_text()
-    status, told, _ = cli(*arguments, "--workers", 1, "--json")
-    assert not any(leak["shared"] for leak in json.loads(told)["worth"]["clean"]["leaks"])
+    status, shown, _ = cli(*arguments, "--workers", 1, "--json")
+    assert not any(leak["shared"] for leak in json.loads(shown)["effect"]["clean"]["leaks"])
 
 
 def described(**changes):
@@ -219,12 +219,12 @@ def test_a_run_is_not_scored_on_its_own_songs_under_other_names(
     n = len(parts["train"] + parts["valid"])
     options = ("--on", other.path, "--near-duplicates", store.path)
     status, out, _ = cli("evaluate", *model, *options, "--json")
-    told = json.loads(out)
-    assert told["overlap"]["left_out"]["near duplicate"] == n
-    assert told["n_tracks"] == len(parts["test"])
+    shown = json.loads(out)
+    assert shown["overlap"]["left_out"]["near duplicate"] == n
+    assert shown["n_tracks"] == len(parts["test"])
     # The very same features.
     copy = made_store(tmp_path, "copy", names=np.array([f"new {row}" for row in range(30)]))
-    told = json.loads(cli("evaluate", *model, "--on", copy.path, "--json")[1])
-    assert told["overlap"]["left_out"] == {"name": 0, "digest of the samples": n}
+    shown = json.loads(cli("evaluate", *model, "--on", copy.path, "--json")[1])
+    assert shown["overlap"]["left_out"] == {"name": 0, "digest of the samples": n}
     status, _, err = cli("evaluate", *model, "--on", copy.path, "--near-duplicates", other.path)
     assert status == 1 and "holds none of the songs that the model was trained on" in err

@@ -84,7 +84,7 @@ VERBS = {
 }
 
 _WRITE = ("--yes", "--log", "{folder}/log.jsonl")
-_WORTH = ("--model", "mlp_base", "-o", "{folder}/w")
+_WITH_MODEL = ("--model", "mlp_base", "-o", "{folder}/w")
 _CLUSTER = case("--cluster", "local:1")
 _ANSWERING = {
     "--model": case("--model", "{other_bundle}"),
@@ -150,12 +150,12 @@ EFFECTS = {
         "--valid-share": case("--valid-share", "0.4"),
         "--seed": case("--seed", "5"),
         "--near": case("--near"),
-        "--model": case("--model", "cnn_base_01", base=_WORTH),
-        "--epochs": case("--epochs", "3", base=_WORTH),
-        "--out": case("-o", "{folder}/other", base=_WORTH),
+        "--model": case("--model", "cnn_base_01", base=_WITH_MODEL),
+        "--epochs": case("--epochs", "3", base=_WITH_MODEL),
+        "--out": case("-o", "{folder}/other", base=_WITH_MODEL),
         "--json": case("--json"),
-        "--workers": case("-w", "1", base=_WORTH),
-        "--cluster": case("--cluster", "local:1", base=_WORTH),
+        "--workers": case("-w", "1", base=_WITH_MODEL),
+        "--cluster": case("--cluster", "local:1", base=_WITH_MODEL),
     },
     "compare": {
         "--out": "test_contenders.py::test_the_verb",
@@ -282,9 +282,9 @@ REFUSED = [
     (("audit", *VERBS["audit"], "--epochs", "3"), "--epochs", "without --model"),
     (("audit", *VERBS["audit"], "-w", "3"), "--workers", "without --model"),
     (("audit", *VERBS["audit"], *_CLUSTER.given), "--cluster", "without --model"),
-    (("audit", *VERBS["audit"], *_WORTH, "--folds", "2"), "--folds", "with --model"),
+    (("audit", *VERBS["audit"], *_WITH_MODEL, "--folds", "2"), "--folds", "with --model"),
     (
-        ("audit", *VERBS["audit"], *_WORTH, *_TRANSFER, "--epochs", "2"),
+        ("audit", *VERBS["audit"], *_WITH_MODEL, *_TRANSFER, "--epochs", "2"),
         *("--epochs", "with --model transfer"),
     ),
     ((*_FORMAT, "--top", "2"), "--top", "with --format csv --timeline"),
@@ -429,8 +429,8 @@ def calls(monkeypatch, places):
     note("backbeat.cli.models.evaluate")  # of what was not trained
     note("backbeat.runs.scoring.write_evaluation", Path("report.html"))
     note("backbeat.splits.audit.audit_splits", through=True)
-    note("backbeat.runs.worth.measure_worth")
-    monkeypatch.setattr("backbeat.cli.audit._print_worth", lambda worth: None)
+    note("backbeat.runs.effect.measure_leak_effect")
+    monkeypatch.setattr("backbeat.cli.audit._print_effect", lambda effect: None)
     suspect = Suspect("a", "rock", "jazz", 0.1, 0.9, 0.1, "sounds like jazz")
     found = Findings((suspect, dataclasses.replace(suspect, name="b")), 9, 0.5, {})
     note("backbeat.library.suspects.find_suspects", found)

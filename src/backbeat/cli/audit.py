@@ -22,7 +22,7 @@ from backbeat.errors import printable
 if TYPE_CHECKING:
     from backbeat.features.duplicates import NearDuplicate
     from backbeat.features.store import Examples, Features
-    from backbeat.runs.worth import Worth
+    from backbeat.runs.effect import LeakEffect
     from backbeat.splits.audit import Audit
 
 
@@ -61,7 +61,7 @@ def audit(
     from backbeat.features.store import open_features
     from backbeat.frontend import Musicnn
     from backbeat.parallel.engine import open_executor
-    from backbeat.runs.worth import measure_worth
+    from backbeat.runs.effect import measure_leak_effect
     from backbeat.splits.audit import audit_splits
 
     splits.check_protocol(split)
@@ -86,7 +86,7 @@ def audit(
     else:
         made = (splits.make_split(examples, split, test_share=test_share, **options),)
     found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else None)
-    worth = None
+    effect = None
     if model and out:
         spec = zoo.find(model).with_epochs(epochs)
         if spec.family == "transfer":
@@ -95,7 +95,7 @@ def audit(
             open_executor(workers, cluster, [features, out]) as executor,
             job_progress(spec.name, "runs") as on_progress,
         ):
-            worth = measure_worth(
+            effect = measure_leak_effect(
                 opened,
                 spec,
                 split,
@@ -106,11 +106,11 @@ def audit(
                 **options,
             )
     if as_json:
-        say_json({"audit": found.to_json(), "worth": worth and _worth_json(worth)})
+        say_json({"audit": found.to_json(), "effect": effect and _effect_json(effect)})
         return
     _print_audit(found)
-    if worth:
-        _print_worth(worth)
+    if effect:
+        _print_effect(effect)
 
 
 def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDuplicate, ...]":
@@ -122,13 +122,13 @@ def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDup
         )
 
 
-def _worth_json(worth: "Worth") -> dict[str, Any]:
+def _effect_json(effect: "LeakEffect") -> dict[str, Any]:
     from backbeat.runs.scoring import evaluation_json
 
     return {
-        "points": worth.points,
-        "as_split": evaluation_json(worth.leaking),
-        "clean": evaluation_json(worth.clean),
+        "points": effect.points,
+        "as_split": evaluation_json(effect.leaking),
+        "clean": evaluation_json(effect.clean),
     }
 
 
@@ -156,7 +156,7 @@ def _print_audit(found: "Audit") -> None:
     say(leak_sentence(found.leaks))
 
 
-def _print_worth(worth: "Worth") -> None:
+def _print_effect(effect: "LeakEffect") -> None:
     from backbeat.runs.headlines import span
 
     rows = [
@@ -168,12 +168,12 @@ def _print_worth(worth: "Worth") -> None:
             span(evaluated.interval),
             evaluated.metrics.n_tracks,
         )
-        for name, evaluated in (("as split", worth.leaking), ("clean", worth.clean))
+        for name, evaluated in (("as split", effect.leaking), ("clean", effect.clean))
     ]
     say("")
     table(
-        f"Effect on {worth.clean.model}",
+        f"Effect on {effect.clean.model}",
         ("run", "split", "slice accuracy", "song accuracy", "95 % interval", "songs"),
         rows,
     )
-    say(f"\nThe split changes song accuracy by {100 * worth.points:+.1f} points.")
+    say(f"\nThe split changes song accuracy by {100 * effect.points:+.1f} points.")

@@ -1,4 +1,4 @@
-"""What a leak is worth: one model trained on the split in question and on one by artists."""
+"""The effect of a leak on accuracy: one model trained on the leaking split and on one by artists."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -17,7 +17,7 @@ CLEAN = "artists"
 
 
 @dataclass(frozen=True)
-class Worth:
+class LeakEffect:
     """The same model on two splits of the same songs."""
 
     leaking: Evaluation
@@ -25,11 +25,11 @@ class Worth:
 
     @property
     def points(self) -> float:
-        """How much more of the songs are right on the leaking split, as a share."""
+        """By how much song accuracy is higher on the leaking split, as a share."""
         return self.leaking.metrics.track_accuracy - self.clean.metrics.track_accuracy
 
 
-def measure_worth(
+def measure_leak_effect(
     features: Features,
     spec: Spec,
     protocol: str,
@@ -40,7 +40,7 @@ def measure_worth(
     valid_share: float | None = None,
     executor: Executor,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Worth:
+) -> LeakEffect:
     """Train a model on a split and on one by artists with the same shares; resumes.
 
     The runs are ``as-split`` and ``clean`` in `out`. A cross-validation is refused.
@@ -68,4 +68,4 @@ def measure_worth(
             clean_run = None  # it leaks too, which its own report says
         evaluated[run.name] = evaluate_run(run, clean=clean_run)
         write_evaluation(run, evaluated[run.name])
-    return Worth(evaluated["as-split"], evaluated["clean"])
+    return LeakEffect(evaluated["as-split"], evaluated["clean"])
