@@ -11,7 +11,7 @@ from backbeat.runs.contenders import compare_runs, contenders_of
 from backbeat.runs.reading import read_runs
 from backbeat.splits import is_leaking
 from backbeat.training.crossvalidation import cross_validate
-from made_features import made_run, small_spec
+from made_features import made_run, made_store, small_spec
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,19 @@ def test_seeds_of_one_model_are_its_trials(store, run, tmp_path):
     [contender] = contenders_of([*read_runs(run), *read_runs(other)])
     assert contender.name == "small"
     assert len(contender.trials) == 2
+
+
+def test_runs_on_two_kinds_of_split_are_no_trials_of_one_model(store, run, tmp_path):
+    leaking = made_run(store, tmp_path / "leaking", protocol="slices")
+    with pytest.raises(BackbeatError, match=r"tested on the split slices, but .* on artists"):
+        compare_runs([run, leaking])
+
+
+def test_artists_are_counted_only_where_they_are_known(cli, run, tmp_path):
+    assert "6 songs by 3 artists " in cli("compare", run)[1]
+    unknown = made_run(made_store(tmp_path, artists=None), tmp_path / "unknown")
+    out = cli("compare", unknown)[1]
+    assert "songs of unknown artists " in out and "artists (or" not in out
 
 
 def test_a_copy_of_a_run_is_no_second_trial(cli, run, weak, tmp_path):

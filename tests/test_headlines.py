@@ -149,6 +149,17 @@ def test_three_artists_give_no_interval(run):
     assert content["interval"]["groups"] == 3
     # Of many artists, but of one genre's one artist only.
     assert "(a genre has songs of one artist only)" in first_lines(replace(few, groups=9))[3]
+    unknown = replace(few, groups=9, artists_known=0)
+    assert "(a genre has one song only)" in first_lines(unknown)[3]
+
+
+def test_songs_of_unknown_artists_are_not_counted_as_artists(run):
+    evaluated = evaluate_run(run)
+    songs = evaluated.metrics.n_tracks
+    partly = replace(evaluated, groups=7, artists_known=songs - 2)
+    assert "by whole artists (5) and songs of unknown artists (2)." in first_lines(partly)[2]
+    unknown = replace(evaluated, groups=songs, artists_known=0)
+    assert f"by songs ({songs}; artists are unknown)." in first_lines(unknown)[2]
 
 
 def test_a_fit_at_its_limit_or_of_few_songs_says_so(run):

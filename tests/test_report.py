@@ -72,6 +72,23 @@ def test_page_holds_the_numbers():
     assert "weakest at rock, of which it finds 0 %" in text
 
 
+def test_genres_that_are_found_as_badly_are_all_named():
+    parts = ["blues", "jazz", "pop", "rock", "ska"]
+    for others, words in (
+        (("blues",), "blues"),
+        (("blues", "jazz"), "blues and jazz"),
+        (("blues", "jazz", "pop", "rock"), "blues, jazz, pop and 1 more"),
+        (parts, ""),
+    ):
+        truth = np.arange(5)
+        answers = np.where(np.isin(parts, others), (truth + 1) % 5, truth)
+        songs = [f"song {n}" for n in truth]
+        rows = Predictions(songs, [0] * 5, truth, np.eye(5)[answers], parts)
+        text = Page(report(metrics=evaluate(rows))).text
+        assert ("weakest at" in text) == bool(words)
+        assert f"weakest at {words}, of which it finds 0 %" in text or not words
+
+
 def test_genre_without_rows_has_a_dash():
     assert re.search(r"pop – – 0", Page(report()).text)
 

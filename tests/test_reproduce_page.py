@@ -69,6 +69,7 @@ def test_page_without_slices_on_both_sides_has_no_such_warning(tmp_path):
     text = Page((tmp_path / "report.html").read_text("utf-8")).text
     assert "LEAKING" not in text and "ours are of a split by artists" in text
     # 3 epochs, not 50: that comes first, and the split alone is not blamed for the gap.
+    assert "1 of the paper's 59 models was trained." in text
     summary = text[text.index("The models were trained for 0.06 of the paper's epochs") :]
     assert "how much of a difference comes from the split cannot be said" in summary
     assert text.index("The best is mlp_01") > text.index("0.06 of the paper's epochs")

@@ -97,7 +97,8 @@ def _print(report: "CheckReport") -> None:
     say(
         f"\n{sums['tracks']:,} tracks, {sums['seconds'] / 3600:.2f} hours usable; "
         f"{artists['different']:,} artists known of {artists['known']:,} tracks, "
-        f"unknown of {artists['unknown']:,}; {sums['ignored']:,} files of other kinds"
+        f"unknown of {artists['unknown']:,}; "
+        f"{sums['ignored']:,} file{'' if sums['ignored'] == 1 else 's'} of other kinds"
     )
     if report.findings:
         rows = [(f.level, printable(f.track), f.reason) for f in report.findings]

@@ -58,13 +58,21 @@ def compare(
         )
         for score in compared.scores
     ]
-    title = f"{compared.songs:,} songs by {compared.groups:,} artists (or songs of unknown ones)"
+    artist = next(leak for leak in leaks if leak.kind == "artist")
+    title = f"{compared.songs:,} songs "
+    if not artist.known:
+        title += "of unknown artists"
+    else:
+        unknown = " or songs of unknown ones" if artist.known < artist.songs else ""
+        title += f"by {compared.groups:,} artists{unknown}"
     columns = ("model", "song accuracy", "95 % interval", "balanced accuracy", "macro-F1", "trials")
     table(title, columns, rows)
     if compared.groups < MIN_GROUPS:
-        say(f"Fewer than {MIN_GROUPS} artists: no 95 % interval can be given.")
+        few = "artists" if artist.known else "songs"
+        say(f"Fewer than {MIN_GROUPS} {few}: no 95 % interval can be given.")
     elif not compared.scores[0].by_genre.balanced_interval:
-        say("A genre has songs of one artist only: its mean with others has no 95 % interval.")
+        one = "songs of one artist" if artist.known else "one song"
+        say(f"A genre has {one} only: its mean with others has no 95 % interval.")
     common = compared.scores[0].by_genre
     say(
         f"Always answering {common.commonest}, the most frequent genre, gets "

@@ -330,7 +330,8 @@ def _epochs_scale(results: Results) -> str:
 
 
 def _trained(results: Results) -> str:
-    line = f"{len(results.found)} of the paper's {len(paper.ROWS)} models were trained"
+    verb = "was" if len(results.found) == 1 else "were"
+    line = f"{len(results.found)} of the paper's {len(paper.ROWS)} models {verb} trained"
     if len(results.seeds) > 1:
         line += f", with {len(results.seeds)} seeds"
     return line + "."

@@ -37,8 +37,22 @@ def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, .
         same songs.
     """
     runs, copies = _without_copies([run for path in paths for run in read_runs(path)])
+    _refuse_other_protocols(runs)
     of_split = {run.split["hash"]: run.leaks for run in runs}
     return _compare(contenders_of(runs)), joined_leaks(list(of_split.values())), copies
+
+
+def _refuse_other_protocols(runs: Sequence[Run]) -> None:
+    """Refuse runs of one model on splits of two kinds: a mean of theirs says nothing of either."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        other = first.setdefault(_identity(run), run)
+        if other.split["protocol"] != run.split["protocol"]:
+            raise BackbeatError(
+                f"{run.path}: tested on the split {run.split['protocol']}, but {other.path}, of "
+                f"the same model, on {other.split['protocol']}; compare runs of one kind of split, "
+                "or show both side by side with `backbeat evaluate --clean`"
+            )
 
 
 def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:

@@ -113,7 +113,8 @@ def _sure(interval: Interval | None, lacking: str = "") -> str:
 def _by_genre(evaluated: Evaluation) -> str:
     """Say what the accuracy would be if all genres had as many songs."""
     found = evaluated.by_genre
-    lacking = "" if evaluated.groups < MIN_GROUPS else "a genre has songs of one artist only"
+    one = "songs of one artist" if evaluated.artists_known else "one song"
+    lacking = "" if evaluated.groups < MIN_GROUPS else f"a genre has {one} only"
     return (
         f"Balanced accuracy {found.balanced_accuracy:.1%}, "
         f"{_sure(found.balanced_interval, lacking)}; macro-F1 {found.macro_f1:.1%}, "
@@ -123,7 +124,8 @@ def _by_genre(evaluated: Evaluation) -> str:
 
 
 def _groups(evaluated: Evaluation) -> str:
-    groups = evaluated.groups
+    groups, unknown = evaluated.groups, evaluated.metrics.n_tracks - evaluated.artists_known
     if not evaluated.artists_known:
         return f"songs ({groups:,}; artists are unknown)"
-    return f"whole artists ({groups:,})"
+    alone = f" and songs of unknown artists ({unknown:,})" if unknown else ""
+    return f"whole artists ({groups - unknown:,}){alone}"

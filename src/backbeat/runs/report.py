@@ -132,9 +132,16 @@ def _recalls(metrics: Metrics) -> list[dict[str, Any]]:
 
 
 def _weakest(metrics: Metrics) -> tuple[str, float] | None:
-    """Give the genre whose tracks are found worst, and its recall; None if there is but one."""
-    known = [row for row in _recalls(metrics) if row["tracks"].recall is not None]
-    return (known[-1]["genre"], known[-1]["tracks"].recall) if len(known) > 1 else None
+    """Name the genres whose tracks are found worst, with their recall; None if all are alike."""
+    recalls = {row["genre"]: row["tracks"].recall for row in _recalls(metrics)}
+    known = {genre: recall for genre, recall in recalls.items() if recall is not None}
+    worst = min(known.values(), default=0.0)
+    names = [genre for genre, recall in known.items() if recall == worst]
+    if len(names) == len(known):
+        return None
+    more = [f"{len(names) - 3:,} more"] if len(names) > 3 else []
+    *some, last = names[:3] + more if more else names
+    return f"{', '.join(some)} and {last}" if some else last, worst
 
 
 def _report_rows(report: ClassificationReport) -> dict[str, list[tuple[str, list[str]]]]:
