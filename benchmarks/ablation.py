@@ -18,7 +18,7 @@ from backbeat import zoo
 from backbeat.evaluation import read_predictions
 from backbeat.evaluation.comparison import difference_interval
 from backbeat.features.store import open_features
-from backbeat.parallel.engine import open_executor
+from backbeat.parallel.executors import open_executor
 from backbeat.runs.reading import songs_of
 from backbeat.training.jobs import Job, run_jobs
 from backbeat.zoo import Spec

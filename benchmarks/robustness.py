@@ -20,7 +20,7 @@ import soundfile
 import soxr
 
 from backbeat import audio
-from backbeat.classify.many import Answer, Classifier, find_songs, load
+from backbeat.classify import Answer, Classifier, find_songs, load
 
 RATE = 22_050
 

@@ -24,7 +24,7 @@ def prepare(collection: str, frontend: str, workers: str) -> float:
     from backbeat.collections.collection import read_collection
     from backbeat.features.prepare import prepare
     from backbeat.features.store import open_features
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
 
     front = frontends.by_name(frontend)
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ def models_base(source: str, out: str, only: str) -> float:
 def models(store: str, out: str, only: str) -> float:
     """Train models to finished runs as `backbeat reproduce` does."""
     from backbeat.features.store import open_features
-    from backbeat.parallel.engine import cpu_count, open_executor
+    from backbeat.parallel.executors import cpu_count, open_executor
     from backbeat.reproduce.runner import paper_specs, run_all
 
     with open_executor() as executor:
@@ -156,7 +156,7 @@ def folder_base(model: str, collection: str) -> float:
 
 def folder(model: str, collection: str) -> float:
     """Classify all songs of a folder as `backbeat classify` does."""
-    from backbeat.classify.many import Answer, classify_all, load
+    from backbeat.classify import Answer, classify_all, load
 
     classifier = load(model)
     songs = sorted(Path(collection).glob("*/*"))

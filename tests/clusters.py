@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 
 DASK = (sys.executable, "-m", "dask")
 ENVIRONMENT = os.environ | {
@@ -18,10 +18,8 @@ ENVIRONMENT = os.environ | {
 # Has each song take long enough that a kill meets it in its middle: for the processes that work.
 SLOW = """
 import sys
-if "backbeat.parallel.child" in sys.orig_argv:
-    import time, warnings
-    # That the module which is run is loaded already, by the next line.
-    warnings.filterwarnings("ignore", "'backbeat.parallel.child' found in sys.modules")
+if any("backbeat.parallel.worker" in argument for argument in sys.orig_argv):
+    import time
     import backbeat.features.prepare as prepare
     quickly = prepare.extract_track
     def slowly(*given):

@@ -9,8 +9,8 @@ SECONDS = 2.0  # that a file is allowed, unless it is said
 _PATCH = """
 import ctypes, time
 import backbeat.audio.reading as reading
-import backbeat.parallel.isolation as isolation
-isolation.SECONDS, isolation.SECONDS_A_MEGABYTE = {seconds}, 0
+import backbeat.parallel.bounds as bounds
+bounds.SECONDS, bounds.SECONDS_A_MEGABYTE = {seconds}, 0
 open_as_ever = reading.open_sndfile
 def open_strangely(path, stack):
     if "crash" in path.name:

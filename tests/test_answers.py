@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from backbeat import audio
-from backbeat.classify import many as classifying
+from backbeat import classify as classifying
 from bundles import make_bundle
 from clusters import until
 from faults import faulty_environment, processes_of
@@ -61,7 +61,7 @@ def test_whole_files_are_skipped_and_links_listed_with_exit_status_0(cli, mixed,
     assert err.splitlines() == [
         "1 answered, 1 link, 2 skipped, 0 failed",
         f"skipped: {mixed}/short.wav: too short: this model needs 2.9 s",
-        f"skipped: {mixed}/silent.wav: silent: there is nothing to hear",
+        f"skipped: {mixed}/silent.wav: silent: no sound above -80 dBFS",
         f"link: {mixed}/link.wav: leads to {mixed}/song.wav",
         "3 files of other kinds (1 .jpg, 1 .mid, 1 .mkv)",
     ]
@@ -108,7 +108,7 @@ def test_stopping_waits_for_no_long_song(bundle, songs, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     hanging = Path(shutil.copy(songs / "a.wav", tmp_path / "hang.wav"))
     paths = [songs / "a.wav", hanging, *[songs / "a.wav"] * 8]
-    answers = classifying.classify_all(classifying.load(bundle), paths, threads=2)
+    answers = classifying.classify_all(classifying.load(bundle), paths, workers=2)
     assert next(answers).path == paths[0]
     stopped_at_once(answers)
     until(lambda: processes_of(tmp_path / "faults") == [])
@@ -124,7 +124,7 @@ def test_stopping_waits_for_no_copy_of_this_process(bundle, songs, monkeypatch):
 
     monkeypatch.setattr(audio, "open_source", sleepy)
     paths = [songs / "a.wav", songs / "hang.wav"]
-    answers = classifying.classify_all(classifying.load(bundle), paths, threads=2)
+    answers = classifying.classify_all(classifying.load(bundle), paths, workers=2)
     assert next(answers).path == paths[0]
     stopped_at_once(answers)
 
@@ -143,7 +143,7 @@ def test_table(cli, bundle, songs):
     for line in lines:
         assert line.split()[0] in GENRES
         assert all(genre in line for genre in GENRES)
-        assert "of it agrees" in line
+        assert "of segments agree" in line
 
 
 def test_csv(cli, bundle, songs):

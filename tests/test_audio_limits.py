@@ -8,7 +8,7 @@ import pytest
 
 from backbeat import audio
 from backbeat.audio.integrity import inspect
-from backbeat.classify.windows import Listening
+from backbeat.classify.windows import SongWindows
 from backbeat.frontend import LogMel
 from bombs import WEEK, au, caf, constant_flac, large_png, wav, week_of_wav
 from sounds import music, write
@@ -183,7 +183,7 @@ def test_few_windows_of_a_song_that_declares_no_length(tmp_path):
     path = constant_flac(tmp_path / "a.flac", 1_800, declared=False)
     with audio.open_source(path) as source:
         assert source.info.seconds is None
-        listening = Listening(source, LogMel(), 4)
+        listening = SongWindows(source, LogMel(), 4)
         starts = [window.start for window in listening]
     assert starts == pytest.approx([210, 660, 1_110, 1_560], abs=30)
     assert listening.seconds == pytest.approx(1_802, abs=10)
@@ -192,7 +192,7 @@ def test_few_windows_of_a_song_that_declares_no_length(tmp_path):
 def test_a_short_song_that_declares_no_length_is_heard_whole(tmp_path):
     path = constant_flac(tmp_path / "a.flac", 100, declared=False)
     with audio.open_source(path) as source:
-        assert [window.start for window in Listening(source, LogMel(), 4)] == [0, 30, 60]
+        assert [window.start for window in SongWindows(source, LogMel(), 4)] == [0, 30, 60]
 
 
 def test_blocks_of_a_bomb_are_no_larger_than_others(tmp_path):

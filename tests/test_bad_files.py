@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backbeat.classify.many import Answer, Failure, classify_all, find_songs, load
+from backbeat.classify import Answer, Failure, classify_all, find_songs, load
 from backbeat.cli import main
 from backbeat.collections.check import check_collection
 from backbeat.collections.collection import read_collection
@@ -21,7 +21,7 @@ from backbeat.features.prepare import prepare
 from backbeat.features.store import open_features
 from backbeat.files.cells import exactly, unescaped
 from backbeat.frontend import Mfcc
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 from sounds import cut, music, silent_opus, write
 
 RATE = 11_025  # quick to write, and resampled on the way
@@ -52,7 +52,7 @@ FATES = {
     "second.wav": Fate(
         "too-short", "1.00 s long, the front-end needs 29.0 s", "too short: this model needs 2.9 s"
     ),
-    "silent.opus": Fate("silent", "silent: only zeros", "silent: there is nothing to hear"),
+    "silent.opus": Fate("silent", "silent: only zeros", "silent: no sound above -80 dBFS"),
     "96 kHz, 24 bits.flac": USABLE,
     "8 bits.wav": USABLE,
     "LOUD.WAV": USABLE,
@@ -327,7 +327,7 @@ def test_file_without_permission(tmp_path, bundle):
 MEASURED = """
 import resource, sys
 import av, onnxruntime, soundfile, soxr, zarr
-import backbeat.classify.many, backbeat.features.prepare
+import backbeat.classify, backbeat.features.prepare
 from backbeat.cli import main
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -356,7 +356,7 @@ def test_three_silent_hours(three_hours, bundle, tmp_path, verb):
         ),
         "classify": (
             ["--model", bundle],
-            f"0 answered, 1 failed\nfailed: {three_hours}: silent: there is nothing to hear\n",
+            f"0 answered, 1 failed\nfailed: {three_hours}: silent: no sound above -80 dBFS\n",
         ),
     }[verb]
     command = [sys.executable, "-c", MEASURED, verb, folder, *options]

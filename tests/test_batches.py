@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from backbeat.classify.batches import classify_batches
-from backbeat.classify.many import Failure, classify_all, load
+from backbeat.classify import Failure, classify_all, load
 from backbeat.collections.collection import read_collection
 from backbeat.errors import BackbeatError
 from backbeat.features.prepare import prepare
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 from bundles import make_bundle
 from clusters import Elsewhere
 from sounds import write
@@ -19,10 +18,10 @@ def test_answers_are_those_of_one_song_after_another(songs, bundle, tmp_path, mo
     monkeypatch.chdir(songs)  # as they were named: relative
     paths = [Path("a.wav"), Path("b/b.flac"), tmp_path / "missing.wav", Path("a.wav")] * 2
     classifier = load(bundle)
-    told = list(classify_batches(classifier, iter(paths), InlineExecutor()))
-    assert told == list(classify_all(classifier, paths, threads=1))
+    told = list(classify_all(classifier, iter(paths), executor=InlineExecutor()))
+    assert told == list(classify_all(classifier, paths, workers=1))
     assert [answer.path for answer in told] == paths
-    assert list(classify_batches(classifier, [], InlineExecutor())) == []
+    assert list(classify_all(classifier, [], executor=InlineExecutor())) == []
 
 
 def test_songs_that_a_worker_does_not_see_are_not_called_unreadable(tmp_path, bundle):
@@ -32,10 +31,10 @@ def test_songs_that_a_worker_does_not_see_are_not_called_unreadable(tmp_path, bu
         prepare(read_collection(tmp_path / "music"), tmp_path / "out", executor=executor)
     classifier = load(bundle)
     with pytest.raises(BackbeatError, match=r"a\.wav: a worker does not see it"):
-        list(classify_batches(classifier, [song], executor))
+        list(classify_all(classifier, [song], executor=executor))
     # One that is nowhere is a failure as ever.
     missing = tmp_path / "missing.wav"
-    (told,) = classify_batches(classifier, [missing], InlineExecutor())
+    (told,) = classify_all(classifier, [missing], executor=InlineExecutor())
     assert isinstance(told, Failure)
 
 
@@ -44,4 +43,4 @@ def test_another_bundle_on_a_worker_is_refused(tmp_path, bundle):
     classifier = load(path)
     make_bundle(path, seed=2)
     with pytest.raises(BackbeatError, match="a worker has another bundle"):
-        list(classify_batches(classifier, [tmp_path / "a.wav"], InlineExecutor()))
+        list(classify_all(classifier, [tmp_path / "a.wav"], executor=InlineExecutor()))

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from backbeat import audio, frontend
-from backbeat.classify.many import Answer, Failure, classify_all, find_songs, load, search
+from backbeat.classify import Answer, Failure, classify_all, find_songs, load, search
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.evaluation.calibration import (
@@ -153,8 +153,8 @@ def test_a_song_with_one_channel_inverted_is_answered_as_the_other(tmp_path, win
     ("samples", "words"),
     [
         (noise(2.8), "too short: this model needs 2.9 s"),
-        (np.zeros(30 * RATE, np.float32), "silent: there is nothing to hear"),
-        (noise(30, level=1e-6), "silent: there is nothing to hear"),
+        (np.zeros(30 * RATE, np.float32), "silent: no sound above -80 dBFS"),
+        (noise(30, level=1e-6), "silent: no sound above -80 dBFS"),
         (np.where(np.arange(30 * RATE) == 7 * RATE, np.nan, 0.1), "samples that are not numbers"),
         (np.where(np.arange(70 * RATE) == 65 * RATE, np.inf, 0.1), "samples that are not numbers"),
         (np.zeros(0, np.float32), "too short"),
@@ -185,7 +185,7 @@ def test_bad_files_are_listed_and_stop_nothing(tmp_path):
     paths = [good[0], text, tmp_path / "missing.wav", good[1], tmp_path, good[2]]
     alone = [classifier.classify(path) for path in good]
     for threads in (1, 4):
-        told = list(classify_all(classifier, iter(paths), threads=threads))
+        told = list(classify_all(classifier, iter(paths), workers=threads))
         assert [one.path for one in told] == paths
         assert [told[n] for n in (0, 3, 5)] == alone
         for n in (1, 2, 4):
@@ -216,7 +216,7 @@ def test_paths_are_drawn_as_they_are_needed(tmp_path):
             drawn.append(number)
             yield path
 
-    answers = classify_all(classifier, paths(), threads=2)
+    answers = classify_all(classifier, paths(), workers=2)
     assert isinstance(next(answers), Answer)
     assert len(drawn) <= 5
     answers.close()

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 
 import backbeat.parallel.cluster as cluster_module
-from backbeat.classify.batches import classify_batches
-from backbeat.classify.many import Answer, Failure, classify_all, load
+from backbeat.classify import Answer, Failure, classify_all, load
 from backbeat.collections.collection import read_collection
 from backbeat.errors import BackbeatError
 from backbeat.features.prepare import prepare
 from backbeat.parallel.cluster import ClusterExecutor, open_cluster
-from backbeat.parallel.engine import InlineExecutor, map_ordered, map_unordered, open_executor
+from backbeat.parallel.executors import InlineExecutor, map_ordered, map_unordered, open_executor
 from backbeat.reproduce.runner import run_all
 from clusters import ENVIRONMENT, LATE, OLDER, Cluster, until
 from faults import faulty_environment
@@ -213,8 +212,8 @@ def test_the_bundle_that_comes_with_backbeat_is_found_by_name(music, at_work, mo
     monkeypatch.chdir(music)  # songs as they were named: below a folder that workers are not in
     songs = [Path("blues") / "00.wav", Path("jazz") / "01.wav"]
     with open_cluster(str(at_work.file)) as executor:
-        assert list(classify_batches(classifier, songs, executor)) == list(
-            classify_all(classifier, songs, threads=1)
+        assert list(classify_all(classifier, songs, executor=executor)) == list(
+            classify_all(classifier, songs, workers=1)
         )
 
 
@@ -293,7 +292,7 @@ def test_a_song_that_crashes_its_decoder_is_listed_by_a_cluster_too(
     ]
     with open_cluster("local:1") as executor:
         summary = prepare(read_collection(root), tmp_path / "out", executor=executor)
-        answers = list(classify_batches(load(bundle), songs, executor))
+        answers = list(classify_all(load(bundle), songs, executor=executor))
     why = "its process crashed (SIGSEGV)"
     assert (summary.kept, summary.findings) == (2, (("jazz/b-crash.wav", why),))
     assert answers[1] == Failure(songs[1], why)
@@ -434,6 +433,8 @@ def test_a_missing_package_is_told(monkeypatch):
 
 
 def test_nothing_of_a_cluster_is_loaded_without_one():
-    code = "import sys, backbeat.cli, backbeat.parallel.engine; print('distributed' in sys.modules)"
+    code = (
+        "import sys, backbeat.cli, backbeat.parallel.executors; print('distributed' in sys.modules)"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"

@@ -20,7 +20,7 @@ from backbeat.collections.genres import (
     merge_spellings,
 )
 from backbeat.errors import BackbeatError
-from backbeat.parallel.engine import InlineExecutor, open_executor
+from backbeat.parallel.executors import InlineExecutor, open_executor
 from sounds import GTZAN, cut, music, need_gtzan, write
 
 

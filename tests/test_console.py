@@ -112,7 +112,7 @@ def test_the_line_says_what_is_done_of_how_much(capsys, monkeypatch):
 def test_only_what_failed_sets_the_status_and_other_kinds_are_counted(capsys):
     from pathlib import Path
 
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
 
     skipped = Failure(Path("a\n.wav"), "too short", "skipped")
     link = Failure(Path("b.wav"), "leads to a.wav", "link")

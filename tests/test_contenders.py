@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 from backbeat.runs.contenders import compare_runs, contenders_of
 from backbeat.runs.reading import read_runs
 from backbeat.splits import is_leaking

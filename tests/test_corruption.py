@@ -315,7 +315,7 @@ def test_another_programs_database_is_never_put_aside(tmp_path):
 
 def test_a_log_of_tags(tmp_path):
     pytest.importorskip("mutagen")
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
     from backbeat.library.tags import formats
     from backbeat.library.tags.log import LogWriter, read_log
     from backbeat.library.tags.plan import Change

@@ -13,7 +13,7 @@ import soundfile
 
 from backbeat import audio
 from backbeat.bundle.archive import read_bundle
-from backbeat.classify.many import find_songs, load
+from backbeat.classify import find_songs, load
 from backbeat.collections.collection import Track, read_collection
 from backbeat.collections.jam.compose import compose
 from backbeat.evaluation import read_predictions

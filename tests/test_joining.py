@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 
+from backbeat import classify
 from backbeat.bundle.archive import read_bundle, write_bundle
 from backbeat.bundle.network import export_onnx, open_network
-from backbeat.classify import many as classify
 from backbeat.features.importing import import_features
 from backbeat.features.store import open_features
 from backbeat.frontend import LogMel, as_input, input_shape

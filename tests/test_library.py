@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat.classify.many import Answer, Failure, Moment, classify_all, find_songs, load
+from backbeat.classify import Answer, Failure, Moment, classify_all, find_songs, load
 from backbeat.errors import BackbeatError
 from backbeat.library import answer_all, open_index
 from backbeat.library.index import Stamp, default_path, settings_of, stamp_of
@@ -151,7 +151,7 @@ def recorded(classifier, heard):
     def classify(songs):
         asked = list(songs)
         heard.append([song.name for song in asked])
-        yield from classify_all(classifier, asked, threads=1)
+        yield from classify_all(classifier, asked, workers=1)
 
     return classify
 
@@ -201,7 +201,7 @@ def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index
         write(folder / f"{number}.wav", music(6.0, seed=number))
     songs = list(find_songs([folder]))
     classifier = load(bundle)
-    classify = partial(classify_all, classifier, threads=1)
+    classify = partial(classify_all, classifier, workers=1)
     settings = settings_of(classifier)
     index.keep(classifier.classify(songs[1]), stamp_of(songs[1]), settings)
     first = next(answers := answer_all(classifier, songs, index, classify))
@@ -214,12 +214,12 @@ def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index
 KILLED = """
 import os, sys
 from pathlib import Path
-from backbeat.classify.many import classify_all, find_songs, load
+from backbeat.classify import classify_all, find_songs, load
 from backbeat.library import answer_all, open_index
 classifier = load(Path(sys.argv[1]))
 songs = list(find_songs([Path(sys.argv[2])]))
 with open_index(Path(sys.argv[3])) as index:
-    answers = answer_all(classifier, songs, index, lambda s: classify_all(classifier, s, threads=1))
+    answers = answer_all(classifier, songs, index, lambda s: classify_all(classifier, s, workers=1))
     for done, _ in enumerate(answers, start=1):
         if done == 3:
             os.kill(os.getpid(), 9)

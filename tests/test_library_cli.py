@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from backbeat.classify.many import find_songs
+from backbeat.classify import find_songs
 from backbeat.library import open_index
 from backbeat.library.index import default_path
 from sounds import music, write
@@ -43,7 +43,7 @@ def library(folder, tmp_path):
 @pytest.fixture
 def heard(monkeypatch):
     """The names of the songs that are answered anew from now on."""
-    from backbeat.classify import many as classify
+    from backbeat import classify
 
     names = []
     original = classify.classify_all

@@ -256,7 +256,7 @@ def test_who_only_reads_is_not_refused(cli, run, store):
 WRITER = """
 import sys
 from pathlib import Path
-from backbeat.classify.many import Answer
+from backbeat.classify import Answer
 from backbeat.library.index import Stamp, open_index
 sys.stdin.readline()
 for number in range(20):

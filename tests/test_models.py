@@ -8,7 +8,7 @@ import pytest
 
 from backbeat.bundle.archive import read_bundle
 from backbeat.bundle.shipped import DEFAULT, find_bundle
-from backbeat.classify.many import load
+from backbeat.classify import load
 from backbeat.collections import gtzan
 from backbeat.features.importing import import_features
 from backbeat.features.store import open_features

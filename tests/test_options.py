@@ -36,7 +36,7 @@ from backbeat.features.store import (
 )
 from backbeat.frontend import Musicnn
 from backbeat.library.suspects import Findings, Suspect
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 from backbeat.training.jobs import load_examples
 from backbeat.tuning.log import Log
 from bundles import make_bundle
@@ -418,7 +418,7 @@ def calls(monkeypatch, places):
         made.append(("open_executor", plain(args), plain(kwargs)))
         yield InlineExecutor()
 
-    for where in ("backbeat.parallel.engine", "backbeat.classify.many"):
+    for where in ("backbeat.parallel.executors", "backbeat.classify.batches"):
         monkeypatch.setattr(f"{where}.open_executor", executor)
     note("backbeat.training.train.train", clean=trained)
     note("backbeat.training.crossvalidation.cross_validate", {}, clean=cross_validated)
@@ -438,7 +438,7 @@ def calls(monkeypatch, places):
     note("backbeat.reproduce.drawing.find_songs", {})
     note("backbeat.reproduce.page.write", ())
     note("backbeat.tuning.tune", Log(heading=("tuned",)))
-    note("backbeat.classify.many.load", through=True)
+    note("backbeat.classify.load", through=True)
     note("backbeat.library.songs.answer_all", through=True)
     note("backbeat.library.neighbours.nearest", through=True)
     # Of the songs' tags it is given inodes and times too, which are never the same.

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from backbeat import api, audio
-from backbeat.classify.many import classify_all, find_songs, load
+from backbeat.classify import classify_all, find_songs, load
 from backbeat.evaluation import Predictions, calibration, evaluate, vote_by_track
 from backbeat.evaluation.comparison import Contender, Trial, compare
 from backbeat.features.duplicates import find_near_duplicates
@@ -22,7 +22,7 @@ from backbeat.features.store import Examples, open_features
 from backbeat.frontend import LogMel, Mfcc
 from backbeat.library.neighbours import nearest
 from backbeat.library.playlists import by_label
-from backbeat.parallel.engine import open_executor
+from backbeat.parallel.executors import open_executor
 from backbeat.splits import DRAWN, make_split
 from backbeat.splits.audit import audit_splits
 from test_golden import answers
@@ -249,7 +249,7 @@ def test_comparisons_do_not_hang_on_the_order_of_songs(seed):
 @pytest.fixture(scope="module")
 def answered(bundle, songs):
     classifier = load(bundle)
-    return classifier, list(classify_all(classifier, list(find_songs([songs])), threads=1))
+    return classifier, list(classify_all(classifier, list(find_songs([songs])), workers=1))
 
 
 def shown(answer):
@@ -261,7 +261,7 @@ def shown(answer):
 def test_an_answer_hangs_neither_on_other_songs_nor_on_workers(answered, threads):
     classifier, answers = answered
     order = random.Random(threads).sample(range(12), 12)
-    again = list(classify_all(classifier, [answers[n].path for n in order], threads=threads))
+    again = list(classify_all(classifier, [answers[n].path for n in order], workers=threads))
     assert [shown(answer) for answer in again] == [shown(answers[number]) for number in order]
 
 

@@ -19,7 +19,7 @@ from backbeat.features.blocks import tabulate
 from backbeat.features.prepare import prepare
 from backbeat.features.store import open_features
 from backbeat.frontend import LogMel, Mfcc
-from backbeat.parallel.engine import open_executor
+from backbeat.parallel.executors import open_executor
 from faults import faulty_environment
 from processes import exists
 
@@ -103,7 +103,7 @@ KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from backbeat.collections.collection import Track, read_collection
-from backbeat.parallel.engine import open_executor
+from backbeat.parallel.executors import open_executor
 from backbeat.features.prepare import prepare
 if __name__ == "__main__":
     workers, after, wait = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])

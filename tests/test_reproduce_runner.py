@@ -6,13 +6,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from backbeat import zoo
 from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 from backbeat.reproduce.runner import paper_specs, run_all
 from backbeat.training import train as training
 from backbeat.training.fitting import StoppedError
@@ -95,17 +94,6 @@ def test_a_model_that_ends_its_process_is_listed_and_the_others_go_on(store, tmp
     assert (tmp_path / "out" / "runs" / "good-seed0" / "model.backbeat").exists()
 
 
-def test_a_pool_that_lost_a_worker_is_reported_in_one_line(store, tmp_path):
-    class Broken(InlineExecutor):
-        def submit(self, fn, /, job):
-            future = Future()
-            future.set_exception(BrokenProcessPool("A process in the process pool was terminated"))
-            return future
-
-    with pytest.raises(BackbeatError, match=r"a worker process was killed.*same command"):
-        run_all(store, tmp_path / "out", (small_spec(),), executor=Broken())
-
-
 @pytest.mark.parametrize(
     ("changed", "words"),
     [({"protocol": "tracks"}, "another split"), ({"epochs_scale": 0.5}, "another epochs_scale")],
@@ -137,7 +125,7 @@ def test_a_stop_in_this_process_begins_no_other_model(store, tmp_path, monkeypat
 REPRODUCE = """
 import sys
 from pathlib import Path
-from backbeat.parallel.engine import open_executor
+from backbeat.parallel.executors import open_executor
 from backbeat.features.store import open_features
 from backbeat.reproduce.runner import paper_specs, run_all
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import pytest
 from markupsafe import escape
 
 import backbeat
-from backbeat.classify.many import Answer, Failure, Moment
+from backbeat.classify import Answer, Failure, Moment
 from backbeat.errors import BackbeatError
 from backbeat.evaluation.calibration import Calibration
 from backbeat.features import importing
@@ -89,7 +89,7 @@ def printable(text):
 def test_the_terminal_is_not_steered(cli, here, bundle):
     status, out, err = cli("classify", here, "--model", bundle, "--timeline")
     assert (status, printable(out), printable(err)) == (1, True, True)
-    assert sum("of it agrees" in line for line in out.splitlines()) == len(NAMES)
+    assert sum("of segments agree" in line for line in out.splitlines()) == len(NAMES)
     assert "failed: =broken().mp3: " in err
     status, out, err = cli("check", here.absolute().parent)
     assert printable(out + err)

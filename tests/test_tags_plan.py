@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat.classify.many import Answer, Failure
+from backbeat.classify import Answer, Failure
 from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.library.tags.plan import (
     GENRE_NAMES,

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from backbeat.classify.many import Failure
+from backbeat.classify import Failure
 from backbeat.files import locks
 from backbeat.library.tags import formats, rewriting, writing
 from backbeat.library.tags.log import LogWriter, read_log

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backbeat.classify.many import Failure
+from backbeat.classify import Failure
 from backbeat.errors import BackbeatError
 from backbeat.files import atomic
 from backbeat.library.tags import formats

@@ -9,9 +9,9 @@ import pytest
 import soundfile
 from onnx import numpy_helper
 
+from backbeat import classify
 from backbeat.bundle.archive import read_bundle
 from backbeat.bundle.network import open_network
-from backbeat.classify import many as classify
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.evaluation.calibration import with_temperature

@@ -18,11 +18,11 @@ import typer
 from starlette.testclient import TestClient
 
 from backbeat import audio
-from backbeat.classify.many import Answer
+from backbeat.classify import Answer
 from backbeat.cli import app
 from backbeat.errors import BackbeatError
 from backbeat.files.cells import escaped
-from backbeat.parallel.engine import InlineExecutor
+from backbeat.parallel.executors import InlineExecutor
 from backbeat.web import Limits, view
 from backbeat.web.api import make_api
 from backbeat.web.guard import Guard

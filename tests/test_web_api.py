@@ -13,9 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backbeat import __version__
+from backbeat import __version__, classify
 from backbeat.bundle.archive import read_bundle
-from backbeat.classify import many as classify
 from backbeat.web.schemas import ClassifyResponse
 from servers import serving
 from sounds import FORMATS, music, write

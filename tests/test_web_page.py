@@ -9,7 +9,7 @@ import time
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from backbeat.classify import many as classify
+from backbeat import classify
 from browsers import CONTRASTS, chromium, launch
 from servers import serving
 from sounds import music, write

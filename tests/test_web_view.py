@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backbeat.classify.many import Answer, Failure, Moment
+from backbeat.classify import Answer, Failure, Moment
 from backbeat.web import pictures, view
 from sounds import write
 

@@ -1,7 +1,7 @@
 """The steps of the command line as functions, for scripts and notebooks."""
 
-from backbeat.classify.many import classify_all, find_songs
-from backbeat.classify.many import load as load_classifier
+from backbeat.classify import classify_all, find_songs
+from backbeat.classify import load as load_classifier
 from backbeat.collections.check import check_collection
 from backbeat.collections.collection import read_collection
 from backbeat.collections.jam import generate as generate_jam
@@ -12,7 +12,7 @@ from backbeat.features.prepare import prepare
 from backbeat.features.store import Examples, Features, open_features
 from backbeat.figures.show import show
 from backbeat.frontend import LogMel, Mfcc, Musicnn
-from backbeat.parallel.engine import open_executor
+from backbeat.parallel.executors import open_executor
 from backbeat.runs.contenders import compare_runs
 from backbeat.runs.scoring import evaluate_run, write_evaluation
 from backbeat.splits import make_folds, make_split

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from beets import ui
 from beets.plugins import BeetsPlugin
 
-from backbeat.classify.many import Failure, classify_all, load
-from backbeat.classify.windows import A_FEW
+from backbeat.classify import Failure, classify_all, load
+from backbeat.classify.windows import DEFAULT_WINDOWS
 from backbeat.collections.genres import merge_spellings
 from backbeat.errors import BackbeatError, printable
 from backbeat.library.tags.plan import Change, Decision, Options, Present, kept, plan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Album, Item, Library
 
-    from backbeat.classify.many import Classifier
+    from backbeat.classify import Classifier
 
 
 class BackbeatPlugin(BeetsPlugin):
@@ -53,7 +53,7 @@ class BackbeatPlugin(BeetsPlugin):
     @cached_property
     def classifier(self) -> Classifier:
         """The model, loaded once, when the first song needs it."""
-        return load(self.config["model"].as_str(), windows=A_FEW)
+        return load(self.config["model"].as_str(), windows=DEFAULT_WINDOWS)
 
     @property
     def options(self) -> Options:

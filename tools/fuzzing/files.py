@@ -19,7 +19,7 @@ import numpy as np
 
 from backbeat import transfer
 from backbeat.bundle import archive as bundle
-from backbeat.classify.many import Answer, Moment
+from backbeat.classify import Answer, Moment
 from backbeat.collections.gtzan.fetching import fetch
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, evaluate, read_predictions, write_predictions

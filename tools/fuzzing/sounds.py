@@ -13,7 +13,7 @@ import numpy as np
 from backbeat import audio, frontend
 from backbeat.audio.containers import breaks_off, declared_seconds
 from backbeat.audio.integrity import Inspector
-from backbeat.classify.many import Classifier, load
+from backbeat.classify import Classifier, load
 from backbeat.collections import collection
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))

@@ -35,7 +35,7 @@ from backbeat.files import atomic
 from backbeat.files.documents import parse_json
 from backbeat.frontend import FrontEnd
 from backbeat.frontend import input_shape as shape_for
-from backbeat.parallel.isolation import guarded
+from backbeat.parallel.bounds import guarded
 from backbeat.splits import Split
 from backbeat.zoo import Spec
 

@@ -24,9 +24,8 @@ import numpy.typing as npt
 
 from backbeat.bundle.plain_onnx import plain
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
-from backbeat.parallel.child import Child
-from backbeat.parallel.forks import Fork, can_fork
-from backbeat.parallel.isolation import MEMORY, guarded, is_watched
+from backbeat.parallel.bounds import MEMORY, guarded, is_watched
+from backbeat.parallel.worker import Copy, Worker, can_copy
 
 _EXPORT_TOLERANCE = 1e-4
 # Of the input; between the layers of a convolutional network it becomes a hundred times as many.
@@ -209,8 +208,8 @@ def _run(session: Any, x: Array, names: list[str]) -> list[Array]:
 class Stranger:
     """A network of somebody else, run within bounds of time and memory.
 
-    In a process that is watched (`isolation`), as workers are, it runs there; for any other process
-    a watched one is started, which ends with it, or when a signal ends the waiting.
+    In a worker it runs there; for any other process a worker is started, which ends with it, or
+    when a signal ends the waiting.
 
     Parameters
     ----------
@@ -223,7 +222,7 @@ class Stranger:
         self._path = path
         self._network = network
         self._here: Network | None = None
-        self._child: Child | None = None
+        self._worker: Worker | None = None
         self._owner = 0
         self._lock = threading.Lock()
 
@@ -244,24 +243,24 @@ class Stranger:
         Raises
         ------
         BackbeatError
-            If it cannot be run, takes more than `SECONDS` or more than `isolation.MEMORY`.
+            If it cannot be run, takes more than `SECONDS` or more than `bounds.MEMORY`.
         """
         if is_watched():
             self._here = self._here or open_network(self._network)
             return self._here.run(x, names)
         with self._lock:
-            new = self._child is None or self._owner != os.getpid()
-            child = self._started() if new else self._child
-            assert child is not None
+            worker = self._worker if self._owner == os.getpid() else None
+            new = worker is None
+            worker = worker or self._started()
             # The network itself goes only with the first batch.
             given = (self._network if new else None, x, names)
             try:
-                outputs: list[Array] = child.call(
+                outputs: list[Array] = worker.call(
                     partial(_run_bounded, self._path, SECONDS, *given)
                 )
             except BaseException as error:  # Ctrl-C, too
-                child.end()
-                self._child = None
+                worker.close()
+                self._worker = None
                 if isinstance(error, WorkerLostError):
                     reason = error.reason
                 elif isinstance(error, MemoryError) or any(n in str(error) for n in _NO_MEMORY):
@@ -271,21 +270,21 @@ class Stranger:
                 raise BackbeatError(f"{self._path}: the network cannot be run: {reason}") from error
             return outputs
 
-    def _started(self) -> Child:
-        if can_fork():
+    def _started(self) -> Worker:
+        if can_copy():
             import onnxruntime  # noqa: F401 - for this copy, and for those to come
 
-            child = Child(None, 1, Fork(alone=True))
+            worker = Worker(attempts=1, copy=Copy())
         else:
-            child = Child(None, 1)
-        self._child, self._owner = child, os.getpid()
-        weakref.finalize(self, _end, child, self._owner)
-        return child
+            worker = Worker(attempts=1)
+        self._worker, self._owner = worker, os.getpid()
+        weakref.finalize(self, _end, worker, self._owner)
+        return worker
 
 
-def _end(child: Child, owner: int) -> None:
+def _end(worker: Worker, owner: int) -> None:
     if os.getpid() == owner:  # not in a copy of that process
-        child.end()
+        worker.close()
 
 
 _opened: dict[Path, Network] = {}  # in the process of a `Stranger`

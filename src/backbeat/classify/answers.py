@@ -5,33 +5,25 @@ import csv
 import io
 import json
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from backbeat.classify.many import Answer, Failure
+from backbeat.classify.classifier import Answer, Failure
 from backbeat.errors import BackbeatError, printable
 from backbeat.files import atomic
 from backbeat.files.cells import escaped_in, harmless
 
 _ANSWERED = "answered"  # the status of those that are no `Failure`
 _DIGITS = 6  # of probabilities, in JSON
-_TAGS = 5  # how many tags are told of the fifty, but in JSON lines
+_TAGS = 5  # of the fifty, but in JSON lines
 
 
 def described(answer: Answer, *, top: int | None = None) -> dict[str, Any]:
-    """Say an answer in the words and digits of all that programs read, but for its path.
+    """Give an answer, but for its path, as the JSON that all programs read.
 
-    Parameters
-    ----------
-    answer : Answer
-    top : int, optional
-        How many genres to name; all by default.
-
-    Returns
-    -------
-    dict
-        For JSON.
+    With the `top` likeliest genres; all by default.
     """
     return {
         "answer": answer.label,
@@ -70,37 +62,35 @@ def record(result: Answer | Failure, *, top: int, timeline: bool) -> dict[str, A
     return {"path": str(result.path), "status": _ANSWERED, **content}
 
 
-class Writer(Protocol):
-    """Writes answers and failures as they come."""
-
-    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
-        """Prepare to write to `file`, with the `top` genres of each answer."""
-
-    def answer(self, answer: Answer) -> None:
-        """Write what a song was taken for."""
-
-    def failure(self, failure: Failure) -> None:
-        """Write that a file could not be answered."""
-
-
-class TableWriter:
-    """A line a song: answer, probability, the next best, agreement of its slices, path."""
+class Writer(ABC):
+    """Writes answers and failures to a file as they come, with the `top` genres of each answer."""
 
     def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
         self.file = file
         self.top = min(top, genres)
         self.timeline = timeline
 
+    @abstractmethod
     def answer(self, answer: Answer) -> None:
-        """Write what a song was taken for."""
+        """Write the answer to a song."""
+
+    @abstractmethod
+    def failure(self, failure: Failure) -> None:
+        """Write that a file has no answer."""
+
+
+class TableWriter(Writer):
+    """A line a song: answer, probability, the next best, agreement of its slices, path."""
+
+    def answer(self, answer: Answer) -> None:
+        """Write the answer to a song."""
         # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
-        told = answer.label == answer.genre
-        guesses = answer.ranking[1 : self.top] if told else answer.ranking[: self.top]
+        is_sure = answer.label == answer.genre
+        guesses = answer.ranking[1 : self.top] if is_sure else answer.ranking[: self.top]
         others = ", ".join(f"{printable(genre)} {p:.0%}" for genre, p in guesses)
-        named = f"{printable(answer.label):<12} " + (
-            f"{answer.probability:>4.0%}" if told else "    "
-        )
-        agree = f"{answer.agreement:>4.0%} of it agrees"
+        probability = f"{answer.probability:.0%}" if is_sure else ""
+        named = f"{printable(answer.label):<12} {probability:>4}"
+        agree = f"{answer.agreement:>4.0%} of segments agree"
         columns = [named, f"{others:<36}" if others else "", agree, printable(answer.path)]
         print("  ".join(column for column in columns if column), file=self.file, flush=True)
         if answer.tags:
@@ -116,14 +106,12 @@ class TableWriter:
         """Write nothing: failures are listed at the end."""
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """A row a song; with a timeline, a row a slice."""
 
     def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
-        self.file = file
+        super().__init__(file, genres=genres, top=top, timeline=timeline)
         self.writer = csv.writer(file, lineterminator="\n")
-        self.top = min(top, genres)
-        self.timeline = timeline
         if timeline:
             self.columns = ["path", "start", "end", "genre", "probability", "status", "error"]
         else:
@@ -132,23 +120,12 @@ class CsvWriter:
                 for place in range(2, self.top + 1)
                 for name in ("genre", "probability")
             ]
-            self.columns = [
-                "path",
-                "answer",
-                "genre",
-                "probability",
-                "agreement",
-                "seconds",
-                "strangeness",
-                *others,
-                "tags",
-                "status",
-                "error",
-            ]
+            facts = ["answer", "genre", "probability", "agreement", "seconds", "strangeness"]
+            self.columns = ["path", *facts, *others, "tags", "status", "error"]
         self.writer.writerow(self.columns)
 
     def answer(self, answer: Answer) -> None:
-        """Write what a song was taken for."""
+        """Write the answer to a song."""
         path = harmless(answer.path)
         if self.timeline:
             for moment in answer.timeline:
@@ -181,16 +158,11 @@ class CsvWriter:
         self.file.flush()
 
 
-class JsonlWriter:
+class JsonlWriter(Writer):
     """A JSON object a song."""
 
-    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
-        self.file = file
-        self.top = min(top, genres)
-        self.timeline = timeline
-
     def answer(self, answer: Answer) -> None:
-        """Write what a song was taken for."""
+        """Write the answer to a song."""
         self._line(answer)
 
     def failure(self, failure: Failure) -> None:
@@ -207,16 +179,7 @@ WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jso
 
 @contextlib.contextmanager
 def open_output(path: Path | None) -> Iterator[IO[str]]:
-    """Open where answers go: standard output, or a file that is there only when it is whole.
-
-    Parameters
-    ----------
-    path : Path or None
-        None is standard output.
-
-    Yields
-    ------
-    file of str
+    """Open where answers go: standard output (None), or a file that is there only when it is whole.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from backbeat.frontend.musicnn.runtime import Musicnn, shipped_musicnn
 from backbeat.frontend.musicnn.tags import MSD
 
 _WINDOW = 30 * frontend.SAMPLE_RATE
-_LEAST = frontend.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch
+_MIN_SAMPLES = frontend.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Tagger:
     network: Musicnn
 
     def tag(self, path: Path) -> tuple[tuple[str, float], ...]:
-        """Tell how well each tag fits a song of any length, in bounded memory.
+        """Give how well each tag fits a song of any length, in bounded memory.
 
         Parameters
         ----------
@@ -73,5 +73,5 @@ def _windows(path: Path) -> Iterator[npt.NDArray[np.float32]]:
                 yield joined[:_WINDOW]
                 held = [joined[_WINDOW:]]
                 length = len(held[0])
-    if length >= _LEAST:
+    if length >= _MIN_SAMPLES:
         yield np.concatenate(held)

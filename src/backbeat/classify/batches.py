@@ -1,24 +1,28 @@
-"""Songs to genres by workers, here or on a cluster: each loads the bundle once.
+"""Many songs to genres by workers, here or on a cluster: each loads the bundle once.
 
-The songs are read by the workers; what travels are paths and answers. A song that ends its worker
-is a failure, and the others of its batch are answered all the same.
+Decoders are native code that reads what anyone may have written. So every song is answered in
+another process than the caller's, and one that crashes or hangs there is a `Failure`. Workers read
+the songs by themselves; only paths and answers travel.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
 from backbeat.bundle.shipped import find_bundle
 from backbeat.classify.classifier import Answer, Classifier, Failure, load
 from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.parallel.engine import map_ordered
-from backbeat.parallel.memory import keep_freed_memory
+from backbeat.parallel.bounds import keep_freed_memory
+from backbeat.parallel.executors import cpu_count, map_ordered, open_executor
 
 _SONGS_IN_A_BATCH = 8  # a second of work or more on a cluster, and few answers to wait for
-_MODELS_KEPT = 2  # the page has songs with tags and without
+_SONGS_AHEAD = 2  # a worker: enough to keep all busy, few enough to be stopped at once
+_MAX_MODELS = 2  # the page has songs with tags and without
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,12 @@ class Model:
     @classmethod
     def of(cls, classifier: Classifier, *, tags: bool = False) -> Self:
         """Say where a worker finds what is loaded here, with MusiCNN's tags if `tags`."""
+        path = classifier.bundle.path.absolute()
+        # A shipped bundle may lie elsewhere on other machines.
+        is_shipped = find_bundle(path.stem).absolute() == path
         tags = tags or classifier.tagger is not None
-        return cls(_where(classifier), classifier.bundle.hash, tags, classifier.windows)
+        where = path.stem if is_shipped else str(path)
+        return cls(where, classifier.bundle.hash, tags, classifier.windows)
 
 
 @dataclass(frozen=True)
@@ -47,44 +55,31 @@ class _Batch:
     """Where songs are that ended a worker, and how."""
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """What a worker says of a batch: an answer a song, and the songs that it does not see."""
-
-    answers: tuple[Answer | Failure, ...]
-    unseen: tuple[Path, ...]
-
-
-_kept: dict[Model, Classifier] = {}  # of this process, which may be a worker
-
-
-def classify_batches(
+def classify_all(
     classifier: Classifier,
     paths: Iterable[Path],
-    executor: Executor,
     *,
-    size: int = _SONGS_IN_A_BATCH,
-    ahead: int | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Answer | Failure]:
-    """Classify many songs by an executor's workers.
+    """Classify many songs, in order.
 
     Parameters
     ----------
     classifier : Classifier
-        Loaded here; the workers load its bundle by themselves.
+        Loaded here; workers of an executor load its bundle by themselves.
     paths : iterable of Path
-        Audio files that the workers see at the same absolute paths; drawn lazily.
-    executor : Executor
-        See `engine.open_executor`.
-    size : int
-        Songs that a worker answers in one go.
-    ahead : int, optional
-        Batches under way at once, as for `engine.map_ordered`.
+        Audio files; drawn lazily. Workers must see them at the same absolute paths.
+    workers : int, optional
+        Songs at once; by default one a processor.
+    executor : Executor, optional
+        Answers them instead; see `open_executor`.
 
     Yields
     ------
     Answer or Failure
-        One for each path, in their order.
+        One for each path: a bad file costs nothing but itself, even where it crashes its decoder,
+        or takes longer than 60 s and 10 s a megabyte.
 
     Raises
     ------
@@ -92,38 +87,29 @@ def classify_batches(
         If a worker has another bundle, or does not see a song that is here.
     """
     model = Model.of(classifier)
-    songs = ((path, path.absolute()) for path in paths)
-    batches = (_Batch(model, batch) for batch in iter(lambda: tuple(islice(songs, size)), ()))
-    for told in map_ordered(executor, _answer, batches, ahead=ahead, instead=_without):
-        for path in told.unseen:
-            if path.exists():
-                raise BackbeatError(
-                    f"{path}: a worker does not see it; have all machines share it at this path"
-                )
-        yield from told.answers
-
-
-def _where(classifier: Classifier) -> str:
-    """Name a shipped bundle, which lies elsewhere on other machines; give the path of others."""
-    path = classifier.bundle.path.absolute()
-    return path.stem if find_bundle(path.stem).absolute() == path else str(path)
-
-
-def _answer(batch: _Batch) -> _Answers:
-    """Answer a batch (in a worker)."""
-    keep_freed_memory()
-    classifier = load_model(batch.model)
-    lost = dict(batch.lost)
-
-    def answer(named: Path, here: Path) -> Answer | Failure:
-        if reason := lost.get(str(here)):
-            return Failure(named, reason)
-        return replace(classifier.answer(here), path=named)
-
-    return _Answers(
-        answers=tuple(answer(named, here) for named, here in batch.songs),
-        unseen=tuple(here for _, here in batch.songs if not here.exists()),
-    )
+    waiting = iter(paths)
+    size, ahead = _SONGS_IN_A_BATCH, None
+    with contextlib.ExitStack() as stack:
+        if executor is None:
+            workers = workers or cpu_count()
+            first = list(islice(waiting, workers))
+            if not first:
+                return
+            waiting = chain(first, waiting)
+            size, ahead = 1, _SONGS_AHEAD * workers
+            keep = partial(_keep, model, classifier)
+            opened = open_executor(min(workers, len(first)), isolated=True, in_copies=keep)
+            executor = stack.enter_context(opened)
+        songs = ((path, path.absolute()) for path in waiting)
+        batches = (_Batch(model, batch) for batch in iter(lambda: tuple(islice(songs, size)), ()))
+        results = map_ordered(executor, _answer, batches, ahead=ahead, instead=_without)
+        for answers, unseen in results:
+            for path in unseen:
+                if path.exists():
+                    raise BackbeatError(
+                        f"{path}: a worker does not see it; have all machines share it at this path"
+                    )
+            yield from answers
 
 
 def _without(batch: _Batch, error: WorkerLostError) -> _Batch:
@@ -133,15 +119,23 @@ def _without(batch: _Batch, error: WorkerLostError) -> _Batch:
     return replace(batch, lost=(*batch.lost, (error.what, error.reason)))
 
 
-def keep(classifier: Classifier) -> None:
-    """Have copies of this process find a classifier that is loaded here."""
-    _keep(Model.of(classifier), classifier)
+# --- In a worker
+
+_loaded: dict[Model, Classifier] = {}
 
 
-def _keep(model: Model, classifier: Classifier) -> None:
-    if len(_kept) >= _MODELS_KEPT:
-        _kept.clear()
-    _kept[model] = classifier
+def _answer(batch: _Batch) -> tuple[list[Answer | Failure], list[Path]]:
+    """Answer a batch: an answer a song, and the songs that this worker does not see."""
+    keep_freed_memory()
+    classifier = load_model(batch.model)
+    lost = dict(batch.lost)
+    answers = [
+        Failure(named, lost[str(here)])
+        if str(here) in lost
+        else replace(classifier.answer(here), path=named)
+        for named, here in batch.songs
+    ]
+    return answers, [here for _, here in batch.songs if not here.exists()]
 
 
 def load_model(model: Model) -> Classifier:
@@ -152,12 +146,17 @@ def load_model(model: Model) -> Classifier:
     BackbeatError
         If it is another here.
     """
-    if classifier := _kept.get(model):
-        return classifier
-    classifier = load(model.where, tags=model.tags, windows=model.windows)
-    if classifier.bundle.hash != model.hash:
-        raise BackbeatError(
-            f"{model.where}: a worker has another bundle there; have all machines share one"
-        )
-    _keep(model, classifier)
-    return classifier
+    if model not in _loaded:
+        classifier = load(model.where, tags=model.tags, windows=model.windows)
+        if classifier.bundle.hash != model.hash:
+            raise BackbeatError(
+                f"{model.where}: a worker has another bundle there; have all machines share one"
+            )
+        _keep(model, classifier)
+    return _loaded[model]
+
+
+def _keep(model: Model, classifier: Classifier) -> None:
+    if len(_loaded) >= _MAX_MODELS:
+        _loaded.clear()
+    _loaded[model] = classifier

@@ -18,17 +18,16 @@ from backbeat import frontend as frontends
 from backbeat.bundle.archive import Bundle, read_bundle
 from backbeat.bundle.network import Network, Outputs, joined_outputs
 from backbeat.bundle.shipped import find_bundle
-from backbeat.classify.windows import Listening
+from backbeat.classify.windows import SongWindows
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.evaluation.calibration import Calibration, strangeness, with_temperature
-from backbeat.parallel.isolation import guarded
+from backbeat.parallel.bounds import guarded
 
 if TYPE_CHECKING:
     from backbeat.classify.autotags import Tagger
 
 _SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
-
 
 Verdict = Literal["sure", "unsure", "out of genre", "not calibrated"]
 
@@ -47,7 +46,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a song was taken for.
+    """The answer to a song.
 
     Attributes
     ----------
@@ -128,7 +127,7 @@ class Classifier:
     tagger : Tagger, optional
         For MusiCNN's tags, where they are wanted.
     windows : int, optional
-        The most windows (half minutes, of the shipped bundles) that are heard of a song, spread
+        The most windows (half minutes, for the shipped bundles) that are analysed of a song, spread
         over it; all by default.
     """
 
@@ -139,7 +138,7 @@ class Classifier:
 
     @property
     def genres(self) -> tuple[str, ...]:
-        """The genres it tells apart."""
+        """The genres that it knows."""
         return self.bundle.description.genres
 
     def classify(self, path: Path) -> Answer:
@@ -164,8 +163,8 @@ class Classifier:
         rows: list[Outputs] = []
         spans: list[tuple[float, float]] = []
         with audio.open_source(path) as source:
-            listening = Listening(source, front, self.windows)
-            for window in listening:
+            windows = SongWindows(source, front, self.windows)
+            for window in windows:
                 if not audio.is_sound(window.samples):
                     raise audio.AudioError(path, audio.NO_SOUND)
                 if np.abs(window.samples).max() >= _SILENCE:
@@ -176,13 +175,13 @@ class Classifier:
                     step = self._slice_seconds(len(window.samples), len(x))
                     first = window.start
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
-        least = front.min_answer_samples / front.sample_rate
-        if listening.seconds < least:
-            what = f"too short: this model needs {least:.1f} s"
+        min_seconds = front.min_answer_samples / front.sample_rate
+        if windows.seconds < min_seconds:
+            what = f"too short: this model needs {min_seconds:.1f} s"
             raise audio.AudioError(path, what, "too-short")
         if not rows:
-            raise audio.AudioError(path, "silent: there is nothing to hear", "silent")
-        answer = self._answer(path, listening.seconds, joined_outputs(rows), spans)
+            raise audio.AudioError(path, "silent: no sound above -80 dBFS", "silent")
+        answer = self._answer(path, windows.seconds, joined_outputs(rows), spans)
         return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
 
     def answer(self, path: Path) -> "Answer | Failure":
@@ -246,7 +245,7 @@ def _verdict(calibration: Calibration, confidence: float, strange: float | None)
 def _peaks(
     window: npt.NDArray[np.float32], slices: int, front: frontends.FrontEnd
 ) -> npt.NDArray[np.float32]:
-    """Give the peak of each slice; those of a map are heard together."""
+    """Give the peak of each slice; the slices of a map have one together."""
     if isinstance(front, frontends.Mfcc):
         parts = window[: slices * front.slice_samples].reshape(slices, -1)
         return np.asarray(np.abs(parts).max(axis=1))
@@ -261,9 +260,9 @@ def load(model: Path | str, *, tags: bool = False, windows: int | None = None) -
     model : Path or str
         A ``.backbeat`` file, a run directory, or the name of a bundle that comes with backbeat.
     tags : bool
-        Whether MusiCNN's tags are wanted too; songs are then decoded twice.
+        Whether MusiCNN's tags are wanted too, for which songs are decoded again.
     windows : int, optional
-        The most windows to hear of a song; all by default.
+        The most windows to analyse of a song; all by default.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is heard of a song: all its windows, or a few that are spread over it."""
+"""What is analysed of a song: all its windows, or a few that are spread over it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from backbeat.frontend import FrontEnd
 
 Array = npt.NDArray[np.float32]
 
-A_FEW = 4
-"""Windows that are heard of each song of a library, where nothing else is said."""
+DEFAULT_WINDOWS = 4
+"""Windows of each song that the command line analyses by default."""
 
 
 @dataclass(frozen=True)
@@ -31,35 +31,37 @@ class Window:
     samples: Array
 
 
-class Listening:
+class SongWindows:
     """The windows of an open song, by iteration, and after it the song's `seconds`.
 
     Parameters
     ----------
     source : Source
     frontend : FrontEnd
-    most : int, optional
+    max_windows : int, optional
         The most windows, spread over the song; what lies between is not decoded, unless to learn
         the length of a song that does not declare it. All by default.
     """
 
-    def __init__(self, source: audio.Source, frontend: FrontEnd, most: int | None = None) -> None:
+    def __init__(
+        self, source: audio.Source, frontend: FrontEnd, max_windows: int | None = None
+    ) -> None:
         self.seconds = 0.0
         self._source = source
         self._frontend = frontend
-        self._most = most
+        self._max = max_windows
 
     def __iter__(self) -> Iterator[Window]:
         seconds = self._source.info.seconds
-        if self._most is None or (seconds is not None and not self._is_long(seconds)):
+        if self._max is None or (seconds is not None and not self._is_long(seconds)):
             yield from self._all(self._source)
             return
         if seconds is not None:
-            heard = False
+            found = False
             for window in self._few(self._source, seconds):
-                heard = True
+                found = True
                 yield window
-            if heard:
+            if found:
                 self.seconds = seconds
                 return
         # It declares no length, or far too much: an MP3 without a count of its frames.
@@ -74,7 +76,7 @@ class Listening:
             yield from self._all(anew)
 
     def _is_long(self, seconds: float) -> bool:
-        return self._most is not None and seconds >= (self._most + 1) * self._length
+        return self._max is not None and seconds >= (self._max + 1) * self._length
 
     @property
     def _length(self) -> float:
@@ -83,7 +85,7 @@ class Listening:
 
     def _few(self, source: audio.Source, seconds: float) -> Iterator[Window]:
         """Give the windows that are spread over a song, without decoding what lies between."""
-        for number in frontends.spread(seconds, self._frontend, self._most or 0):
+        for number in frontends.spread(seconds, self._frontend, self._max or 0):
             start = number * self._length
             try:
                 window = next(

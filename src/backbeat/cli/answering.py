@@ -11,7 +11,7 @@ from backbeat.cli.console import progress, warn
 from backbeat.errors import BackbeatError
 
 if TYPE_CHECKING:
-    from backbeat.classify.many import Answer, Classifier, Failure
+    from backbeat.classify import Answer, Classifier, Failure
     from backbeat.library.index import Index
 
 
@@ -32,19 +32,18 @@ def answering(
     songs: Sequence[Path], options: AnswerOptions, index: "Index | None"
 ) -> "Iterator[tuple[Classifier, Iterator[Answer | Failure]]]":
     """Open a bundle and where it works; yields it with the songs' answers, in order."""
-    from backbeat.classify.batches import classify_batches
-    from backbeat.classify.many import classify_all, load
+    from backbeat.classify import classify_all, load
     from backbeat.library.songs import answer_all
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
 
     windows = max_windows(options.windows)
     classifier = load(options.model, tags=options.tags, windows=windows)
     with contextlib.ExitStack() as stack:
         if options.cluster is None:
-            classify = partial(classify_all, classifier, threads=options.workers)
+            classify = partial(classify_all, classifier, workers=options.workers)
         else:
             executor = stack.enter_context(open_executor(options.workers, options.cluster))
-            classify = partial(classify_batches, classifier, executor=executor)
+            classify = partial(classify_all, classifier, executor=executor)
         if index is None:
             yield classifier, classify(songs)
         else:
@@ -56,7 +55,7 @@ def answer_songs(
     paths: Sequence[Path], options: AnswerOptions, index_path: Path | None
 ) -> "tuple[list[Answer], list[Failure], Mapping[str, int]]":
     """Classify all songs, known ones from the index; count files of other kinds by suffix."""
-    from backbeat.classify.many import Failure, search
+    from backbeat.classify import Failure, search
 
     found = search(paths)
     if not found.songs:
@@ -96,9 +95,9 @@ def open_known(path: Path | None) -> "Iterator[Index | None]":
 def max_windows(written: str | None) -> int | None:
     """Give the number of windows of --windows, None for all."""
     if written is None:
-        from backbeat.classify.windows import A_FEW
+        from backbeat.classify.windows import DEFAULT_WINDOWS
 
-        return A_FEW
+        return DEFAULT_WINDOWS
     if written == "all":
         return None
     if written.isdecimal() and int(written):

@@ -60,7 +60,7 @@ def audit(
     from backbeat.errors import BackbeatError
     from backbeat.features.store import open_features
     from backbeat.frontend import Musicnn
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
     from backbeat.runs.effect import measure_leak_effect
     from backbeat.splits.audit import audit_splits
 

@@ -62,7 +62,7 @@ def check(
     """
     from backbeat import frontend as frontends
     from backbeat.collections.check import check_collection
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
 
     front = frontends.Mfcc()  # all front-ends need the same length
     # Workers of a cluster may run in another folder.

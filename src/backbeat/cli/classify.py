@@ -30,7 +30,7 @@ from backbeat.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from backbeat.classify.many import Failure, Found
+    from backbeat.classify import Failure, Found
 
 _MIN_SONGS_IN_A_CHART = 20
 
@@ -78,8 +78,7 @@ def classify(
     what is whole but too short or silent is skipped, and a link to a song that is answered is
     named as a link (exit status 0 for both).
     """
-    from backbeat.classify import answers
-    from backbeat.classify.many import Answer, search
+    from backbeat.classify import Answer, answers, search
 
     if timeline and output_format is Format.csv:
         refuse(context, "with --format csv --timeline, a row a slice", "top", "tags")

@@ -13,7 +13,7 @@ from backbeat.errors import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
     from backbeat.training.fitting import Progress
     from backbeat.training.jobs import Progress as JobProgress
 

@@ -30,13 +30,13 @@ def demo(
 def run_demo(out: Path, workers: int | None = None) -> None:
     """Compose songs, check and prepare them, train and evaluate twice, classify, draw; resumes."""
     from backbeat import frontend, splits
-    from backbeat.classify.many import Answer, classify_all, load
+    from backbeat.classify import Answer, classify_all, load
     from backbeat.collections import jam
     from backbeat.collections.check import check_collection
     from backbeat.collections.collection import read_collection
     from backbeat.features.prepare import prepare
     from backbeat.figures.show import show
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
 
     front = frontend.Mfcc()
     songs, features = out / "songs", out / "features"
@@ -75,7 +75,7 @@ def run_demo(out: Path, workers: int | None = None) -> None:
     evaluations = {protocol: _train(features, out, protocol) for protocol in ("slices", "artists")}
     say("5. Answers: songs by artists not in the training set of the honest model")
     classifier = load(out / "run-artists")
-    for result in classify_all(classifier, _test_songs(songs, out), threads=workers):
+    for result in classify_all(classifier, _test_songs(songs, out), workers=workers):
         if isinstance(result, Answer):
             truth = result.path.parent.name
             withheld = "" if result.label == result.genre else f" ({result.label})"

@@ -190,7 +190,7 @@ def _refuse_max_error(context: typer.Context, split: "Split") -> None:
 def _cross_validate(
     opened: "Features", spec: "Spec", out: Path, split: str, *, workers: int | None, **options: Any
 ) -> None:
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
     from backbeat.training.crossvalidation import cross_validate
 
     with (

@@ -50,7 +50,7 @@ def prepare(
     """
     from backbeat import frontend as frontends
     from backbeat.features.prepare import prepare as fill
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
 
     read = read_collection(collection, several)
     with (

@@ -39,7 +39,7 @@ def reproduce(
     listed, and the others go on (exit status 1).
     """
     from backbeat.features.store import open_features
-    from backbeat.parallel.engine import open_executor
+    from backbeat.parallel.executors import open_executor
     from backbeat.reproduce.drawing import find_songs
     from backbeat.reproduce.page import write
     from backbeat.reproduce.runner import paper_specs, run_all

@@ -36,7 +36,7 @@ def similar(
 
     Exit status 1 if a file cannot be read; one that is too short or silent is skipped.
     """
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
     from backbeat.collections.collection import read_tags
     from backbeat.library.neighbours import nearest
     from backbeat.library.playlists import entry_of, write_playlist

@@ -34,7 +34,7 @@ from backbeat.cli.options import (
 from backbeat.errors import BackbeatError, printable
 
 if TYPE_CHECKING:
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
     from backbeat.library.index import Index
     from backbeat.library.tags.log import LogWriter
     from backbeat.library.tags.plan import Change, Decision, Options
@@ -108,7 +108,7 @@ def tag(
         refuse(context, "with --dry-run", "yes", "keep_times", "log")
     else:
         refuse(context, "without --dry-run", "out")
-    from backbeat.classify.many import search
+    from backbeat.classify import search
     from backbeat.library.tags.log import LogWriter, new_log
     from backbeat.library.tags.plan import Options
 
@@ -151,7 +151,7 @@ class _Tally:
 
     def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
         """Show the changes among decisions and yield them; count the others."""
-        from backbeat.classify.many import Failure
+        from backbeat.classify import Failure
         from backbeat.library.tags.plan import LeftAlone
 
         for decision in decisions:
@@ -246,7 +246,7 @@ def _write(
     index: "Index | None",
     keep_times: bool,
 ) -> None:
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
     from backbeat.library.index import Stamp, stamp_of
     from backbeat.library.tags.log import alone
     from backbeat.library.tags.writing import apply
@@ -291,7 +291,7 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
 
 def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
     """Take back the changes of a log, report the result, and exit."""
-    from backbeat.classify.many import Failure
+    from backbeat.classify import Failure
     from backbeat.library.index import stamp_of
     from backbeat.library.tags.log import alone, read_log
     from backbeat.library.tags.writing import undo

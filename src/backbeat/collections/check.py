@@ -12,8 +12,8 @@ from backbeat.collections import gtzan
 from backbeat.collections.collection import Collection, Tags, Track, read_tags
 from backbeat.errors import WorkerLostError, printable
 from backbeat.files.folders import natural
-from backbeat.parallel.engine import map_unordered
-from backbeat.parallel.isolation import guarded
+from backbeat.parallel.bounds import guarded
+from backbeat.parallel.executors import map_unordered
 
 __all__ = [
     "CheckReport",

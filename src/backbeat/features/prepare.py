@@ -50,9 +50,8 @@ from backbeat.files import atomic
 from backbeat.files import checksums as sums
 from backbeat.files.locks import locked
 from backbeat.frontend import FrontEnd, Mfcc
-from backbeat.parallel.engine import InlineExecutor, map_unordered, rest
-from backbeat.parallel.isolation import guarded
-from backbeat.parallel.memory import keep_freed_memory
+from backbeat.parallel.bounds import guarded, keep_freed_memory
+from backbeat.parallel.executors import InlineExecutor, map_unordered, rest
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
 _MAX_TRACKS_IN_A_BLOCK = 40
@@ -107,7 +106,7 @@ def prepare(
     frontend : FrontEnd, optional
         The paper's `Mfcc` by default.
     executor : Executor, optional
-        Where the work is done; see `engine.open_executor`. In this process by default.
+        Where the work is done; see `open_executor`. In this process by default.
     windows : int, optional
         For `LogMel` and `Musicnn`: the most windows of 30 s to take of a track, spread over it
         (default 4). `Mfcc` takes the first 29 s, as the paper does.

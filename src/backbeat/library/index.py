@@ -23,7 +23,7 @@ import numpy as np
 import platformdirs
 import xxhash
 
-from backbeat.classify.many import Answer, Classifier, Moment
+from backbeat.classify import Answer, Classifier, Moment
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.files.documents import parse_json
 from backbeat.files.locks import locked

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.classify.many import Answer
+from backbeat.classify import Answer
 
 Array = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import category
 
-from backbeat.classify.many import Answer
+from backbeat.classify import Answer
 from backbeat.collections.collection import read_tags
 from backbeat.errors import BackbeatError, printable
 from backbeat.files import atomic

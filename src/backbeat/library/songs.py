@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from backbeat.classify.many import Answer, Classifier, Failure
+from backbeat.classify import Answer, Classifier, Failure
 from backbeat.errors import BackbeatError
 from backbeat.library.index import Index, settings_of, stamp_of
 
@@ -23,7 +23,7 @@ def answer_all(
 ) -> Iterator[Answer | Failure]:
     """Classify songs in order, and keep new answers in the index; `again` also those it knows.
 
-    `classify` is `classify_all` or `classify_batches` with all but the songs filled in. Failures
+    `classify` is `classify_all` with all but the songs filled in. Failures
     are not kept: the drive may have failed. Where the index is full, answers are still given, with
     a warning.
     """

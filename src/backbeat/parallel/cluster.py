@@ -1,8 +1,8 @@
 """A Dask cluster as an executor: one of this machine (``local:N``), or one that someone started.
 
-Workers read and write what they share by themselves; only jobs and small results travel. Dask gives
-the work of a worker that is gone to another. A worker's thread has a process of its own do it
-(`backbeat.parallel.child`). This module is loaded only where a cluster is named.
+Workers read and write what they share by themselves; only tasks and small results travel. Dask
+gives the tasks of a worker that is gone to another. Each thread of a worker of Dask has a `Worker`
+of backbeat do its tasks. This module is loaded only where a cluster is named.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from functools import partial
 from pathlib import Path
@@ -20,22 +20,22 @@ from typing import Any
 
 from backbeat import __version__
 from backbeat.errors import BackbeatError, needing, one_line
-from backbeat.parallel.child import Child
+from backbeat.parallel.worker import Worker
 
 _SECONDS_TO_CONNECT = 10
 _SECONDS_BETWEEN_COUNTS = 2.0
-_LEAST_AHEAD = 32
+_MIN_AHEAD = 32
 _AHEAD_A_THREAD = 2  # one under way, one that waits
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|ws|wss|ucx)://)?(?:[^\s:/\[\]]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 
 # What must be the same on all machines: numbers come from one program, and pickles from one Python.
 _OWN = f"backbeat {__version__} on Python {platform.python_version().rpartition('.')[0]}"
 
-_own = threading.local()  # in a worker: the process of each thread
+_threads = threading.local()  # in a worker of Dask: the `Worker` of each thread
 
 
 class ClusterExecutor(Executor):
-    """Gives work to the workers of a Dask cluster, which may come and go.
+    """Gives tasks to the workers of a Dask cluster, which may come and go.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ class ClusterExecutor(Executor):
 
     def __init__(self, client: Any, shared: Sequence[Path] = ()) -> None:
         self._client = client
-        # Not pure: the same work asked for twice is done twice.
+        # Not pure: the same task submitted twice is done twice.
         self._tasks = client.get_executor(pure=False)
         self._shared = tuple(str(path.absolute()) for path in shared)
-        self._ahead = _LEAST_AHEAD
+        self._ahead = _MIN_AHEAD
         self._counted_at = -_SECONDS_BETWEEN_COUNTS
 
     def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
@@ -57,16 +57,16 @@ class ClusterExecutor(Executor):
         import cloudpickle
 
         # As bytes, so that a worker with another backbeat says so before it fails to read them.
-        work = cloudpickle.dumps(partial(fn, *args, **kwargs))
-        future: Future[Any] = self._tasks.submit(_do, _OWN, self._shared, work)
+        task = cloudpickle.dumps(partial(fn, *args, **kwargs))
+        future: Future[Any] = self._tasks.submit(_run, _OWN, self._shared, task)
         return future
 
     @property
     def ahead(self) -> int:
-        """How much work to have under way, by the workers that are there now."""
+        """How many tasks to have under way, by the workers that are there now."""
         now = time.monotonic()
         if now - self._counted_at >= _SECONDS_BETWEEN_COUNTS:
-            self._ahead = max(_LEAST_AHEAD, _AHEAD_A_THREAD * sum(self._client.nthreads().values()))
+            self._ahead = max(_MIN_AHEAD, _AHEAD_A_THREAD * sum(self._client.nthreads().values()))
             self._counted_at = now
         return self._ahead
 
@@ -85,7 +85,7 @@ def open_cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ClusterE
         ``tcp://HOST:PORT`` of a scheduler, the ``.json`` file that it wrote (``dask scheduler
         --scheduler-file``), or ``local:N`` for N processes of this machine.
     shared : sequence of Path
-        What the work reads and writes: each worker must see it, at the same path.
+        What the tasks read and write: each worker must see it, at the same path.
 
     Yields
     ------
@@ -97,17 +97,17 @@ def open_cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ClusterE
     ------
     BackbeatError
         If the address is none, nobody answers there, the connection is lost, a worker has another
-        backbeat or does not see the files, or one piece of work killed several workers.
+        backbeat or does not see the files, or one task killed several workers.
     """
     options = _read_address(address)
     with needing("cluster", f"--cluster {address}"):
         import distributed
-    # What goes wrong with a worker or the connection is told by an exception, in one line.
+    # What goes wrong with a worker or the connection becomes an exception of one line.
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as opened:
         if "n_workers" in options:
-            with _deaf_to_interrupts():
+            with _ignoring_interrupts():
                 local = opened.enter_context(distributed.LocalCluster(**options))
             options = {"address": local}
         try:
@@ -163,8 +163,8 @@ def _read_address(address: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Have processes that are started now leave Ctrl-C to this one."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Have processes that are started in the block leave Ctrl-C to this one."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's alone
         return
@@ -177,43 +177,34 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _require_backbeat(client: Any) -> None:
     """Make sure that the scheduler and the workers that are there have what is here."""
-    told = client.get_versions(packages=["backbeat"])
-    for place, has in ({"the scheduler": told["scheduler"]} | told["workers"]).items():
+    found = client.get_versions(packages=["backbeat"])
+    for place, has in ({"the scheduler": found["scheduler"]} | found["workers"]).items():
         major, minor, *_ = has["host"]["python"].split(".")
-        found = f"backbeat {has['packages']['backbeat'] or '(none)'} on Python {major}.{minor}"
-        if found != _OWN:
-            raise BackbeatError(f"{place}: has {found}, not {_OWN} as here; install that there too")
+        own = f"backbeat {has['packages']['backbeat'] or '(none)'} on Python {major}.{minor}"
+        if own != _OWN:
+            raise BackbeatError(f"{place}: has {own}, not {_OWN} as here; install that there too")
 
 
-def _do(wanted: str, shared: Sequence[str], work: bytes) -> Any:
-    """Do a piece of work, in a worker."""
+def _run(wanted: str, shared: Sequence[str], task: bytes) -> Any:
+    """Do a task, in a worker of Dask."""
     from distributed import get_worker
 
     worker = get_worker()
     if wanted != _OWN:  # one that joined late
         raise BackbeatError(f"{worker.address}: has {_OWN}, not {wanted} as the client")
-    for path in shared:
-        if not _is_seen(path):
+    for path in map(Path, shared):
+        # An empty folder is a place where nothing is mounted.
+        if not (any(path.iterdir()) if path.is_dir() else path.exists()):
             raise BackbeatError(
                 f"{path}: {worker.address} does not see it; have all machines share it at this path"
             )
-    if not hasattr(_own, "child"):
-        _own.child = Child()
-    return _own.child.do(work, _left_alone(worker))
-
-
-def _is_seen(path: str) -> bool:
-    """Whether a path is there; an empty folder is a place where nothing is mounted."""
-    place = Path(path)
-    return any(place.iterdir()) if place.is_dir() else place.exists()
-
-
-def _left_alone(worker: Any) -> Callable[[], bool]:
-    """Give a function that tells whether the scheduler still wants this thread's work."""
+    if not hasattr(_threads, "worker"):
+        _threads.worker = Worker()
     key = worker.get_current_task()
 
-    def left_alone() -> bool:
-        task = worker.state.tasks.get(key)
-        return task is None or task.state != "executing"
+    def is_cancelled() -> bool:
+        """Whether the scheduler no longer wants this thread's task."""
+        known = worker.state.tasks.get(key)
+        return known is None or known.state != "executing"
 
-    return left_alone
+    return _threads.worker.run(task, is_cancelled)

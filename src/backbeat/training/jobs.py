@@ -15,7 +15,6 @@ from backbeat.errors import BackbeatError, WorkerLostError, message_of
 from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Examples, Features, InputKind, open_features
 from backbeat.files.documents import read_json
-from backbeat.parallel.engine import telling_of_lost_workers
 from backbeat.training import train as training
 from backbeat.training.fitting import StoppedError
 from backbeat.transfer import embed
@@ -130,8 +129,7 @@ def run_jobs(
         for future in done:
             job = pending.pop(future)
             try:
-                with telling_of_lost_workers():
-                    reason = future.result()
+                reason = future.result()
             except WorkerLostError as error:
                 reason = str(error)
             if reason:

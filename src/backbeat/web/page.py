@@ -11,7 +11,7 @@ import gradio as gr
 
 from backbeat import __version__
 from backbeat.audio import AUDIO_SUFFIXES, AudioError
-from backbeat.classify.many import Answer, Failure
+from backbeat.classify import Answer, Failure
 from backbeat.errors import BackbeatError
 from backbeat.files.folders import natural
 from backbeat.web import pictures, view

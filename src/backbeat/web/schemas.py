@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from backbeat import __version__
+from backbeat.classify import Answer, Verdict
 from backbeat.classify.answers import described
-from backbeat.classify.many import Answer, Verdict
 from backbeat.files.cells import escaped, escaped_in
 from backbeat.web.service import Service
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from backbeat import audio
+from backbeat.classify import Answer, Classifier, load
 from backbeat.classify.batches import Model, load_model
-from backbeat.classify.many import Answer, Classifier, load
 from backbeat.errors import BackbeatError, WorkerLostError, one_line, printable
-from backbeat.parallel.isolation import guarded
-from backbeat.parallel.workers import ProcessExecutor
+from backbeat.parallel.bounds import guarded
+from backbeat.parallel.executors import ProcessExecutor
 from backbeat.web.limits import Limits
 
 Result = TypeVar("Result")

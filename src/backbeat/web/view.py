@@ -11,8 +11,7 @@ from typing import Any
 
 import jinja2
 
-from backbeat.classify import answers
-from backbeat.classify.many import Answer, Failure
+from backbeat.classify import Answer, Failure, answers
 from backbeat.errors import printable
 from backbeat.web.pictures import Picture
 

@@ -18,7 +18,7 @@ from backbeat.errors import BackbeatError
 from backbeat.files.atomic import write_bytes, write_text
 from backbeat.files.documents import read_json
 from backbeat.files.locks import locked
-from backbeat.parallel.engine import map_unordered, open_executor
+from backbeat.parallel.executors import map_unordered, open_executor
 
 #: To be raised whenever the same seed would give other samples.
 VERSION = 2

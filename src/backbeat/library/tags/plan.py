@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from backbeat.classify.many import Answer, Failure
+from backbeat.classify import Answer, Failure
 from backbeat.collections.genres import genre_key
 from backbeat.files.cells import harmless
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from backbeat.classify.many import Failure
+from backbeat.classify import Failure
 from backbeat.files import atomic
 from backbeat.library.tags import delta, formats
 from backbeat.library.tags.log import Entry, Log, LogWriter

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.parallel.engine import (
+from backbeat.parallel.bounds import MEMORY, guarded
+from backbeat.parallel.executors import (
     InlineExecutor,
     cpu_count,
     map_ordered,
@@ -20,7 +21,6 @@ from backbeat.parallel.engine import (
     open_executor,
     rest,
 )
-from backbeat.parallel.isolation import MEMORY, guarded
 from processes import exists
 
 if sys.platform == "linux":
@@ -250,7 +250,7 @@ def test_cpu_count_is_that_of_this_process():
 ORPHANS = """
 import os, time
 from backbeat.errors import BackbeatError
-from backbeat.parallel.engine import map_unordered, open_executor
+from backbeat.parallel.executors import map_unordered, open_executor
 def slowly(_):
     time.sleep(0.2)
     return os.getpid()

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from backbeat import audio
-from backbeat.classify.windows import Listening
+from backbeat.classify.windows import SongWindows
 from backbeat.frontend import LogMel
 from sounds import FORMATS, write
 
@@ -39,7 +39,7 @@ def song(request, tmp_path_factory):
 
 def test_windows_spread_over_a_song_begin_where_they_say(song):
     with audio.open_source(song) as source:
-        listening = Listening(source, FRONT, 4)
+        listening = SongWindows(source, FRONT, 4)
         windows = list(listening)
     assert [window.start for window in windows] == [30.0, 120.0, 180.0, 270.0]
     for window in windows:
@@ -52,7 +52,7 @@ def test_windows_spread_over_a_song_begin_where_they_say(song):
 def test_all_windows_are_heard_if_all_are_wanted_or_few_are_there(song):
     for most in (None, 11):
         with audio.open_source(song) as source:
-            listening = Listening(source, FRONT, most)
+            listening = SongWindows(source, FRONT, most)
             starts = [window.start for window in listening]
         assert starts == [30.0 * number for number in range(11)]
         assert listening.seconds == pytest.approx(SECONDS, abs=0.2)
@@ -62,7 +62,7 @@ def test_plain_samples_are_the_same_to_the_last(tmp_path):
     path = write(tmp_path / "song.wav", counting(RATE), RATE)
     whole = audio.read(path, sample_rate=RATE)
     with audio.open_source(path) as source:
-        for window in Listening(source, FRONT, 3):
+        for window in SongWindows(source, FRONT, 3):
             start = round(window.start * RATE)
             assert np.array_equal(window.samples, whole[start : start + len(window.samples)])
 
@@ -73,7 +73,7 @@ def test_what_lies_between_is_not_decoded(tmp_path, monkeypatch):
         taken = []
         since = source.since
         monkeypatch.setattr(source, "since", lambda start: counted(since(start), taken))
-        list(Listening(source, FRONT, 2))
+        list(SongWindows(source, FRONT, 2))
     assert sum(taken) < 90 * RATE  # two windows, and the block that each ends in
 
 
@@ -87,11 +87,11 @@ def test_a_song_that_ends_before_its_header_says_is_heard_as_far_as_it_goes(tmp_
     path = write(tmp_path / "song.mp3", counting(RATE), RATE)
     os.truncate(path, path.stat().st_size // 3)  # its header still counts all frames
     with audio.open_source(path) as source:
-        windows = list(Listening(source, FRONT, 4))
+        windows = list(SongWindows(source, FRONT, 4))
     assert [window.start for window in windows] == [30.0]
     os.truncate(path, path.stat().st_size // 5)
     with audio.open_source(path) as source:
-        windows = list(Listening(source, FRONT, 2))
+        windows = list(SongWindows(source, FRONT, 2))
     assert [window.start for window in windows] == [0.0]
     assert 15 * RATE < len(windows[0].samples) < 30 * RATE
 
@@ -101,6 +101,6 @@ def test_a_wav_cut_short_is_heard_to_its_end(tmp_path):
     soundfile.write(path, counting(RATE), RATE)
     os.truncate(path, path.stat().st_size // 2)
     with audio.open_source(path) as source:
-        windows = list(Listening(source, FRONT, 2))
+        windows = list(SongWindows(source, FRONT, 2))
     assert windows
     assert all(abs(heard_at(window.samples) - window.start) <= 1 for window in windows)

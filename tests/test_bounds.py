@@ -8,7 +8,7 @@ import pytest
 FAULTS = """
 import resource, sys
 import numpy as np
-from backbeat.parallel.memory import keep_freed_memory
+from backbeat.parallel.bounds import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def song():
@@ -39,7 +39,7 @@ def test_later_songs_need_no_new_pages():
 def test_it_does_nothing_where_there_is_no_glibc(monkeypatch):
     import ctypes
 
-    from backbeat.parallel.memory import keep_freed_memory
+    from backbeat.parallel.bounds import keep_freed_memory
 
     def none(_name):
         raise OSError("no such library")

@@ -1,4 +1,4 @@
-"""A process for work: results, errors, what it prints, and who stops it."""
+"""A worker: results, errors, what it prints, and who stops it."""
 
 import os
 import pickle
@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.parallel.child import THREADS, Child, spared_by_ctrl_c
+from backbeat.parallel.worker import THREADS, Worker, without_ctrl_c
 from processes import exists
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -22,79 +22,79 @@ def never():
 
 
 @pytest.fixture
-def child():
-    child = Child()
-    yield child
-    if child._process:
-        child._process.kill()
-        child._process.wait()
+def worker():
+    worker = Worker()
+    yield worker
+    if worker._process:
+        worker._process.kill()
+        worker._process.wait()
 
 
-def do(child, work, *given, left_alone=never):
-    return child.do(pickle.dumps(partial(work, *given)), left_alone)
+def do(worker, work, *given, is_cancelled=never):
+    return worker.run(pickle.dumps(partial(work, *given)), is_cancelled)
 
 
-def test_one_process_does_one_piece_after_another(child):
-    process = do(child, os.getpid)
+def test_one_process_does_one_task_after_another(worker):
+    process = do(worker, os.getpid)
     assert process != os.getpid()
-    assert do(child, os.getpid) == process
-    assert do(child, print, "this must not get between the answers") is None
-    assert do(child, pow, 2, 10) == 1024
+    assert do(worker, os.getpid) == process
+    assert do(worker, print, "this must not get between the answers") is None
+    assert do(worker, pow, 2, 10) == 1024
 
 
-def test_numbers_are_computed_with_one_thread(child, monkeypatch):
+def test_numbers_are_computed_with_one_thread(worker, monkeypatch):
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(THREADS[0], "3")  # but the user's word goes before
-    assert [do(child, os.getenv, name) for name in THREADS[:2]] == ["3", "1"]
+    assert [do(worker, os.getenv, name) for name in THREADS[:2]] == ["3", "1"]
 
 
-def test_errors_come_back_and_the_process_goes_on(child):
-    process = do(child, os.getpid)
+def test_errors_come_back_and_the_process_goes_on(worker):
+    process = do(worker, os.getpid)
     with pytest.raises(ZeroDivisionError) as caught:
-        do(child, divmod, 1, 0)
-    assert "in _answer" in caught.value.__notes__[0]  # where it was raised
+        do(worker, divmod, 1, 0)
+    assert "in _result" in caught.value.__notes__[0]  # where it was raised
     with pytest.raises(FileNotFoundError):  # not taken for a broken pipe
-        do(child, os.stat, "/no/such/file")
+        do(worker, os.stat, "/no/such/file")
     with pytest.raises(TypeError, match="cannot pickle"):
-        do(child, open, os.devnull)
+        do(worker, open, os.devnull)
     with pytest.raises(RuntimeError, match="OwnError: bad luck"):  # of a class that is only there
-        do(child, exec, "class OwnError(Exception): pass\nraise OwnError('bad luck')")
-    assert do(child, os.getpid) == process
+        do(worker, exec, "class OwnError(Exception): pass\nraise OwnError('bad luck')")
+    assert do(worker, os.getpid) == process
 
 
-def test_work_that_ends_the_process_is_tried_again_but_not_for_ever(child, tmp_path):
+def test_a_task_that_ends_the_process_is_tried_again_but_not_for_ever(worker, tmp_path):
     with pytest.raises(WorkerLostError, match="ended 3 processes") as caught:
-        do(child, exec, "import os; os._exit(1)")
+        do(worker, exec, "import os; os._exit(1)")
     assert "\n" not in str(caught.value)
-    assert do(child, pow, 2, 3) == 8
+    assert do(worker, pow, 2, 3) == 8
     # Killed from outside: once more, and all is well.
     mark = tmp_path / "mark"
     code = f"import os\nif not os.path.exists({str(mark)!r}): os.mkdir({str(mark)!r}); os._exit(9)"
-    assert do(child, exec, code) is None
+    assert do(worker, exec, code) is None
     assert mark.exists()
 
 
-def test_a_process_that_nobody_waits_for_is_stopped(child):
-    process = do(child, os.getpid)
+def test_a_process_that_nobody_waits_for_is_stopped(worker):
+    process = do(worker, os.getpid)
     begun = time.monotonic()
     with pytest.raises(BackbeatError, match="nobody waits"):
-        do(child, time.sleep, 60, left_alone=lambda: time.monotonic() - begun > 0.5)
+        do(worker, time.sleep, 60, is_cancelled=lambda: time.monotonic() - begun > 0.5)
     assert time.monotonic() - begun < 20
     assert not exists(process)
 
 
-def test_a_process_ends_with_the_one_who_asks(child):
-    process = do(child, os.getpid)
-    child._process.stdin.close()  # as the system does where that one is killed
-    child._process.wait(timeout=20)
+def test_a_process_ends_with_the_one_who_asks(worker):
+    process = do(worker, os.getpid)
+    worker._process.stdin.close()  # as the system does where that one is killed
+    worker._process.wait(timeout=20)
     assert not exists(process)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals are POSIX's")
-def test_a_process_hears_no_ctrl_c_from_its_first_moment_on():
+def test_a_process_gets_no_ctrl_c_from_its_first_moment_on():
     script = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('lives')"
-    with spared_by_ctrl_c():
+    with without_ctrl_c():
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert process.communicate()[0] == b"lives\n"
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
@@ -102,6 +102,6 @@ def test_a_process_hears_no_ctrl_c_from_its_first_moment_on():
 
 @pytest.mark.parametrize("said", [b"", pickle.dumps((sys.path, None))[:9]])
 def test_a_process_whose_starter_is_gone_at_once_ends_without_a_word(said):
-    command = [sys.executable, "-P", "-m", "backbeat.parallel.child"]
+    command = [sys.executable, "-P", "-c", "from backbeat.parallel.worker import serve; serve()"]
     done = subprocess.run(command, input=said, capture_output=True, timeout=50)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
