@@ -4,7 +4,7 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /backbeat
 RUN python -m venv /opt/backbeat
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# What backbeat needs first: this layer is made again only if the versions change.
+# What backbeat needs comes first: this layer is built again only if the versions change.
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY src/backbeat/__init__.py src/backbeat/
 RUN /opt/backbeat/bin/pip install --constraint constraints.txt '.[web]'
@@ -16,11 +16,11 @@ RUN /opt/backbeat/bin/pip install --no-deps --force-reinstall . \
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="backbeat" \
-      org.opencontainers.image.description="Music genres, told with how sure the model is" \
+      org.opencontainers.image.description="Predicts music genres with calibrated probabilities" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/backbeat /opt/backbeat
 ENV PATH=/opt/backbeat/bin:$PATH PYTHONUNBUFFERED=1
-# A number, so that an orchestrator can tell that it is not root; it owns no file in the image.
+# A number, so that an orchestrator can see that it is not root; it owns no file in the image.
 USER 10001:10001
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \

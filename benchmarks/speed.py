@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py [--rounds 2] [--all] [--only ROW,ROW] [--json speed.json]
 
-Each row is measured in processes of their own, the two ways in turn, round by round; what is told
+Each row is measured in processes of their own, the two ways in turn, round by round; the output
 is the median and the ratio of the medians. The songs are of the built-in collection, or made-up
 numbers, so no data set is needed. `--all` takes all 59 models and 100,000 tracks where the quick
 run takes six and 20,000.

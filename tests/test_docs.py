@@ -127,7 +127,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found_by_search(page: Any) -> bool:
-    """Return whether the search of the site finds a word; it loses what is typed before it is ready."""
+    """Return whether the site's search finds a word; it loses what is typed before it is ready."""
     page.reload()
     page.locator("[data-md-component=search-query]").fill("calibration")
     page.wait_for_timeout(2000)

@@ -2,7 +2,7 @@
 
 python tools/write_verbs.py [FILE]
 
-`tests/test_docs.py` says when the page has gone stale.
+`tests/test_docs.py` fails when the page is stale.
 """
 
 import re
@@ -16,16 +16,16 @@ import typer
 from backbeat.cli import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "verbs.md"
-HEAD = """# Verbs
+HEAD = """# Commands
 
-<!-- Written by tools/write_verbs.py, from what `backbeat VERB --help` says. -->
+<!-- Written by tools/write_verbs.py, from the output of `backbeat COMMAND --help`. -->
 
-`backbeat VERB --help` says the same as this page. The exit status is 0 if all went well, 1 if
-something could not be done (a line says what), 2 if the command was not understood, 130 if it was
-stopped. `--json`, where a verb has it, prints its result as one JSON value on standard output;
-notes and progress stay on standard error. `-o` names what is made.
+This page has every command with its options, as `backbeat COMMAND --help` prints them. The exit
+status is 0 for success, 1 if something could not be done (a line says what), 2 if the command line
+is wrong, and 130 after an interruption. `-o` names what is made. `--json` prints the result as one
+JSON value on standard output; notes and progress go to standard error.
 
-`backbeat --install-completion` lets your shell (bash, zsh, fish, PowerShell) complete verbs and
+`backbeat --install-completion` lets your shell (bash, zsh, fish, PowerShell) complete commands and
 options; `backbeat --show-completion` prints the script instead. Start a new shell after it.
 """
 
@@ -34,7 +34,7 @@ def page() -> str:
     """Return the page as Markdown."""
     verbs = list(_verbs(typer.main.get_command(app)))
     overview = [
-        "| verb | what it does |",
+        "| command | what it does |",
         "| --- | --- |",
         *(f"| [`{name}`](#{_anchor(name)}) | {_paragraphs(verb)[0]} |" for name, verb in verbs),
     ]
@@ -59,7 +59,7 @@ def _anchor(name: str) -> str:
 def _section(name: str, verb: Any) -> str:
     context = verb.context_class(verb, info_name=f"backbeat {name}")
     usage = verb.get_usage(context).removeprefix("Usage: ")
-    rows = ["| option | what it does | by default |", "| --- | --- | --- |"]
+    rows = ["| option | what it does | default |", "| --- | --- | --- |"]
     for parameter in verb.params:
         left, right = parameter.get_help_record(context)
         rows.append(f"| {_names(left)} | {' | '.join(_meaning(right))} |")
