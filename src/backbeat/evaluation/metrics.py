@@ -1,6 +1,7 @@
 """The scores themselves: pure functions of predictions."""
 
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,10 @@ def recall_variance(recalls: npt.ArrayLike) -> float:
     return float(values[~np.isnan(values)].var())
 
 
+REPORT_COLUMNS = ("precision", "recall", "f1-score", "support")
+Rows = list[tuple[str, tuple[str, ...]]]
+
+
 @dataclass(frozen=True)
 class Scores:
     """One line of a classification report; None where a genre has no rows."""
@@ -168,26 +173,30 @@ class ClassificationReport:
             self.support,
         )
 
-    def text(self, digits: int = 2) -> str:
-        """Give the report as text, laid out as scikit-learn does; `-` where nothing can be said."""
-        width = max(len("weighted avg"), *map(len, self.genres))
-        lines = [" " * (width + 1) + "".join(f" {name:>9}" for name in _COLUMNS), ""]
+    def rows(self, dash: str = "–") -> tuple[Rows, Rows]:
+        """Give names and cells as text, of the genres and of the averages; a dash for None."""
 
-        def line(name: str, *cells: object) -> str:
+        def cells(scores: Scores) -> tuple[str, ...]:
+            values = (scores.precision, scores.recall, scores.f1)
+            shown = (dash if value is None else f"{value:.2f}" for value in values)
+            return (*shown, str(scores.support))
+
+        genres = [(name, cells(own)) for name, own in zip(self.genres, self.scores, strict=True)]
+        return genres, [
+            ("accuracy", ("", "", f"{self.accuracy:.2f}", str(self.support))),
+            ("macro avg", cells(self.macro_avg)),
+            ("weighted avg", cells(self.weighted_avg)),
+        ]
+
+    def text(self) -> str:
+        """Give the report as text, laid out as scikit-learn does; `-` for None."""
+        width = max(len("weighted avg"), *map(len, self.genres))
+
+        def line(name: str, cells: tuple[str, ...]) -> str:
             return f"{name:>{width}} " + "".join(f" {cell:>9}" for cell in cells)
 
-        def scored(name: str, scores: Scores) -> str:
-            values = (scores.precision, scores.recall, scores.f1)
-            shown = ("-" if value is None else f"{value:.{digits}f}" for value in values)
-            return line(name, *shown, scores.support)
-
-        lines += map(scored, self.genres, self.scores)
-        lines += ["", line("accuracy", "", "", f"{self.accuracy:.{digits}f}", self.support)]
-        lines += [scored("macro avg", self.macro_avg), scored("weighted avg", self.weighted_avg)]
-        return "\n".join(lines) + "\n"
-
-
-_COLUMNS = ("precision", "recall", "f1-score", "support")
+        genres, averages = (list(starmap(line, rows)) for rows in self.rows("-"))
+        return "\n".join([line("", REPORT_COLUMNS), "", *genres, "", *averages]) + "\n"
 
 
 def classification_report(predictions: Predictions) -> ClassificationReport:

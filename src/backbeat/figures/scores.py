@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
+from backbeat.evaluation import LEAKING, ClassificationReport, Metrics
+from backbeat.evaluation.metrics import REPORT_COLUMNS
 from backbeat.figures.style import (
     BLUE,
     FAINT,
@@ -229,19 +230,11 @@ _RIGHT_EDGES = (0.50, 0.67, 0.84, 1.0)
 
 
 def _report_table(axes: Axes, report: ClassificationReport) -> None:
-    genres = [
-        (genre, _cells(scores)) for genre, scores in zip(report.genres, report.scores, strict=True)
-    ]
-    averages = [
-        ("accuracy", ("", "", f"{report.accuracy:.2f}", str(report.support))),
-        ("macro avg", _cells(report.macro_avg)),
-        ("weighted avg", _cells(report.weighted_avg)),
-    ]
+    genres, averages = report.rows()
     axes.set_title("Classification report of slices")
     axes.set(xlim=(0, 1), ylim=(len(genres) + 3.2, -1.6), xticks=[], yticks=[])
     bare(axes)
-    names = ("precision", "recall", "f1-score", "support")
-    _table_row(axes, -1.2, "", names, color=FAINT, size=9.5)
+    _table_row(axes, -1.2, "", REPORT_COLUMNS, color=FAINT, size=9.5)
     for rule in (-0.65, len(genres) - 0.35):
         axes.axhline(rule, color=RULE, linewidth=1)
     for row, (name, cells) in enumerate(genres):
@@ -254,8 +247,3 @@ def _table_row(axes: Axes, y: float, name: str, cells: Sequence[str], **look: An
     axes.text(0, y, name, va="center", **look)
     for edge, cell in zip(_RIGHT_EDGES, cells, strict=True):
         axes.text(edge, y, cell, ha="right", va="center", **look)
-
-
-def _cells(scores: Scores) -> tuple[str, ...]:
-    values = (scores.precision, scores.recall, scores.f1)
-    return (*("–" if value is None else f"{value:.2f}" for value in values), str(scores.support))

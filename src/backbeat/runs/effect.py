@@ -1,4 +1,4 @@
-"""The effect of a leak on accuracy: one model trained on the leaking split and on one by artists."""
+"""The effect of a leak on accuracy: one model trained on the leaking split and on a clean one."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor

@@ -11,7 +11,7 @@ from typing import Any
 
 from backbeat import __version__
 from backbeat.errors import BackbeatError, needing
-from backbeat.evaluation import LEAKING, ClassificationReport, Metrics, Scores
+from backbeat.evaluation import LEAKING, Metrics
 from backbeat.evaluation.comparison import GenreMeans, Interval
 from backbeat.files.text import percent
 from backbeat.runs.headlines import span
@@ -48,10 +48,7 @@ def run_report(
         weakest=_weakest(metrics),
         headlines=_headlines(metrics, interval, by_genre),
         recalls=_recalls(metrics),
-        reports={
-            "Slices": _report_rows(metrics.slice_report),
-            "Tracks": _report_rows(metrics.track_report),
-        },
+        reports={"Slices": metrics.slice_report.rows(), "Tracks": metrics.track_report.rows()},
         figures=[(caption, data_uri(picture)) for caption, picture in figures.items()],
         training=_training(history or {}),
         leaking=LEAKING if leaks else "",
@@ -142,24 +139,6 @@ def _weakest(metrics: Metrics) -> tuple[str, float] | None:
     more = [f"{len(names) - 3:,} more"] if len(names) > 3 else []
     *some, last = names[:3] + more if more else names
     return f"{', '.join(some)} and {last}" if some else last, worst
-
-
-def _report_rows(report: ClassificationReport) -> dict[str, list[tuple[str, list[str]]]]:
-    """Give a classification report's rows as text: of the genres, and of the averages."""
-
-    def cells(scores: Scores) -> list[str]:
-        values = (scores.precision, scores.recall, scores.f1)
-        return [*("–" if v is None else f"{v:.2f}" for v in values), f"{scores.support:,}"]
-
-    pairs = zip(report.genres, report.scores, strict=True)
-    return {
-        "genres": [(genre, cells(scores)) for genre, scores in pairs],
-        "averages": [
-            ("accuracy", ["", "", f"{report.accuracy:.2f}", f"{report.support:,}"]),
-            ("macro avg", cells(report.macro_avg)),
-            ("weighted avg", cells(report.weighted_avg)),
-        ],
-    }
 
 
 def _training(history: Mapping[str, Sequence[float]]) -> list[tuple[str, str, str]]:
