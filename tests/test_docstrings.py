@@ -33,7 +33,7 @@ QUANTITY = re.compile(
 UNIT = re.compile(
     r"(?<![\w'-])(s|ms|ns|Hz|dB|dBFS|kB|MB|GB|px|BPM|bytes?|samples?|frames?|seconds?|minutes?|hours?|days?"
     r"|inch(es)?|pixels?|points?|beats?|bars?|cents|semitones?|octaves?|slices?|columns?|bands?|songs?"
-    r"|bits?|MIDI|full scale|percent|share|factors?)(?!\w)",
+    r"|bits?|characters?|MIDI|full scale|percent|share|factors?)(?!\w)",
     re.IGNORECASE,
 )
 SHAPE = re.compile(r"\bshapes? ?(\(|of )")
