@@ -331,7 +331,7 @@ def test_windows_are_spread_over_a_long_song(seconds, most, wanted):
     ("seconds", "patches"), [(2, 1), (3, 1), (10, 3), (28.9, 9), (29, 10), (30, 10), (31, 10)]
 )
 def test_musicnns_patches_are_spread_over_the_window(seconds, patches):
-    from backbeat.frontend.musicnn import frontend as musicnn
+    from backbeat.frontend.musicnn import spectra as musicnn
 
     samples = np.random.default_rng(0).normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
     given = Musicnn(output="patches").extract(samples)

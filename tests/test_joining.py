@@ -11,7 +11,7 @@ from backbeat.features.importing import import_features
 from backbeat.features.store import open_features
 from backbeat.frontend import LogMel, as_input, input_shape
 from backbeat.frontend.inputs import unpacked_shapes
-from backbeat.frontend.musicnn import frontend
+from backbeat.frontend.musicnn import spectra
 from backbeat.frontend.musicnn.maps import spectrograms
 from backbeat.frontend.musicnn.runtime import features_of, shipped_musicnn
 from backbeat.runs.prediction import predict
@@ -177,5 +177,5 @@ def test_a_joined_bundle_answers_songs_and_stores(tmp_path, bundle, network, cli
 
 def test_patches_fit_in_a_piece():
     frames = 1876 // 3
-    hop = (frames - frontend.PATCH_FRAMES) // 2
-    assert 2 * hop + frontend.PATCH_FRAMES <= frames
+    hop = (frames - spectra.PATCH_FRAMES) // 2
+    assert 2 * hop + spectra.PATCH_FRAMES <= frames

@@ -18,7 +18,7 @@ import backbeat.frontend.musicnn
 from backbeat import audio
 from backbeat import frontend as slices
 from backbeat.errors import BackbeatError
-from backbeat.frontend.musicnn import frontend, maps, runtime
+from backbeat.frontend.musicnn import maps, runtime, spectra
 from sounds import GTZAN, need_gtzan
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
@@ -89,7 +89,7 @@ class TestFrontend:
     @pytest.mark.parametrize("name", ["noise", "sine", "click", "silence", "quiet", "loud"])
     def test_equals_librosa(self, name):
         samples = sound(name)
-        ours = frontend.spectrogram(samples)
+        ours = spectra.spectrogram(samples)
         assert ours.dtype == np.float32
         assert ours.shape == (1 + len(samples) // 256, 96)
         np.testing.assert_allclose(ours, by_librosa(samples), rtol=0, atol=1e-4)
@@ -99,29 +99,29 @@ class TestFrontend:
         path = GTZAN / "clips" / "rock" / "rock.00000.flac"
         samples = audio.read(path, sample_rate=RATE, seconds=10)
         expected = by_librosa(librosa.load(path, sr=RATE, duration=10)[0])
-        np.testing.assert_allclose(frontend.spectrogram(samples), expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(spectra.spectrogram(samples), expected, rtol=0, atol=1e-4)
 
     def test_patches_are_consecutive(self):
         frames = np.arange(1876 * 2, dtype=np.float32).reshape(1876, 2)
-        cut = frontend.patches(frames)
+        cut = spectra.patches(frames)
         assert cut.shape == (10, 187, 2)
         np.testing.assert_array_equal(cut.reshape(-1, 2), frames[:1870])
 
     def test_patches_overlap_by_a_smaller_hop(self):
         frames = np.arange(2 * 300, dtype=np.float32).reshape(2, 300, 1)
-        cut = frontend.patches(frames, hop=50)
+        cut = spectra.patches(frames, hop=50)
         assert cut.shape == (2, 3, 187, 1)
         np.testing.assert_array_equal(cut[1, 2], frames[1, 100:287])
 
     def test_a_short_song_is_repeated(self):
         frames = np.arange(100, dtype=np.float32)[:, None]
-        (patch,) = frontend.patches(frames)
+        (patch,) = spectra.patches(frames)
         np.testing.assert_array_equal(patch[:, 0], np.arange(187) % 100)
 
     @pytest.mark.parametrize(("frames", "hop"), [(0, 187), (200, 0)])
     def test_nothing_makes_no_patch(self, frames, hop):
         with pytest.raises(ValueError, match="no patch"):
-            frontend.patches(np.zeros((frames, 96), np.float32), hop=hop)
+            spectra.patches(np.zeros((frames, 96), np.float32), hop=hop)
 
 
 def half_silent(seed=3):
@@ -147,7 +147,7 @@ class TestMaps:
         monkeypatch.setattr(maps, "REFERENCE_DB", float(librosa.power_to_db(power.max())))
         ours = maps.spectrograms(made)
         resampled = librosa.resample(samples, orig_sr=22_050, target_sr=RATE)
-        true = frontend.spectrogram(resampled)
+        true = spectra.spectrogram(resampled)
         assert ours.shape == true.shape
         sounding = slice(100, 1150)
         # Noise away from the tone and from the resampler's edge: 0.1 is 1 dB.

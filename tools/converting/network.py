@@ -21,7 +21,7 @@ References
 from collections.abc import Mapping
 from typing import Any
 
-from backbeat.frontend.musicnn.frontend import N_MELS, PATCH_FRAMES
+from backbeat.frontend.musicnn.spectra import N_MELS, PATCH_FRAMES
 from backbeat.zoo.build import load_keras
 
 # Heights in bands are 0.4 and 0.7 of the 96, widths in frames; names of layers end in these.

@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import audio
-from backbeat.frontend.musicnn import frontend
-from backbeat.frontend.musicnn.runtime import Musicnn, shipped_musicnn
+from backbeat.frontend.musicnn import spectra
+from backbeat.frontend.musicnn.runtime import MusicnnNetwork, shipped_musicnn
 from backbeat.frontend.musicnn.tags import MSD
 
-_WINDOW = 30 * frontend.SAMPLE_RATE
-_MIN_SAMPLES = frontend.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch
+_WINDOW = 30 * spectra.SAMPLE_RATE
+_MIN_SAMPLES = spectra.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch
 
 
 @dataclass(frozen=True)
 class Tagger:
     """MusiCNN, loaded and ready."""
 
-    network: Musicnn
+    network: MusicnnNetwork
 
     def tag(self, path: Path) -> tuple[tuple[str, float], ...]:
         """Give how well each tag fits a song of any length, in bounded memory.
@@ -45,7 +45,7 @@ class Tagger:
         for window in _windows(path):
             if not audio.is_sound(window):
                 raise audio.AudioError(path, audio.NO_SOUND)
-            given = self.network(frontend.patches(frontend.spectrogram(window))).tags
+            given = self.network(spectra.patches(spectra.spectrogram(window))).tags
             total += given.sum(axis=0, dtype=np.float64)
             patches += len(given)
         if not patches:
@@ -65,7 +65,7 @@ def _windows(path: Path) -> Iterator[npt.NDArray[np.float32]]:
     held: list[npt.NDArray[np.float32]] = []
     length = 0
     with audio.open_source(path) as source:
-        for block in audio.mono_blocks(source, source.info, frontend.SAMPLE_RATE):
+        for block in audio.mono_blocks(source, source.info, spectra.SAMPLE_RATE):
             held.append(block)
             length += len(block)
             while length >= _WINDOW:

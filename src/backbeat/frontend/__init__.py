@@ -3,7 +3,7 @@
 Each is a frozen set of parameters (`Mfcc`, `LogMel`, `Musicnn`) that travels with every feature
 store and every bundle, and pure functions from mono float32 samples to a float32 array.
 
-- `mfccs`, `maps`, `patches`: the three, a module each;
+- `mfccs`, `maps`, `musicnn`: the three;
 - `kinds`: by name, and as data;
 - `inputs`: from what they extract to what a network takes;
 - `streaming`: songs of any length in windows.
@@ -17,7 +17,7 @@ from backbeat.frontend.inputs import as_input, input_shape, mfcc_slices, standar
 from backbeat.frontend.kinds import NAMES, FrontEnd, by_name, from_dict
 from backbeat.frontend.maps import LogMel, logmel, picked_frames
 from backbeat.frontend.mfccs import Mfcc, mfcc
-from backbeat.frontend.patches import Musicnn
+from backbeat.frontend.musicnn import Musicnn
 from backbeat.frontend.streaming import spread, windows
 
 __all__ = [

@@ -8,7 +8,7 @@ from backbeat.frontend import spectrum
 from backbeat.frontend.kinds import FrontEnd
 from backbeat.frontend.maps import LogMel
 from backbeat.frontend.mfccs import Mfcc
-from backbeat.frontend.patches import Musicnn
+from backbeat.frontend.musicnn import Musicnn
 
 Array = npt.NDArray[np.float32]
 
@@ -125,11 +125,11 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
 
 def unpacked_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
     """Give the shapes (frames, bands) of the piece and of each patch in a packed "joined" input."""
-    from backbeat.frontend.musicnn import frontend
+    from backbeat.frontend.musicnn import spectra
 
     standard = LogMel()
     piece = (standard.columns // _PIECES, standard.n_mels)
-    return piece, (frontend.PATCH_FRAMES, frontend.N_MELS)
+    return piece, (spectra.PATCH_FRAMES, spectra.N_MELS)
 
 
 def _packed(maps: Array, parameters: LogMel) -> Array:
@@ -137,15 +137,15 @@ def _packed(maps: Array, parameters: LogMel) -> Array:
 
     So the network has one input, as all others have.
     """
-    from backbeat.frontend.musicnn import frontend
+    from backbeat.frontend.musicnn import spectra
     from backbeat.frontend.musicnn.maps import spectrograms
 
     pieces = _pieces(standardise(maps), "logmel_10s")
     whole = spectrograms(maps, parameters=parameters)
     frames = whole.shape[1] // _PIECES
     cut = whole[:, : _PIECES * frames].reshape(len(pieces), frames, -1)
-    hop = (frames - frontend.PATCH_FRAMES) // (PATCHES_A_PIECE - 1)
-    patches = frontend.patches(cut, hop=hop)
+    hop = (frames - spectra.PATCH_FRAMES) // (PATCHES_A_PIECE - 1)
+    patches = spectra.patches(cut, hop=hop)
     rows = [part.reshape(len(pieces), 1, -1) for part in (pieces, patches)]
     return np.concatenate(rows, axis=2)
 

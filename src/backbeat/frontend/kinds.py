@@ -6,7 +6,7 @@ from pydantic import Field, TypeAdapter
 
 from backbeat.frontend.maps import LogMel
 from backbeat.frontend.mfccs import Mfcc
-from backbeat.frontend.patches import Musicnn
+from backbeat.frontend.musicnn import Musicnn
 
 FrontEnd = Mfcc | LogMel | Musicnn
 

@@ -18,7 +18,12 @@ from backbeat.errors import BackbeatError
 from backbeat.features.store import Examples, Features, with_rows
 from backbeat.files import atomic
 from backbeat.frontend import LogMel, as_input
-from backbeat.frontend.musicnn.runtime import Musicnn, features_of, network_path, open_musicnn
+from backbeat.frontend.musicnn.runtime import (
+    MusicnnNetwork,
+    features_of,
+    network_path,
+    open_musicnn,
+)
 
 _KEPT = "musicnn.npz"
 
@@ -70,7 +75,7 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
 def _embed(
     maps: Examples,
     frontend: LogMel,
-    musicnn: Musicnn,
+    musicnn: MusicnnNetwork,
     on_progress: Callable[[int, int], None] | None,
 ) -> Array:
     rows = []

@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from backbeat.frontend import spectrum
 from backbeat.frontend.maps import LogMel, picked_frames
-from backbeat.frontend.musicnn import frontend
+from backbeat.frontend.musicnn import spectra
 
 Array = npt.NDArray[np.float32]
 
@@ -56,7 +56,7 @@ def maps_to_patches(maps: Array, *, parameters: LogMel | None = None) -> Array:
     parameters : LogMel, optional
         The front-end that made them; its standard by default.
     """
-    return frontend.patches(spectrograms(maps, parameters=parameters))
+    return spectra.patches(spectrograms(maps, parameters=parameters))
 
 
 def spectrograms(maps: Array, *, parameters: LogMel | None = None) -> Array:
@@ -80,9 +80,9 @@ def spectrograms(maps: Array, *, parameters: LogMel | None = None) -> Array:
     bands = whole[..., below] + share * (whole[..., above] - whole[..., below])
     before, after, share = _between_columns(p)
     frames = bands[..., before, :] + share[:, None] * (bands[..., after, :] - bands[..., before, :])
-    level = np.float32(REFERENCE_DB + 20 * math.log10(frontend.N_FFT / p.n_fft))
+    level = np.float32(REFERENCE_DB + 20 * math.log10(spectra.N_FFT / p.n_fft))
     power = np.power(np.float32(10), (frames + level) / np.float32(10))
-    return frontend.compress(power * _texture(len(before)))
+    return spectra.compress(power * _texture(len(before)))
 
 
 def _stretched(maps: Array, top_db: float) -> Array:
@@ -97,7 +97,7 @@ def _stretched(maps: Array, top_db: float) -> Array:
 @functools.cache
 def _between_bands(p: LogMel) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array]:
     """Give the two bands of a map around each of MusiCNN's, and the share of the upper."""
-    wanted = _mel_centres(frontend.SAMPLE_RATE, frontend.N_MELS)
+    wanted = _mel_centres(spectra.SAMPLE_RATE, spectra.N_MELS)
     present = _mel_centres(p.sample_rate, p.n_mels)
     return _around(np.interp(wanted, present, np.arange(p.n_mels)), p.n_mels)
 
@@ -114,8 +114,8 @@ def _between_columns(p: LogMel) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.in
     picked = picked_frames(1 + p.window_samples // p.hop_length, p.columns)
     present = picked * (p.hop_length / p.sample_rate)
     seconds = p.window_samples / p.sample_rate
-    frames = 1 + int(seconds * frontend.SAMPLE_RATE) // frontend.HOP_LENGTH
-    wanted = np.arange(frames) * (frontend.HOP_LENGTH / frontend.SAMPLE_RATE)
+    frames = 1 + int(seconds * spectra.SAMPLE_RATE) // spectra.HOP_LENGTH
+    wanted = np.arange(frames) * (spectra.HOP_LENGTH / spectra.SAMPLE_RATE)
     before, after, share = _around(np.interp(wanted, present, np.arange(p.columns)), p.columns)
     return (
         before,
@@ -139,11 +139,11 @@ def _texture(frames: int) -> Array:
 
     Raw bits, since NumPy promises the same ones for ever; their sums are as good as Gaussian.
     """
-    raw = np.random.PCG64(0).random_raw(frames * frontend.HOP_LENGTH + frontend.N_FFT)
+    raw = np.random.PCG64(0).random_raw(frames * spectra.HOP_LENGTH + spectra.N_FFT)
     noise = (raw >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)
-    pieces = np.lib.stride_tricks.sliding_window_view(noise, frontend.N_FFT)
-    pieces = pieces[:: frontend.HOP_LENGTH][:frames]
-    power = spectrum.mel_power(pieces, frontend.SAMPLE_RATE, frontend.N_MELS)
+    pieces = np.lib.stride_tricks.sliding_window_view(noise, spectra.N_FFT)
+    pieces = pieces[:: spectra.HOP_LENGTH][:frames]
+    power = spectrum.mel_power(pieces, spectra.SAMPLE_RATE, spectra.N_MELS)
     rough = np.power(power, np.float32(_ROUGHNESS))
     texture: Array = rough / rough.mean(axis=0)
     texture.flags.writeable = False

@@ -49,7 +49,7 @@ def network_path() -> Path:
 
 
 @dataclass(frozen=True)
-class Musicnn:
+class MusicnnNetwork:
     """The network, ready to run."""
 
     session: Any
@@ -66,7 +66,7 @@ class Musicnn:
         return outputs
 
 
-def open_musicnn(path: Path) -> Musicnn:
+def open_musicnn(path: Path) -> MusicnnNetwork:
     """Open a MusiCNN made by ``tools/convert_musicnn.py`` on the CPU, in one thread.
 
     Raises BackbeatError if the file is missing, or onnxruntime refuses it, or it is another
@@ -88,10 +88,10 @@ def open_musicnn(path: Path) -> Musicnn:
         raise BackbeatError(f"{path}: not an ONNX network: {one_line(error)}") from error
     if not set(OUTPUTS) <= {output.name for output in session.get_outputs()}:
         raise BackbeatError(f"{path}: not a MusiCNN that tools/convert_musicnn.py made")
-    return Musicnn(session)
+    return MusicnnNetwork(session)
 
 
 @functools.cache
-def shipped_musicnn() -> Musicnn:
+def shipped_musicnn() -> MusicnnNetwork:
     """Open the MusiCNN that comes with backbeat, once a process."""
     return open_musicnn(network_path())
