@@ -139,7 +139,7 @@ def correct(run: Path, artists: dict[str, str]) -> tuple[np.ndarray, np.ndarray]
     songs = [songs_of(read_predictions(file), 1.0, artists) for file in files]
     tracks = np.concatenate([one.tracks for one in songs])
     order = np.argsort(tracks)
-    answers = np.concatenate([one.right for one in songs]).astype(float)[order]
+    answers = np.concatenate([one.correct for one in songs]).astype(float)[order]
     groups = np.concatenate([one.groups for one in songs])
     return answers, groups[order]
 

@@ -210,11 +210,11 @@ def test_certainty_is_measured_on_the_test_songs_by_each_runs_own_threshold(run)
     soft = songs_of(read.predictions, 2.0, read.split["artists"])
     measured = measure_certainty([strict, lax], [soft, soft])
     assert (measured.coverage, measured.answered) == (0.5, len(songs))
-    assert measured.error == pytest.approx(1 - songs.right.mean())
+    assert measured.error == pytest.approx(1 - songs.correct.mean())
     both = joined_songs([soft, soft])
-    assert measured.after.error == pytest.approx(reliability(both.confidence, both.right).error)
+    assert measured.after.error == pytest.approx(reliability(both.confidence, both.correct).error)
     assert measured.before.error == pytest.approx(
-        reliability(both.raw.max(axis=1), both.right).error
+        reliability(both.raw.max(axis=1), both.correct).error
     )
     assert measure_certainty([strict, Calibration()], [soft, soft]) is None
     figure = figures.certainty(measured)

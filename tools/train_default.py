@@ -170,7 +170,7 @@ def write(
     metrics = evaluation.evaluate(predictions)
     artists = dict(zip(examples.names, examples.artists, strict=True))
     songs = songs_of(predictions, 1.0, artists)
-    interval = share_interval(songs.right.astype(float), songs.groups)
+    interval = share_interval(songs.correct.astype(float), songs.groups)
     # The out-of-genre score is fitted by `fit_out_of_genre`.
     fitted = calibration.fit(
         predictions,

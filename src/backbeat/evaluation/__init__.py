@@ -2,32 +2,30 @@
 
 Conventions
 -----------
-A classifier answers for every *slice* (a few seconds of a track) with a probability for each
-genre. :class:`Predictions` holds one row a slice: the track's name, the slice's number within the
-track, the true genre as an index into `genres`, and the row of probabilities. Its constructor
-refuses what cannot be scored, so the functions below are pure and need no checks of their own
-(the habit of mir_eval [4]_: an essay, a validation, pure functions, one that gives all scores).
+A classifier gives every *slice* (a few seconds of a track) a probability for each genre.
+:class:`Predictions` holds one row a slice: the track's name, the slice's number within the track,
+the true genre as an index into `genres`, and the probabilities. Its constructor refuses what cannot
+be scored, so the functions below are pure and do not check again (as in mir_eval [4]_).
 
 A score is a fraction (0.8061, not 80.61 %). It is given at two levels:
 
 - *slices*: every slice counts once. This is what the paper reports. Where slices of one track are
   on both sides of the split, the number says how well songs are recognised again, not genres.
-- *tracks*: the slices of a track vote and the track counts once. This is what a listener means,
-  and what the field's figures for GTZAN count; some of its labels are wrong, so that a perfect
-  classifier would score about 0.945 there [3]_.
+- *tracks*: the slices of a track vote and the track counts once. Published figures for GTZAN are of
+  tracks; some of its labels are wrong, so that a perfect classifier would score about 0.945 [3]_.
 
 A track's vote is the geometric mean of its slices' probabilities, normalised to sum to 1: the
-logarithmic opinion pool, or product rule [1]_, which lets a slice veto a genre it is sure is
-absent. Probabilities below 1e-12 count as 1e-12, or one slice's zero would decide alone.
+logarithmic opinion pool, or product rule [1]_, in which a slice that is certain of a genre's
+absence vetoes it. Probabilities below 1e-12 count as 1e-12, or one slice's zero would decide alone.
 
 Metrics
 -------
 - *accuracy*: the share of rows whose most probable genre is the true one (on a tie, the first).
-- *confusion matrix*: rows are the truth, columns the answer, cells are counts.
-- *recall*: of the rows of a genre, the share that was answered with it (the paper's "accuracy by
+- *confusion matrix*: rows are the truth, columns the predicted genre, cells are counts.
+- *recall*: of the rows of a genre, the share for which it was predicted (the paper's "accuracy by
   class"). A genre without rows has no recall: nan in arrays, None in scores, null in JSON; and
   neither precision nor f1, and no part in the macro average. *precision* is the share of the
-  answers of a genre that are right, 0 where the genre was never answered; *f1* is the harmonic
+  predictions of a genre that are correct, 0 where it was never predicted; *f1* is the harmonic
   mean of both. Where every genre has rows, the numbers are scikit-learn's.
 - *recall variance*: the population variance (divisor k, not k - 1) of the k genres' recalls. The
   paper prints it as a percentage: its Tables 3 and 7 [2]_ give 2.5, 1.5, 4.4 and 2.7, 1.3, 0.9,

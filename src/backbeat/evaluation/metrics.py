@@ -144,7 +144,7 @@ class ClassificationReport:
 
     genres: tuple[str, ...]  # length k
     scores: tuple[Scores, ...]  # length k: in the order of `genres`
-    accuracy: float  # share of all rows that are right
+    accuracy: float  # share of all rows that are correct
 
     @property
     def support(self) -> int:

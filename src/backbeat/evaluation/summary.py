@@ -26,7 +26,7 @@ class Metrics:
     n_slices, n_tracks : int
         How many were scored.
     slice_accuracy, track_accuracy : float
-        Share of slices, and of tracks after the vote, that are right.
+        Share of slices, and of tracks after the vote, that are correct.
     recall_variance, track_recall_variance : float
         Population variance of the genres' recalls, by slices (the paper's) and by tracks.
     log_loss, track_log_loss : float

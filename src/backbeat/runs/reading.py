@@ -74,7 +74,7 @@ class Songs:
         return len(self.tracks)
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
+    def correct(self) -> npt.NDArray[np.bool_]:
         """Whether each song's most probable genre is the true one, shape (n,)."""
         return np.asarray(self.raw.argmax(axis=1) == self.truth)
 

@@ -89,7 +89,7 @@ def evaluate_run(
         history=first.history if len(runs) == 1 and first.in_epochs else (),
         monitored="validation" if first.split["parts"]["valid"] else "test",
         training_seconds=sum(epoch.seconds for run in runs for epoch in run.history),
-        folds=tuple(float(own.right.mean()) for own in songs) if len(runs) > 1 else (),
+        folds=tuple(float(own.correct.mean()) for own in songs) if len(runs) > 1 else (),
         certainty=measure_certainty([run.description.calibration for run in runs], songs),
         clean=None if clean is None else _clean_run(clean, runs),
     )
@@ -168,13 +168,13 @@ def measure_certainty(
     answered = np.concatenate(
         [own.confidence >= threshold for own, threshold in zip(songs, thresholds, strict=True)]
     )
-    wrong = ~pooled.right
+    wrong = ~pooled.correct
     return Certainty(
         temperatures=tuple(calibration.temperature for calibration in calibrations),
         validation_songs=min(calibration.songs for calibration in calibrations),
-        before=reliability(pooled.raw.max(axis=1), pooled.right),
-        after=reliability(pooled.confidence, pooled.right),
-        curve=risk_coverage(pooled.confidence, pooled.right),
+        before=reliability(pooled.raw.max(axis=1), pooled.correct),
+        after=reliability(pooled.confidence, pooled.correct),
+        curve=risk_coverage(pooled.confidence, pooled.correct),
         max_error=max(unsure.max_error for unsure in fitted if unsure),
         coverage=float(answered.mean()),
         error=float(wrong[answered].mean()) if answered.any() else None,
@@ -258,7 +258,7 @@ def history_columns(history: tuple[Epoch, ...]) -> dict[str, list[float]]:
 
 
 def _interval(songs: Songs) -> Interval | None:
-    return share_interval(songs.right.astype(float), songs.groups)
+    return share_interval(songs.correct.astype(float), songs.groups)
 
 
 def _joined(parts: list[Predictions]) -> Predictions:
@@ -291,7 +291,7 @@ def _clean_run(path: Path, leaking: tuple[Run, ...]) -> CleanRun:
         raise BackbeatError(f"--clean {path}: its split leaks too: {leak_sentence(leaks)}")
     songs = joined_songs([run.songs() for run in runs])
     return CleanRun(
-        path, protocol_of(runs), leaks, float(songs.right.mean()), _interval(songs), len(songs)
+        path, protocol_of(runs), leaks, float(songs.correct.mean()), _interval(songs), len(songs)
     )
 
 

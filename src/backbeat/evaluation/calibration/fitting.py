@@ -77,7 +77,7 @@ def fit_temperature(
 
 
 def choose_threshold(
-    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], max_error: float
+    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_], max_error: float
 ) -> Unsure:
     """Choose the lowest threshold at which at most a share of the answers is expected to be wrong.
 
@@ -91,7 +91,7 @@ def choose_threshold(
     ----------
     confidence : ndarray of float, shape (n,)
         Calibrated.
-    right : ndarray of bool, shape (n,)
+    correct : ndarray of bool, shape (n,)
         Of validation songs.
     max_error : float
         The share of the given answers that may be wrong.
@@ -106,7 +106,7 @@ def choose_threshold(
     below = falling[good[-1] + 1] if good[-1] + 1 < len(falling) else 0.0
     threshold = float((falling[good[-1]] + below) / 2)
     answered = np.asarray(confidence) >= threshold
-    wrong = ~np.asarray(right, bool)[answered]
+    wrong = ~np.asarray(correct, bool)[answered]
     return Unsure(
         threshold=threshold,
         max_error=max_error,

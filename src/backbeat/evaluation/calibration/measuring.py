@@ -13,7 +13,7 @@ BINS = 10
 class Reliability:
     """A reliability diagram: songs in bins of equal width by confidence."""
 
-    # Mean confidence and share of right answers of each bin that holds songs
+    # Mean confidence and share of correct answers of each bin that holds songs
     confidence: tuple[float, ...]
     accuracy: tuple[float, ...]
     counts: tuple[int, ...]  # songs in it
@@ -21,7 +21,7 @@ class Reliability:
 
 
 def reliability(
-    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], *, bins: int = BINS
+    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_], *, bins: int = BINS
 ) -> Reliability:
     """Put answers in bins of equal width by confidence, and count how many of each are correct.
 
@@ -29,7 +29,7 @@ def reliability(
     ----------
     confidence : ndarray of float, shape (n,)
         Probability of each answer, in [0, 1].
-    right : ndarray of bool, shape (n,)
+    correct : ndarray of bool, shape (n,)
         Whether it is correct.
     bins : int
     """
@@ -37,7 +37,7 @@ def reliability(
     counts = np.bincount(place, minlength=bins)
     full = counts > 0
     confidences = np.bincount(place, weights=confidence, minlength=bins)[full] / counts[full]
-    accuracies = np.bincount(place, weights=right, minlength=bins)[full] / counts[full]
+    accuracies = np.bincount(place, weights=correct, minlength=bins)[full] / counts[full]
     error = float(np.average(np.abs(accuracies - confidences), weights=counts[full]))
     return Reliability(
         tuple(confidences.tolist()),
@@ -67,18 +67,18 @@ class RiskCoverage:
 
 
 def risk_coverage(
-    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]
+    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_]
 ) -> RiskCoverage:
     """Give the risk-coverage curve, a point for each different confidence.
 
     Parameters
     ----------
     confidence : ndarray of float, shape (n,)
-    right : ndarray of bool, shape (n,)
+    correct : ndarray of bool, shape (n,)
     """
     order = np.argsort(-np.asarray(confidence, np.float64), kind="stable")
     falling = np.asarray(confidence, np.float64)[order]
-    wrong = np.cumsum(~np.asarray(right, bool)[order])
+    wrong = np.cumsum(~np.asarray(correct, bool)[order])
     # Songs of equal confidence are answered together or not at all.
     last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
     answered = last + 1

@@ -5,7 +5,7 @@ Conventions
 A *contender* is a model with one or more *trials*: a run; the folds of a cross-validation; runs
 that differ in their seeds. All contenders must have been tested on the same parts of the same
 splits. The figure compared is the accuracy of songs, by the vote of their slices; of a song that
-was tested in several trials, the share of trials in which it was right.
+was tested in several trials, the share of trials in which it was correct.
 
 - *interval*: 95 %, by whole artists, since songs of one artist are not independent; a song whose
   artist is unknown stands for itself. See `intervals` for the methods; fewer than five artists

@@ -45,14 +45,14 @@ class Trial:
     test_to_train: float  # size of the test part over that of the training part
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
+    def correct(self) -> npt.NDArray[np.bool_]:
         """Whether each answer is correct, shape (n,)."""
         return np.asarray(np.array(self.truth) == np.array(self.answers))
 
     @property
     def accuracy(self) -> float:
-        """Share of its songs that are right."""
-        return float(self.right.mean())
+        """Share of its songs that are correct."""
+        return float(self.correct.mean())
 
 
 @dataclass(frozen=True)
@@ -198,11 +198,11 @@ def _p(p: float) -> str:
 
 
 def _by_song(contender: Contender) -> Floats:
-    """Give the share of trials in which each song was right, in the order of `_songs`."""
+    """Give the share of trials in which each song was correct, in the order of `_songs`."""
     tracks = np.array([track for trial in contender.trials for track in trial.tracks])
-    right = np.concatenate([trial.right for trial in contender.trials])
+    correct = np.concatenate([trial.correct for trial in contender.trials])
     _, song = np.unique(tracks, return_inverse=True)
-    return np.asarray(np.bincount(song, weights=right) / np.bincount(song), np.float64)
+    return np.asarray(np.bincount(song, weights=correct) / np.bincount(song), np.float64)
 
 
 def _by_genre(contender: Contender) -> GenreMeans:
@@ -214,11 +214,11 @@ def _by_genre(contender: Contender) -> GenreMeans:
 
 
 def _first_answers(contender: Contender) -> npt.NDArray[np.bool_]:
-    """Give whether each song was right when it was first tested, in the order of `_songs`."""
+    """Give whether each song was correct when it was first tested, in the order of `_songs`."""
     tracks = np.array([track for trial in contender.trials for track in trial.tracks])
-    right = np.concatenate([trial.right for trial in contender.trials])
+    correct = np.concatenate([trial.correct for trial in contender.trials])
     _, first = np.unique(tracks, return_index=True)
-    return np.asarray(right[first])
+    return np.asarray(correct[first])
 
 
 def _songs(contender: Contender) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -171,25 +171,25 @@ def genre_means(
         cells = np.bincount(group * (k + 1) + genre, weights=weights, minlength=n * (k + 1))
         return cells.reshape(n, k + 1)[:, :k].astype(np.float64)
 
-    support, right = counted(true), counted(true, true == answered)
-    recall = _mean_of_genres(right, support, support, level)
-    f1 = _mean_of_genres(right, (support + counted(answered)) / 2, support, level)
+    support, correct = counted(true), counted(true, true == answered)
+    recall = _mean_of_genres(correct, support, support, level)
+    f1 = _mean_of_genres(correct, (support + counted(answered)) / 2, support, level)
     total = support.sum(axis=0)
     most = int(total.argmax())
     return GenreMeans(*recall, *f1, str(genres[most]), float(total[most] / total.sum()))
 
 
 def _mean_of_genres(
-    right: Floats, divisor: Floats, support: Floats, level: float
+    correct: Floats, divisor: Floats, support: Floats, level: float
 ) -> tuple[float, Interval | None]:
-    """Give the mean over genres of right answers over `divisor`; shapes (groups, genres)."""
+    """Give the mean over genres of correct answers over `divisor`; shapes (groups, genres)."""
     n, k = support.shape
-    mean = float((right.sum(axis=0) / divisor.sum(axis=0)).mean())
+    mean = float((correct.sum(axis=0) / divisor.sum(axis=0)).mean())
     with_genre = (support > 0).sum(axis=0)
     if n < MIN_GROUPS or with_genre.min() < 2:
         return mean, None
     # Without each group in turn; no genre is without songs then.
-    left = (right.sum(axis=0) - right) / (divisor.sum(axis=0) - divisor)
+    left = (correct.sum(axis=0) - correct) / (divisor.sum(axis=0) - divisor)
     error = float(np.sqrt((n - 1) / n * np.square(left.mean(axis=1) - mean).sum()))
     effective = _effective(support)
     df = (1 / effective).sum() ** 2 / (effective**-2 / np.maximum(effective - 1, _TINY)).sum()
