@@ -75,7 +75,7 @@ def terminal(work: Path, clips: Path) -> None:
     for name, song in JAM_SONGS.items():
         shutil.copyfile(work / "jam" / f"{song}.wav", music / f"{name}.wav")
     (music / "empty.mp3").touch()
-    console = Console(record=True, width=100, file=(work / "terminal.txt").open("w"))
+    console = Console(record=True, width=106, file=(work / "terminal.txt").open("w"))
     for command in ("classify Music", "classify Music/rock.00006.flac --timeline"):
         console.print(Text(f"$ backbeat {command}", style="bold #6db7ea"))
         console.print(Text(backbeat(work, command).rstrip("\n")), soft_wrap=True)
