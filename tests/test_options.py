@@ -132,7 +132,9 @@ EFFECTS = {
         "--epochs": case("--epochs", "3"),
         "--resume": case("--resume"),
         "--tensorboard": case("--tensorboard", "{folder}/logs"),
+        "--json": case("--json"),
         "--workers": case("-w", "1", base=("--folds", "2")),
+        "--cluster": case("--cluster", "local:1", base=("--folds", "2")),
     },
     "evaluate": {
         "--model": "test_transfer.py::test_a_run_is_a_run",
@@ -266,6 +268,7 @@ _UNDO = ("tag", "--undo", "{folder}/log.jsonl")
 _FORMAT = ("classify", *VERBS["classify"], "--format", "csv", "--timeline")
 REFUSED = [
     (("train", *VERBS["train"], "-w", "2"), "--workers", "without --folds"),
+    (("train", *VERBS["train"], *_CLUSTER.given), "--cluster", "without --folds"),
     (("train", *VERBS["train"], *_TRANSFER, "--epochs", "2"), "--epochs", "with --model transfer"),
     (
         ("train", *VERBS["train"], *_TRANSFER, "--folds", "2", "--tensorboard", "x"),
@@ -426,7 +429,7 @@ def calls(monkeypatch, places):
         "backbeat.training.jobs.embed", lambda features, **_: features.examples("mfcc")
     )
     note("backbeat.features.prepare.prepare", Summary(1, 1, (), ()))
-    note("backbeat.cli.models.evaluate")  # of what was not trained
+    note("backbeat.cli.train.evaluate")  # of what was not trained
     note("backbeat.runs.scoring.write_evaluation", Path("report.html"))
     note("backbeat.splits.audit.audit_splits", through=True)
     note("backbeat.runs.effect.measure_leak_effect")
@@ -550,7 +553,7 @@ def test_an_option_without_effect_is_refused(arguments, option, why, outcome):
 FOR_A_SPLIT = {
     "train": {
         "--test-share": "0.4", "--valid-share": "0.4", "--max-error": "0.3", "--seed": "5",
-        "--epochs": "3", "--tensorboard": "logs", "--workers": "1",
+        "--epochs": "3", "--tensorboard": "logs", "--workers": "1", "--cluster": "local:1",
     },
     "audit": {"--test-share": "0.4", "--valid-share": "0.4", "--seed": "5"},
     "tune": {"--test-share": "0.4", "--valid-share": "0.4"},

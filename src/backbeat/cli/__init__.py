@@ -18,6 +18,7 @@ from backbeat.cli import (
     compare,
     data,
     demo,
+    evaluate,
     models,
     playlists,
     prepare,
@@ -27,6 +28,7 @@ from backbeat.cli import (
     similar,
     suspects,
     tag,
+    train,
     tune,
 )
 from backbeat.cli.stopping import stopped_by_signals
@@ -76,8 +78,8 @@ app.add_typer(data.data, name="data", cls=_Verbs)
 app.command()(prepare.prepare)
 app.command("import-features")(prepare.import_features)
 app.command("models")(models.models)
-app.command()(models.train)
-app.command()(models.evaluate)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
 app.command()(audit.audit)
 app.command()(compare.compare)
 app.command()(suspects.suspects)

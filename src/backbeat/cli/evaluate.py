@@ -1,0 +1,97 @@
+"""The verb evaluate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backbeat.cli.console import progress, say, say_json, table
+from backbeat.cli.options import Json
+
+if TYPE_CHECKING:
+    from backbeat.runs.evaluation import Evaluation
+
+
+def evaluate(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="A run directory or cross-validation, from train."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Instead of a run: a bundle, or gtzan; with --on.")
+    ] = None,
+    on: Annotated[
+        Path | None,
+        typer.Option(help="Another feature store; songs that the model was trained on left out."),
+    ] = None,
+    near_duplicates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STORE",
+            help="With --on: the store that it was trained on, to find near duplicates too.",
+        ),
+    ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="The same model on a split without a leak, to show beside."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a run: accuracy with its interval, recall of each genre, confusion, calibration.
+
+    Writes figures and a report page into it (not with --on).
+    """
+    from backbeat.bundle.shipped import find_bundle
+    from backbeat.errors import BackbeatError
+    from backbeat.runs import scoring
+
+    if near_duplicates is not None and on is None:
+        raise BackbeatError("--near-duplicates: goes with --on")
+    if clean is not None and (run is None or on is not None):
+        raise BackbeatError("--clean: goes with a run's own test part, not with --on or --model")
+    if (run is None) == (model is None):
+        raise BackbeatError("name a run, or a bundle with --model")
+    with progress("predicting", "slices", shown=on is not None) as show:
+        if run is not None:
+            evaluated = scoring.evaluate_run(
+                run, on=on, clean=clean, near_duplicates=near_duplicates, on_progress=show
+            )
+        elif model is not None and on is not None:
+            evaluated = scoring.evaluate_bundle(
+                find_bundle(model), on, near_duplicates=near_duplicates, on_progress=show
+            )
+        else:
+            raise BackbeatError("--model: name the features to evaluate it on with --on")
+    report = None if on or run is None else scoring.write_evaluation(run, evaluated)
+    if as_json:
+        say_json(scoring.evaluation_json(evaluated))
+        return
+    _print_scores(evaluated)
+    if report and run is not None:
+        say(f"\nReport: {report}\nFigures: {run / 'figures'}")
+        if (run / "model.backbeat").exists():
+            say(f"Bundle: {run / 'model.backbeat'}")
+
+
+def _print_scores(evaluated: "Evaluation") -> None:
+    from backbeat.runs.headlines import certainty_lines, first_lines
+
+    metrics = evaluated.metrics
+    say(metrics.slice_report.text())
+    tracks = [
+        (genre, f"{100 * (scores.recall or 0):.0f}" if scores.support else "-", scores.support)
+        for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
+    ]
+    table("Tracks (vote of their slices)", ("genre", "recall %", "tracks"), tracks)
+    say(
+        f"\n{evaluated.model}: accuracy of slices {metrics.slice_accuracy:.2%} "
+        f"({metrics.n_slices:,}), of tracks {metrics.track_accuracy:.2%} ({metrics.n_tracks:,}); "
+        f"variance of recall {metrics.recall_variance:.1%}"
+        # Of a bundle alone it is not known.
+        + f"; processing time {evaluated.training_seconds / 60:.2f} min"
+        * bool(evaluated.training_seconds)
+    )
+    for line in (*first_lines(evaluated), *certainty_lines(evaluated)):
+        say(line)
