@@ -1,11 +1,11 @@
-"""How fast backbeat is, beside the way of the paper's base, in one run.
+"""The speed of backbeat against the paper's base, in one run.
 
     python benchmarks/speed.py [--rounds 2] [--all] [--only ROW,ROW] [--json speed.json]
 
-Each row is measured in processes of their own, the two ways in turn, round by round; the output
-is the median and the ratio of the medians. The songs are of the built-in collection, or made-up
-numbers, so no data set is needed. `--all` takes all 59 models and 100,000 tracks where the quick
-run takes six and 20,000.
+Each row is measured in its own processes, the base and backbeat in turn, round by round; the table
+has the medians and their ratio. The songs are of the built-in collection, or random numbers, so no
+data set is needed. `--all` takes all 59 models and 100,000 tracks where the quick run takes six and
+20,000.
 """
 
 import argparse
@@ -28,34 +28,25 @@ import psutil
 SONGS_A_GENRE = 6
 HALF_MINUTES_OF_AN_HOUR = 120
 SLICES = (999, 10, 125, 13)
-"""Of the made-up songs that the models train on: the size of the paper's GTZAN."""
+"""Of the random slices that the models train on: the size of the paper's GTZAN."""
 MODELS = ("mlp_12", "mlp_22", "cnn_base_01", "cnn_01.2", "cnn_02.7", "cnn_03.4")
 """Two MLPs and four CNNs, of few and of many layers, for the quick run."""
 BYTECODE = "PYTHONDONTWRITEBYTECODE"
-"""Who installs a package has its bytecode; a check-out that may not write any is another case."""
+"""An installed package has its bytecode; a check-out that may not write any is another case."""
 ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
-
-    Attributes
-    ----------
-    work : str
-    before, after : str
-        What was measured of the two ways, with its unit.
-    ratio : float
-        What came of it.
-    reach : str
-        What is aimed at.
-    """
+    """One line of the table."""
 
     work: str
     before: str
+    """Measured of the base, with its unit."""
     after: str
+    """Measured of backbeat, with its unit."""
     ratio: float
-    reach: str
+    aim: str
 
 
 @dataclass(frozen=True)
@@ -97,12 +88,12 @@ def main() -> None:
         bench = Bench(Path(folder), chosen.rounds, chosen.all)
         command = [sys.executable, "-m", "backbeat", "data", "jam", "-o", str(bench.songs / "few")]
         run([*command, "--per-genre", str(SONGS_A_GENRE)])
-        print("| work | before | backbeat | ratio | reach |\n| --- | --- | --- | --- | --- |")
+        print("| work | before | backbeat | ratio | aim |\n| --- | --- | --- | --- | --- |")
         for name in chosen.only.split(","):
             for row in ROWS[name](bench):
                 rows.append(row)
                 print(
-                    f"| {row.work} | {row.before} | {row.after} | {row.ratio:.2f} | {row.reach} |",
+                    f"| {row.work} | {row.before} | {row.after} | {row.ratio:.2f} | {row.aim} |",
                     flush=True,
                 )
     machine = {
@@ -301,27 +292,27 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
 # --- Measuring
 
 
-def compared(work: str, before: float, after: float, reach: str) -> Row:
+def compared(work: str, before: float, after: float, aim: str) -> Row:
     """Make a row of two times in seconds."""
-    return Row(work, f"{before:.2f} s", f"{after:.2f} s", before / after, reach)
+    return Row(work, f"{before:.2f} s", f"{after:.2f} s", before / after, aim)
 
 
 def alternating(
-    ways: dict[str, Callable[[], float]], rounds: int, *, warm_up: bool = True
+    measures: dict[str, Callable[[], float]], rounds: int, *, warm_up: bool = True
 ) -> dict[str, float]:
-    """Take the ways in turn, after one round that does not count, and give the medians."""
+    """Take the measures in turn, after one round that does not count, and give the medians."""
     if warm_up:
-        for way in ways.values():
-            way()
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+        for measure in measures.values():
+            measure()
+    taken: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(rounds):
-        for name, way in ways.items():
-            taken[name].append(way())
+        for name, measure in measures.items():
+            taken[name].append(measure())
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
 def task(name: str, *arguments: object, cores: int = 1) -> float:
-    """Run a task of `tasks.py` in a process of its own; gives the seconds that it tells."""
+    """Run a task of `tasks.py` in its own process; give the seconds that it prints."""
     command = [sys.executable, str(Path(__file__).with_name("tasks.py")), name]
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     done = subprocess.run(
@@ -331,7 +322,7 @@ def task(name: str, *arguments: object, cores: int = 1) -> float:
         env=os.environ | (ONE_CORE if cores == 1 else {}),
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
-    if done.returncode:  # what TensorFlow says of itself is of no interest otherwise
+    if done.returncode:  # otherwise TensorFlow's messages are dropped
         raise SystemExit(f"{name} failed:\n{done.stderr}")
     return float(done.stdout.splitlines()[-1])
 
@@ -342,12 +333,12 @@ def backbeat(*arguments: object) -> None:
 
 
 def run(command: Sequence[str]) -> None:
-    """Run a command whose words are of no interest."""
+    """Run a command without its output."""
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Give the seconds that something takes, loading included."""
+    """Give the seconds that something takes, including loading."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -356,7 +347,7 @@ def timed(work: Callable[[], object]) -> float:
 def peak_of(*arguments: object) -> float:
     """Run a verb; give the most memory that its processes held together, in MB.
 
-    What they share is counted once (proportional set size). Looked at ten times a second.
+    What they share is counted once (proportional set size). Measured ten times a second.
     """
     command = [str(Path(sys.executable).with_name("backbeat")), *map(str, arguments)]
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -13,7 +13,7 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A microphone that hears beeps, without asking the visitor.
+    # A microphone that records beeps, without asking the visitor.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )

@@ -170,7 +170,7 @@ def test_the_command_fills_what_is_empty_and_writes(beets):
         assert formats.read(path).genres == (genre,)
         assert genre in done.stdout
     assert len(albums) == 1
-    # A second time there is nothing to hear: not even the model is loaded.
+    # A second time nothing is classified: not even the model is loaded.
     assert beets("backbeat", model="nowhere").returncode == 0
 
 
@@ -194,8 +194,8 @@ class Library:
 
     @property
     def genres(self):
-        told = {item.filepath: item.genres for item in self.helper.lib.items()}
-        return [told[path] for path in self.songs]
+        genres = {item.filepath: item.genres for item in self.helper.lib.items()}
+        return [genres[path] for path in self.songs]
 
     @property
     def album_genres(self):
@@ -269,9 +269,9 @@ def test_unsure_songs_and_bad_files_are_left_alone(library, unsure, caplog):
     assert library.genres == [["Polka"], [], []]
     assert library.album_genres == []
     assert contents(library.songs) == before
-    told = [record.getMessage() for record in caplog.records]
-    assert sum("left alone: unsure" in line for line in told) == 2
-    assert sum("flac.flac: not audio" in line for line in told) == 1
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum("left alone: unsure" in line for line in messages) == 2
+    assert sum("flac.flac: not audio" in line for line in messages) == 1
 
 
 def test_too_little_confidence_leaves_alone(library, settings):

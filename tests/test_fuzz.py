@@ -106,10 +106,10 @@ def test_anything_at_all(name, tmp_path, content):
     try:
         READERS[name](path)
     except BackbeatError as error:
-        told = str(error)
-        assert str(path) in told
-        assert told.isprintable()
-        assert len(told) < 600 + len(str(path))
+        message = str(error)
+        assert str(path) in message
+        assert message.isprintable()
+        assert len(message) < 600 + len(str(path))
 
 
 # --- What was found

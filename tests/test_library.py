@@ -27,7 +27,7 @@ STAMP = Stamp(7, 11)
 
 
 def answer(path, genre="rock", probability=0.8, embedding=(1.0, 0.0), verdict="sure", **changes):
-    told = Answer(
+    known = Answer(
         path=Path(path),
         seconds=30.0,
         ranking=((genre, probability), ("blues", round(1 - probability, 6))),
@@ -37,7 +37,7 @@ def answer(path, genre="rock", probability=0.8, embedding=(1.0, 0.0), verdict="s
         timeline=(Moment(0.0, 3.0, genre, probability), Moment(3.0, 6.0, "blues", 0.5)),
         embedding=np.array(embedding, np.float32),
     )
-    return replace(told, **changes)
+    return replace(known, **changes)
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def index(tmp_path):
 
 
 def test_what_is_kept_is_found_again(index):
-    told = answer("a.mp3", tags=(("rock", 0.5), ("guitar", 0.25)))
-    index.keep(told, STAMP, "x")
+    known = answer("a.mp3", tags=(("rock", 0.5), ("guitar", 0.25)))
+    index.keep(known, STAMP, "x")
     found = index.find(Path("a.mp3"), STAMP, "x")
-    assert found == told
-    assert np.array_equal(found.embedding, told.embedding)
+    assert found == known
+    assert np.array_equal(found.embedding, known.embedding)
     # By the place that a path leads to, under the name that it is asked by.
     absolute = index.find(Path("b/../a.mp3").absolute(), STAMP, "x")
-    assert absolute == replace(told, path=Path("b/../a.mp3").absolute())
+    assert absolute == replace(known, path=Path("b/../a.mp3").absolute())
 
 
 def test_what_has_changed_is_not_found(index):
@@ -100,7 +100,7 @@ def test_only_files_below_the_folder_that_are_gone_are_forgotten(index, tmp_path
     assert not any(index.knows(path, STAMP, s) for path in gone for s in "xy")
     assert all(index.knows(path, STAMP, s) for path in [*there, *others] for s in "xy")
     assert index.forget_gone(folder) == 0
-    assert index.forget_gone(tmp_path / "never heard") == 0
+    assert index.forget_gone(tmp_path / "never classified") == 0
     with pytest.raises(BackbeatError, match=r"a-beside: none of the files known there is left"):
         index.forget_gone(beside)
     assert index.forget_gone(tmp_path) == len(others)
@@ -145,54 +145,54 @@ def test_the_index_lies_in_the_users_cache(monkeypatch, tmp_path):
 # --- All songs
 
 
-def recorded(classifier, heard):
+def recorded(classifier, classified):
     """`classify_all`, which notes what it is asked for."""
 
     def classify(songs):
         asked = list(songs)
-        heard.append([song.name for song in asked])
+        classified.append([song.name for song in asked])
         yield from classify_all(classifier, asked, workers=1)
 
     return classify
 
 
-def test_only_new_and_changed_files_are_heard_again(bundle, tmp_path, index):
+def test_only_new_and_changed_files_are_classified_again(bundle, tmp_path, index):
     folder = tmp_path / "songs"
     for number in range(4):
         write(folder / f"{number}.wav", music(6.0, seed=number))
     (folder / "bad.wav").write_bytes(b"RIFF, but no more")
     songs = list(find_songs([folder]))
     classifier = load(bundle)
-    heard = []
-    answer_now = partial(answer_all, classifier, songs, index, recorded(classifier, heard))
+    classified = []
+    answer_now = partial(answer_all, classifier, songs, index, recorded(classifier, classified))
     first = list(answer_now())
     assert [result.path for result in first] == songs
     assert isinstance(first[-1], Failure)
-    assert heard == [["0.wav", "1.wav", "2.wav", "3.wav", "bad.wav"]]
+    assert classified == [["0.wav", "1.wav", "2.wav", "3.wav", "bad.wav"]]
     second = list(answer_now())
     assert second == first
-    assert heard[1:] == [["bad.wav"]]  # what failed is tried again
+    assert classified[1:] == [["bad.wav"]]  # what failed is tried again
     write(folder / "2.wav", music(6.0, seed=9))
     os.utime(folder / "3.wav", ns=(1, 1))
     third = list(answer_now())
-    assert heard[2:] == [["2.wav", "3.wav", "bad.wav"]]
+    assert classified[2:] == [["2.wav", "3.wav", "bad.wav"]]
     assert third[2].ranking != first[2].ranking
     assert third[3] == first[3]
     assert list(answer_now(again=True)) == third
-    assert len(heard[-1]) == 5
+    assert len(classified[-1]) == 5
 
 
 def test_another_bundle_or_number_of_windows_is_another_answer(bundle, songs, index, tmp_path):
     classifier = load(bundle)
     path = songs / "a.wav"
-    told = classifier.classify(path)
-    index.keep(told, stamp_of(path), settings_of(classifier))
+    known = classifier.classify(path)
+    index.keep(known, stamp_of(path), settings_of(classifier))
     for other in (
         replace(classifier, windows=4),
         load(make_bundle(tmp_path / "other.backbeat", genres=("blues", "pop"))),
     ):
         assert index.find(path, stamp_of(path), settings_of(other)) is None
-    assert index.find(path, stamp_of(path), settings_of(load(bundle))) == told
+    assert index.find(path, stamp_of(path), settings_of(load(bundle))) == known
 
 
 def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index, monkeypatch):
@@ -206,9 +206,9 @@ def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index
     index.keep(classifier.classify(songs[1]), stamp_of(songs[1]), settings)
     first = next(answers := answer_all(classifier, songs, index, classify))
     index.changed(songs[1], stamp_of(songs[1]), STAMP)
-    told = [first, *answers]
-    assert [result.path for result in told] == songs
-    assert told == list(classify(songs))
+    results = [first, *answers]
+    assert [result.path for result in results] == songs
+    assert results == list(classify(songs))
 
 
 KILLED = """
@@ -236,10 +236,10 @@ def test_a_kill_loses_no_answer(bundle, tmp_path):
     assert killed.returncode == -9
     classifier = load(bundle)
     songs = list(find_songs([folder]))
-    heard = []
+    classified = []
     with open_index(file) as index:
-        list(answer_all(classifier, songs, index, recorded(classifier, heard)))
-    assert heard == [["3.wav", "4.wav", "5.wav"]]
+        list(answer_all(classifier, songs, index, recorded(classifier, classified)))
+    assert classified == [["3.wav", "4.wav", "5.wav"]]
 
 
 # --- Playlists
@@ -288,9 +288,9 @@ def test_every_line_of_a_playlist_is_found_again(tmp_path_factory, names):
     entries = [replace(entry_of(answer(folder / "x")), path=folder / f"{n}.mp3") for n in names]
     left_out = write_playlist(folder / "all.m3u8", "all", entries)
     text = (folder / "all.m3u8").read_bytes().decode("utf-8")
-    told = [line for line in text.split("\n") if line and not line.startswith("#")]
+    named = [line for line in text.split("\n") if line and not line.startswith("#")]
     kept = [entry.path for entry in entries if entry.path not in left_out]
-    assert [Path(os.path.normpath(folder / line)) for line in told] == [
+    assert [Path(os.path.normpath(folder / line)) for line in named] == [
         Path(os.path.normpath(path)) for path in kept
     ]
 

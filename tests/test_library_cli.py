@@ -1,4 +1,4 @@
-"""The verbs for a library: what is known is not heard again, lists, songs like a song."""
+"""The verbs for a library: known songs are not classified again, playlists, similar songs."""
 
 import contextlib
 import csv
@@ -41,8 +41,8 @@ def library(folder, tmp_path):
 
 
 @pytest.fixture
-def heard(monkeypatch):
-    """The names of the songs that are answered anew from now on."""
+def done(monkeypatch):
+    """The names of the songs that are classified from now on."""
     from backbeat import classify
 
     names = []
@@ -65,24 +65,24 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
-def test_only_new_files_are_heard_and_the_table_is_the_same(cli, bundle, library, tmp_path, heard):
+def test_only_new_files_are_read_and_the_table_is_the_same(cli, bundle, library, tmp_path, done):
     command = ("classify", library, "--model", bundle, "--format", "csv", "-o")
     status, _, err = cli(*command, tmp_path / "first.csv")
     assert status == 1
-    assert len(heard) == 22
-    heard.clear()
+    assert len(done) == 22
+    done.clear()
     assert cli(*command, tmp_path / "second.csv") == (1, "", err)
-    assert heard == ["bad.mp3"]
+    assert done == ["bad.mp3"]
     first = (tmp_path / "first.csv").read_bytes()
     assert (tmp_path / "second.csv").read_bytes() == first
-    heard.clear()
+    done.clear()
     write(library / "1" / "new.wav", music(6.0, seed=50))
     cli(*command, tmp_path / "third.csv")
-    assert sorted(heard) == ["bad.mp3", "new.wav"]
+    assert sorted(done) == ["bad.mp3", "new.wav"]
     assert len(rows_of(tmp_path / "third.csv")) == 23
-    heard.clear()
+    done.clear()
     cli(*command, tmp_path / "fourth.csv", "--again")
-    assert len(heard) == 23
+    assert len(done) == 23
     assert (tmp_path / "fourth.csv").read_bytes() == (tmp_path / "third.csv").read_bytes()
 
 
@@ -99,14 +99,14 @@ def not_audio(err):
     return err.splitlines()[-1].split(": ", 2)[2]
 
 
-def test_the_index_can_be_named(cli, bundle, songs, tmp_path, heard):
+def test_the_index_can_be_named(cli, bundle, songs, tmp_path, done):
     file = tmp_path / "mine.sqlite"
     command = ("classify", songs, "--model", bundle, "--index", file)
     first = cli(*command)
     assert file.is_file()
-    heard.clear()
+    done.clear()
     assert cli(*command) == first
-    assert heard == []
+    assert done == []
     file.write_bytes(b"no index " * 200)
     status, out, err = cli(*command)
     assert (status, out) == (1, "")
@@ -174,9 +174,9 @@ def test_a_long_song_is_heard_in_half_minutes(cli, tmp_path, windows, moments):
     assert status == 0, err
     with open_index() as index:
         rows = index._connection.execute("select answer from answers").fetchall()
-    (told,) = (json.loads(row[0]) for row in rows)
-    assert len(told["timeline"]) == moments
-    assert told["seconds"] == pytest.approx(210)
+    (content,) = (json.loads(row[0]) for row in rows)
+    assert len(content["timeline"]) == moments
+    assert content["seconds"] == pytest.approx(210)
 
 
 def test_a_timeline_is_of_the_whole_song(cli, bundle, tmp_path):
@@ -232,29 +232,29 @@ def test_a_killed_run_goes_on(bundle, library, tmp_path):
     assert (tmp_path / "killed.csv").read_bytes() == wanted
 
 
-def test_tagging_hears_nothing_that_is_known_and_keeps_it_known(cli, bundle, library, heard):
+def test_tagging_reads_nothing_that_is_known_and_keeps_it_known(cli, bundle, library, done):
     pytest.importorskip("mutagen")
     cli("classify", library, "--model", bundle)
-    heard.clear()
+    done.clear()
     _, _, err = cli("tag", library, "--model", bundle, "--min-confidence", "0", "--yes")
     assert "21 tagged" in err
-    assert set(heard) <= {"bad.mp3"}
-    heard.clear()
+    assert set(done) <= {"bad.mp3"}
+    done.clear()
     cli("classify", library, "--model", bundle)
-    assert heard == ["bad.mp3"]
-    heard.clear()
+    assert done == ["bad.mp3"]
+    done.clear()
     assert "21 put back" in cli("tag", "--undo", err.splitlines()[0].split()[-1])[2]
     cli("classify", library, "--model", bundle)
-    assert heard == ["bad.mp3"]
+    assert done == ["bad.mp3"]
 
 
 def test_playlists_hold_every_song_once(cli, bundle, folder, tmp_path):
     out = tmp_path / "lists"
-    status, told, err = cli("playlists", folder, "--model", bundle, "-o", out)
+    status, printed, err = cli("playlists", folder, "--model", bundle, "-o", out)
     assert status == 1  # of the bad file
     assert err.splitlines()[-1].startswith(f"failed: {folder}/0/bad.mp3")
     files = sorted(out.iterdir())
-    assert len(told.splitlines()) == len(files)
+    assert len(printed.splitlines()) == len(files)
     songs = []
     for file in files:
         assert file.suffix == ".m3u8"
@@ -271,17 +271,17 @@ def test_similar_songs_are_named_and_listed(cli, bundle, folder, tmp_path):
     copy = write(tmp_path / "copy.wav", music(6.0, seed=0))
     out = tmp_path / "like.m3u8"
     options = ("--model", bundle, "--top", "3", "-o", out)
-    status, told, _ = cli("similar", copy, "--in", folder, *options)
+    status, printed, _ = cli("similar", copy, "--in", folder, *options)
     assert status == 1  # of the bad file
-    lines = [line for line in told.splitlines() if ".wav" in line and "│" in line]
+    lines = [line for line in printed.splitlines() if ".wav" in line and "│" in line]
     assert len(lines) == 3
     assert lines[0].split()[0] == "1.00"
     assert str(song) in lines[0]
     listed = [line for line in out.read_text().splitlines() if not line.startswith("#")]
     assert (tmp_path / listed[0]).resolve() == song.resolve()
     # A song is not like itself.
-    _, told, _ = cli("similar", song, "--in", folder / "0", *options)
-    assert "00.wav" not in told.split("\n", 1)[1]
+    _, printed, _ = cli("similar", song, "--in", folder / "0", *options)
+    assert "00.wav" not in printed.split("\n", 1)[1]
 
 
 def test_songs_of_the_same_artist_can_be_left_out(cli, bundle, tmp_path):
@@ -292,10 +292,10 @@ def test_songs_of_the_same_artist_can_be_left_out(cli, bundle, tmp_path):
         file["artist"] = artist
         file.save()
     arguments = ("similar", tmp_path / "0.flac", "--in", tmp_path, "--model", bundle)
-    status, told, _ = cli(*arguments, "--other-artists")
+    status, printed, _ = cli(*arguments, "--other-artists")
     assert status == 0
-    assert "2.flac" in told
-    assert "1.flac" not in told
+    assert "2.flac" in printed
+    assert "1.flac" not in printed
     plain = write(tmp_path / "plain" / "x.wav", music(6.0))
     status, _, err = cli("similar", plain, *arguments[2:], "--other-artists")
     assert (status, "no artist in its tags" in err) == (1, True)

@@ -197,7 +197,7 @@ PINNED = [1.537883, 1.515562, 0.823765]
 
 @functools.cache
 def made_up_variables():
-    """Weights of the right shapes, most front-end filters asleep, for tests without the wheel."""
+    """Weights of the right shapes, most front-end filters inactive, for tests without the wheel."""
     generator = np.random.default_rng(8)
 
     def normal(*shape):
@@ -256,8 +256,8 @@ class TestNetwork:
             got[name] = np.asarray(got[name])[:, pruned.index] * pruned.scale
         for name in ("logits", "embedding", "mean_pool", "max_pool", "mid_1", "mid_3"):
             np.testing.assert_allclose(got[name], expected[name], rtol=1e-4, atol=1e-4)
-        asleep = pruned.scale != 1
-        assert np.asarray(expected["mean_pool"])[:, asleep].std(axis=0).max() < 1e-5
+        inactive = pruned.scale != 1
+        assert np.asarray(expected["mean_pool"])[:, inactive].std(axis=0).max() < 1e-5
 
 
 class TestWeights:

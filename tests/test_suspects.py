@@ -170,9 +170,9 @@ def test_the_same_seed_gives_the_same():
 
 def test_progress_of_training():
     vectors, y = made_songs(80)
-    told = []
-    judged(vectors, y, folds=4, on_progress=lambda *now: told.append(now))
-    assert told == [(done, 12) for done in range(1, 13)]
+    progress = []
+    judged(vectors, y, folds=4, on_progress=lambda *now: progress.append(now))
+    assert progress == [(done, 12) for done in range(1, 13)]
 
 
 def test_a_copy_does_not_vouch_for_its_copy():
@@ -266,15 +266,15 @@ def test_songs_of_a_store_are_found(tmp_path):
     y = np.arange(80) % 4
     labels, wrong = swapped(y, 0.1)
     store = store_of(tmp_path, made_mfcc_songs(y, apart=1.0), labels)
-    told = []
-    found = find_suspects(store, on_progress=lambda *now: told.append(now))
+    progress = []
+    found = find_suspects(store, on_progress=lambda *now: progress.append(now))
     assert found.tracks == 80
     assert found.unjudged == {}
     assert wrong[rows_of(found.suspects)][: wrong.sum()].mean() >= 0.75
     right = 1 - wrong.mean()
     assert right - 0.1 < found.agreement < right + 0.05
-    assert told[0][1:] == (80, "describing songs")
-    assert told[-1] == (15, 15, "training classifiers")
+    assert progress[0][1:] == (80, "describing songs")
+    assert progress[-1] == (15, 15, "training classifiers")
 
 
 def test_nothing_depends_on_the_order_of_the_files(tmp_path):
@@ -328,7 +328,7 @@ def test_small_genres_are_told_and_not_judged(tmp_path):
     found = find_suspects(store_of(tmp_path, x, y))
     assert found.unjudged == {"rock": 3}
     assert found.tracks == 40
-    # Copies with another label are told of all the same.
+    # Copies with another label are reported all the same.
     judged_copy, small = found.suspects[:2]
     assert (judged_copy.name, judged_copy.duplicate_of) == ("song 000", "song 042")
     assert small == Suspect(

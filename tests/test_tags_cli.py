@@ -224,13 +224,13 @@ def test_a_dry_run_writes_nothing_but_its_table(tag, library, home, tmp_path):
     assert hashes(folder) == before
     assert not home.exists()
     with table.open(newline="") as file:
-        told = {row["path"]: row for row in csv.DictReader(file)}
-    assert set(told) == set(map(str, library))
-    assert told[str(library[0])]["decision"] == "with a genre"
-    assert told[str(library[0])]["old"] == "Polka"
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert set(rows) == set(map(str, library))
+    assert rows[str(library[0])]["decision"] == "with a genre"
+    assert rows[str(library[0])]["old"] == "Polka"
     for path in library[1:]:
-        assert told[str(path)]["decision"] == "write"
-        assert f"-> {told[str(path)]['new']}  " in out
+        assert rows[str(path)]["decision"] == "write"
+        assert f"-> {rows[str(path)]['new']}  " in out
     assert tag(folder, "--dry-run")[1] == out
 
 

@@ -1,4 +1,4 @@
-"""Old bytes are found in new ones wherever they went, and told in few bytes."""
+"""Old bytes are found in new ones wherever they went; the patch is small."""
 
 import json
 import random

@@ -27,7 +27,7 @@ def songs(tmp_path_factory):
 
 
 def everything_else(path):
-    """All tags but the genre, and the pictures, as mutagen tells them."""
+    """All tags but the genre, and the pictures, as mutagen reads them."""
     file = mutagen.File(path)
     if isinstance(file.tags, id3.ID3):
         tags = id3.ID3(path, translate=False) if path.suffix == ".mp3" else file.tags
@@ -43,20 +43,20 @@ def everything_else(path):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_nothing_but_the_genre_changes(songs, tmp_path, suffix, genres):
     song = copy_of(songs[suffix], tmp_path)
-    others, heard = everything_else(song), sound(song)
+    others, before = everything_else(song), sound(song)
     assert len(str(others)) > 1000  # the cover is in it
     assert formats.read(song).genres == ()
     assert formats.write(song, genres) == genres
     present = formats.read(song)
     assert (present.format, present.values, present.genres) == (NAMES[suffix], genres, genres)
     assert everything_else(song) == others
-    assert sound(song) == heard
+    assert sound(song) == before
     assert same_sound(songs[suffix], song)
     # Written over, and taken out again.
     assert formats.write(song, ("Jazz",)) == ("Jazz",)
     assert formats.write(song, ()) == ()
     assert everything_else(song) == others
-    assert sound(song) == heard
+    assert sound(song) == before
 
 
 def raw_genres(path):
@@ -80,11 +80,11 @@ def test_several_genres_are_several_values(songs, tmp_path, suffix):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_file_without_any_tag_gets_one(tmp_path, suffix):
     song = write(tmp_path / f"bare.{suffix}")
-    heard = sound(song)
+    before = sound(song)
     assert formats.read(song).values == ()
     formats.write(song, ("Rock",))
     assert formats.read(song).values == ("Rock",)
-    assert sound(song) == heard
+    assert sound(song) == before
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "wav", "aiff"])

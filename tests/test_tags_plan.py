@@ -134,14 +134,14 @@ def test_only_confident_answers_are_ever_written(sure, least, overwrite, genres,
 
 def test_rows_tell_all():
     present = Present("MP4", ("Ska", "Dub"), ("Ska", "Dub"))
-    told = rows(
+    table = rows(
         [
             Change(SONG, present, ("Rock", "Pop"), 0.81234),
             LeftAlone(SONG, present, "unsure"),
             Failure(SONG, "is read-only"),
         ]
     )
-    assert list(told) == [
+    assert list(table) == [
         ("path", "format", "old", "new", "confidence", "decision"),
         ("song.mp3", "MP4", "Ska; Dub", "Rock; Pop", "0.8123", "write"),
         ("song.mp3", "MP4", "Ska; Dub", "", "", "unsure"),

@@ -175,7 +175,7 @@ def test_a_link_put_in_place_of_a_song_is_left_alone(how_, songs, song, log, mon
     if how_ == "undo":
         list(apply([change(song)], log))
         log.close()
-        song.replace(other)  # so it is what the log tells of, at another place
+        song.replace(other)  # so it is the file of the log, at another path
         song.symlink_to(other)
     else:
         before(monkeypatch, writing, "opened", lambda: put_link(song, other))
@@ -242,12 +242,12 @@ def test_the_folder_is_synced_once_the_song_has_its_place(how, song, log, monkey
     for name in ("fsync", "replace"):
         own = getattr(os, name)
 
-        def told(*arguments, own=own, name=name, **options):
+        def recorded(*arguments, own=own, name=name, **options):
             there = isinstance(arguments[0], int) and os.fstat(arguments[0])
             done.append((name, bool(there) and os.path.samestat(there, folder)))
             return own(*arguments, **options)
 
-        monkeypatch.setattr(os, name, told)
+        monkeypatch.setattr(os, name, recorded)
     assert isinstance(run(how, song, log), Written | Undone)
     assert done[-3:] == [("fsync", False), ("replace", False), ("fsync", True)]
 
@@ -336,12 +336,12 @@ from backbeat.library.tags.writing import Undone, undo
 
 what, log, *paths = sys.argv[1:]
 changes = [Change(path, formats.read(path), (what,), 0.9) for path in map(Path, paths)]
-told = read_log(Path(log)) if what == "undo" else None
+content = read_log(Path(log)) if what == "undo" else None
 print("ready", flush=True)
 sys.stdin.readline()
 with alone():
     if what == "undo":
-        results = list(undo(told))
+        results = list(undo(content))
     else:
         writer = LogWriter(Path(log), {})
         results = list(apply(changes, writer))
@@ -387,9 +387,9 @@ def test_two_users_who_tag_one_folder_at_once_can_both_put_it_back(songs, tmp_pa
     logs = [tmp_path / name for name in ("first.jsonl", "second.jsonl")]
     if second == "undo":
         at_once(tmp_path, ("Jazz", logs[1], *paths))
-    told = at_once(tmp_path, ("Rock", logs[0], *paths), (second, logs[1], *paths))
+    results = at_once(tmp_path, ("Rock", logs[0], *paths), (second, logs[1], *paths))
     for path in paths:
-        reasons = [one[str(path)] for one in told]
+        reasons = [one[str(path)] for one in results]
         assert "" in reasons, reasons
         assert all(any(words in why for words in REFUSALS) for why in reasons if why), reasons
     assert set((tmp_path / "music").iterdir()) == set(paths)

@@ -64,14 +64,14 @@ def test_every_format_comes_back_byte_for_byte(songs, tmp_path, log):
     assert all(written[name] != before[name] for name in before)
     # Cover art, which mutagen moves about, is not in the log.
     assert log.path.stat().st_size < 30_000 < len(before["mp3.mp3"])
-    told = read_log(log.path)
-    assert [(one.path, one.old, one.new) for one in told.entries] == [
+    content = read_log(log.path)
+    assert [(one.path, one.old, one.new) for one in content.entries] == [
         (path, (), genres) for path in copies
     ]
-    assert list(undo(told)) == [Undone(path, "byte for byte") for path in reversed(copies)]
+    assert list(undo(content)) == [Undone(path, "byte for byte") for path in reversed(copies)]
     assert files_of(folder) == before
     assert [path.stat().st_mtime_ns for path in copies] == times
-    assert {one.how for one in undo(told)} == {"nothing to do"}
+    assert {one.how for one in undo(content)} == {"nothing to do"}
     assert files_of(folder) == before
 
 
@@ -99,11 +99,11 @@ def test_tag_for_tag_where_another_tag_was_changed_since(songs, tmp_path, log, s
     else:
         file[{"m4a": "\xa9nam", "wma": "Title"}.get(suffix, "title")] = ["Other"]
     file.save()
-    heard = sound(song)
+    before = sound(song)
     assert list(undo(read_log(log.path))) == [Undone(song, "tag for tag")]
     assert formats.read(song).values == ("Ska", "Dub")
     assert "Other" in str(mutagen.File(song).tags.pprint())
-    assert sound(song) == heard
+    assert sound(song) == before
     assert list(undo(read_log(log.path))) == [Undone(song, "nothing to do")]
 
 
@@ -127,11 +127,11 @@ def test_a_log_that_was_added_to_is_undone_from_its_end(songs, tmp_path, log):
     before = song.read_bytes()
     write_all([song], log, "Jazz")
     write_all([song], LogWriter(log.path, {}), "Rock")
-    told = read_log(log.path)
-    assert [one.new for one in told.entries] == [("Jazz",), ("Rock",)]
-    assert [one.how for one in undo(told)] == ["byte for byte"] * 2
+    content = read_log(log.path)
+    assert [one.new for one in content.entries] == [("Jazz",), ("Rock",)]
+    assert [one.how for one in undo(content)] == ["byte for byte"] * 2
     assert song.read_bytes() == before
-    assert [one.how for one in undo(told)] == ["nothing to do"] * 2
+    assert [one.how for one in undo(content)] == ["nothing to do"] * 2
 
 
 def test_a_log_that_does_not_fit_breaks_nothing(songs, tmp_path, log):
@@ -355,7 +355,7 @@ what, song, log = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 before = song.read_bytes()
 list(apply([Change(song, formats.read(song), ("Rock", "Pop"), 0.9)], LogWriter(log, {})))
 after = song.read_bytes()
-told = read_log(log)
+content = read_log(log)
 assert before != after
 events = 0
 watched = ("open", "os.", "shutil.")
@@ -380,7 +380,7 @@ for last in range(1, 500):
             change = Change(song, formats.read(song), ("Rock", "Pop"), 0.9)
             done = list(apply([change], LogWriter(log, {})))
         else:
-            done = list(undo(told))
+            done = list(undo(content))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     content = song.read_bytes()

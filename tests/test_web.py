@@ -131,7 +131,7 @@ def test_a_decoder_that_crashes_or_hangs_does_not_end_the_server(
 
 
 class Slow(Executor):
-    """Workers that answer when told to."""
+    """Workers that answer on request."""
 
     def __init__(self):
         self.go = threading.Event()
@@ -339,13 +339,13 @@ def test_a_root_path_begins_with_a_slash(cli):
 
 def test_the_documentation_tells_every_option_with_its_default():
     page = (Path(__file__).parents[1] / "docs" / "web.md").read_text("utf-8")
-    told = {}
+    documented = {}
     for options, defaults in re.findall(r"^\| (`--.+?) \| (.*?) \|", page, re.MULTILINE):
         values = defaults.replace("`", "").replace("none", "").split(", ")
-        told.update(zip(re.findall(r"--[a-z-]+", options), values, strict=True))
+        documented.update(zip(re.findall(r"--[a-z-]+", options), values, strict=True))
     verb = typer.main.get_command(app).commands["serve"]
     known = {one.opts[0]: str(one.default or "") for one in verb.params if one.name != "help"}
-    assert told == known
+    assert documented == known
 
 
 def test_no_folder_for_uploads_is_told(monkeypatch):

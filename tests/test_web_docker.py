@@ -1,4 +1,4 @@
-"""The Docker image: what can be told of it without Docker, and with it that it answers."""
+"""The Docker image: checked as far as possible without Docker; with it, that it answers."""
 
 import re
 import shutil

@@ -3,9 +3,9 @@
     python tools/convert_musicnn.py msd msd_musicnn.onnx
     python tools/convert_musicnn.py mtt mtt_musicnn.onnx --wheel musicnn-0.1.0-py3-none-any.whl
 
-Without ``--wheel``, pip downloads the authors' wheel (29 MB) from PyPI. Filters that always say the
-same are left out (`converting.pruning`); the outputs are those of the whole network, in its
-order, within float32's rounding. The same wheel and packages give the same bytes.
+Without ``--wheel``, pip downloads the authors' wheel (29 MB) from PyPI. Inactive filters are left
+out (`converting.pruning`); the outputs are those of the whole network, in its order, within
+float32's rounding. The same wheel and packages give the same bytes.
 """
 
 import argparse

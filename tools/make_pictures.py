@@ -1,4 +1,4 @@
-"""Make the pictures of the documents, from what backbeat really says and draws.
+"""Make the pictures of the documents from real output.
 
 python tools/make_pictures.py CLIPS --work WORK
 

@@ -61,7 +61,7 @@ Accuracy of songs by {folds} folds that keep artists apart ({groups} artists): {
 That is the figure to expect on such music: GTZAN's, of before 2001.
 """
 FAST = """
-It tells noise and tones from music, but takes speech for hip hop, and is sure of it. The bundle
+It recognises noise and tones as no music, but takes speech for hip hop with confidence. The bundle
 `gtzan` does not.
 """
 MUSICNN = """

@@ -109,7 +109,7 @@ def _range(note: str) -> str:
 
 
 def _text(words: str) -> str:
-    """Return words such that Markdown shows them as they are; code stays code."""
+    """Escape text for Markdown; code stays code."""
     words = re.sub(r"(?<![\w`])(--?[a-z][\w-]*)(?![\w`])", r"`\1`", words)
     parts = words.split("`")
     plain = [re.sub(r"([|<*_])", r"\\\1", part) for part in parts[::2]]

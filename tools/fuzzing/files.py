@@ -239,7 +239,7 @@ _SEARCH_BEGUN = {"family": "mlp", "seed": 0}
 
 
 def claims(folder: Path) -> None:
-    """Write what says of folders how they were begun; ``@`` stands for where the file lies."""
+    """Write the settings of begun folders; ``@`` stands for the file's folder."""
     made_store(folder)
     frontend = open_features(folder / "features").frontend.model_dump()
     paper = {"paper": "sears2021", "features": "@/features", "frontend": frontend}
@@ -254,24 +254,24 @@ def claims(folder: Path) -> None:
 
 
 def read_run_claim(path: Path) -> None:
-    """Begin again what a run's settings say was begun."""
+    """Resume a run by its settings."""
     training._claim(path.parent, _RUN_BEGUN, resume=True)
     jobs._is_finished(SimpleNamespace(run=path.parent, spec=find("cnn_base_01")))  # type: ignore[arg-type]
 
 
 def read_folds_claim(path: Path) -> None:
-    """Begin again what a cross-validation's settings say was begun."""
+    """Resume a cross-validation by its settings."""
     crossvalidation.fold_runs(path.parent)
     crossvalidation._claim(path.parent, _FOLDS_BEGUN, resume=True)
 
 
 def read_search_claim(path: Path) -> None:
-    """Begin again what a search's settings say was begun."""
+    """Resume a search by its settings."""
     tuning_run._claim(path.parent, _SEARCH_BEGUN)
 
 
 def read_paper_claim(path: Path) -> None:
-    """Begin again what a reproduction's settings say was begun."""
+    """Resume a reproduction by its settings."""
     path.write_bytes(path.read_bytes().replace(b"@/", f"{path.parent}/".encode()))
     runner._claim(path.parent, open_features(path.parent / "features"), "slices", 1.0)
 
@@ -406,7 +406,7 @@ def of_log(random: Random, seeds: Any) -> bytes:
 
 
 def read_undo(path: Path) -> None:
-    """Take back what a log tells of; the songs are named by where the log lies now."""
+    """Undo a log; its songs lie beside it."""
     path.write_bytes(path.read_bytes().replace(b"@/", f"{path.parent}/".encode()))
     for _ in undo(read_log(path)):
         pass
@@ -416,7 +416,7 @@ def read_undo(path: Path) -> None:
 
 
 def bodies(folder: Path) -> None:
-    """Write bodies of requests: an upload, and a form in two other ways."""
+    """Write bodies of requests: an upload, and two other forms."""
     sound = folder / "sound.wav"
     write(sound, music(3.2, 8_000), 8_000)
     content = sound.read_bytes()

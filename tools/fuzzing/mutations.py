@@ -13,8 +13,8 @@ Mutator = Callable[[Random, Sequence[bytes]], bytes]
 
 _EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
 _LONG_EDGES = (*_EDGES, 2**63 - 1, 2**63, 2**64 - 1, 10**9)
-_HEAD = 200  # bytes: most headers lie in them
-_MOST = 4 << 20  # bytes of a case: repeating must not make it a test of patience
+_HEAD = 200  # bytes that hold most headers
+_MAX_BYTES = 4 << 20  # of a case, so that repeating does not make it slow
 
 
 def of_bytes(random: Random, seeds: Sequence[bytes]) -> bytes:
@@ -22,7 +22,7 @@ def of_bytes(random: Random, seeds: Sequence[bytes]) -> bytes:
     content = bytearray(random.choice(seeds))
     for _ in range(random.choice((1, 1, 2, 3, 4))):
         random.choice(_CHANGES)(random, content, seeds)
-        del content[_MOST:]
+        del content[_MAX_BYTES:]
     return bytes(content)
 
 
@@ -33,7 +33,7 @@ def of_ogg(random: Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def of_json(random: Random, seeds: Sequence[bytes]) -> bytes:
-    """Damage what a JSON file says, and now and then its bytes."""
+    """Damage the values of a JSON file, and sometimes its bytes."""
     if random.random() < 0.4:
         return of_bytes(random, seeds)
     content = json.loads(random.choice(seeds))
@@ -68,7 +68,7 @@ def of_text(random: Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def of_zip(**members: Mutator) -> Mutator:
-    """Make a mutator of zip files: of one member, packed anew with a right checksum, or of bytes.
+    """Make a mutator of zip files: of one member, packed again with its checksum, or of bytes.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _overwrite(random: Random, content: bytearray, _seeds: Sequence[bytes]) -> N
 
 
 def _edge(random: Random, content: bytearray, _seeds: Sequence[bytes]) -> None:
-    """Write a number at the edge of its range, where a length or a count may stand."""
+    """Write a number at the edge of its range, where a length or a count may be."""
     for _ in range(random.choice((1, 1, 3))):
         width, order = random.choice((1, 2, 4, 4, 8)), random.choice("<>")
         number = random.choice(_LONG_EDGES) & (1 << 8 * width) - 1
@@ -194,7 +194,7 @@ _ODD_VALUES = (
 
 
 def _changed(random: Random, content: Any) -> Any:
-    """Change one place of a JSON value: put something odd there, remove it, or double it."""
+    """Change one place of a JSON value: replace, remove or double it."""
     if isinstance(content, dict) and content and random.random() < 0.9:
         content = dict(content)
         key = random.choice(list(content))

@@ -15,7 +15,7 @@ from fuzzing.cases import Bench, Outcome, Printed, bound_memory
 from fuzzing.targets import targets
 
 HANGS = 60.0  # seconds of the clock: other work may have the processors for a while
-_MOST_MEGABYTES = 4096
+_MAX_MEGABYTES = 4096
 _TICK = 1.0
 
 
@@ -132,7 +132,7 @@ def _work(connection: Connection, seed: int, folder: Path, number: int) -> None:
                 except Exception:
                     connection.send(traceback.format_exc())
                     raise
-                bound_memory(_MOST_MEGABYTES)
+                bound_memory(_MAX_MEGABYTES)
             for case in range(piece.start, piece.stop):
                 connection.send(case)
                 connection.send(bench.run(seed, case, printed))

@@ -188,7 +188,7 @@ def _video(folder: Path) -> None:
                 file.mux(stream.encode(part))
 
 
-# Nothing at hand writes these three: a right header, then noise for the decoder.
+# No library here writes these three: a valid header, then noise for the decoder.
 
 
 def _dsf(folder: Path) -> None:
@@ -246,7 +246,7 @@ _FOLDER = tempfile.TemporaryDirectory()  # as long as this process lives
 
 @functools.cache
 def classifier() -> Classifier:
-    """Give a classifier by a tiny network that hears four half minutes."""
+    """Give a classifier with a tiny network that analyses four half minutes."""
     path = Path(_FOLDER.name) / "tiny.backbeat"
     return load(make_bundle(path, frontend=frontend.LogMel(), input="logmel"), windows=4)
 

@@ -99,17 +99,10 @@ class Version(_Response):
     @classmethod
     def of(cls, service: Service) -> Self:
         """Make the response for a service."""
-        limits = service.limits
         return cls(
             backbeat=__version__,
             model=service.classifier.bundle.description.model,
             hash=service.classifier.bundle.hash,
             genres=service.classifier.genres,
-            limits=LimitsResponse(
-                megabytes=limits.megabytes,
-                minutes=limits.minutes,
-                seconds=limits.seconds,
-                at_once=limits.at_once,
-                waiting=limits.waiting,
-            ),
+            limits=LimitsResponse.model_validate(service.limits, from_attributes=True),
         )

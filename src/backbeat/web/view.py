@@ -6,7 +6,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -23,30 +22,17 @@ _VERDICTS = {
 }
 
 
-@dataclass(frozen=True)
-class Lane:
-    """The parts of a song where a genre is the likeliest."""
+def lanes(answer: Answer) -> dict[str, list[tuple[float, float, float]]]:
+    """Give the parts where each genre is the likeliest, the song's own genre first.
 
-    genre: str
-    blocks: tuple[tuple[float, float, float], ...]
-    """Each (start, length, probability), the first two as shares of the song."""
-
-
-def lanes(answer: Answer) -> tuple[Lane, ...]:
-    """Give a lane to each genre that is the likeliest somewhere, the song's own genre first."""
+    Each part is (start, length, probability), the first two as shares of the song.
+    """
     length = _length(answer)
-    return tuple(
-        Lane(
-            genre,
-            tuple(
-                (moment.start / length, (moment.end - moment.start) / length, moment.probability)
-                for moment in answer.timeline
-                if moment.genre == genre
-            ),
-        )
-        for genre, _ in answer.ranking
-        if any(moment.genre == genre for moment in answer.timeline)
-    )
+    found: dict[str, list[tuple[float, float, float]]] = {genre: [] for genre, _ in answer.ranking}
+    for moment in answer.timeline:
+        share = (moment.end - moment.start) / length
+        found[moment.genre].append((moment.start / length, share, moment.probability))
+    return {genre: parts for genre, parts in found.items() if parts}
 
 
 def ticks(seconds: float, most: int = 6) -> tuple[tuple[float, str], ...]:
