@@ -310,6 +310,7 @@ print(length, (after - before) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's memory counts")
 def test_an_hour_in_bounded_memory(tmp_path):
     run = [sys.executable, "-c", HOUR, str(tmp_path / "hour.wav")]

@@ -147,7 +147,8 @@ def test_classify(answered, name):
     result = answered[name]
     fate = FATES[name]
     if fate.failure:
-        assert result == Failure(result.path, fate.failure)
+        status = "skipped" if fate.kind in ("too-short", "silent") else "failed"
+        assert result == Failure(result.path, fate.failure, status)
         return
     assert isinstance(result, Answer)
     assert result.seconds == pytest.approx(30.0, abs=0.01)
@@ -346,20 +347,16 @@ def three_hours(tmp_path_factory):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's memory counts")
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["prepare", "classify"])  # check: in test_integrity
 def test_three_silent_hours(three_hours, bundle, tmp_path, verb):
     folder = three_hours.parents[1]
-    options, expected = {
-        "prepare": (
-            ["-o", tmp_path / "features", "--workers", "1"],
-            f"backbeat: {folder}: no track is usable; `backbeat check` says why\n",
-        ),
-        "classify": (
-            ["--model", bundle],
-            f"0 answered, 1 failed\nfailed: {three_hours}: silent: no sound above -80 dBFS\n",
-        ),
+    options, status, message = {
+        "prepare": (["-o", tmp_path / "features", "--workers", "1"], 1, "no track is usable"),
+        "classify": (["--model", bundle], 0, f"skipped: {three_hours}: silent"),
     }[verb]
     command = [sys.executable, "-c", MEASURED, verb, folder, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (1, expected)
+    assert done.returncode == status
+    assert message in done.stderr
     assert int(done.stdout) < 80  # MB; all samples at once are 950

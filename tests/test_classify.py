@@ -400,6 +400,7 @@ def strange_songs(folder, count):
     return [song(folder / name, noise(3.0, n)) for n, name in enumerate(names)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_what_crashes_or_hangs_costs_no_other_song(tmp_path):
     songs = strange_songs(tmp_path / "songs", 20)
@@ -426,6 +427,7 @@ def test_what_crashes_or_hangs_costs_no_other_song(tmp_path):
     assert processes_of(faults) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there a process is copied")
 @pytest.mark.parametrize(("name", "why"), [("crash.wav", CRASHED), ("hang.wav", HUNG)])
 def test_a_lone_song_that_crashes_or_hangs_is_told_in_a_line(tmp_path, name, why):
@@ -443,6 +445,7 @@ def test_a_lone_song_that_crashes_or_hangs_is_told_in_a_line(tmp_path, name, why
     assert processes_of(faults) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_workers_that_hang_end_with_the_command_that_is_killed(tmp_path):
     songs = tmp_path / "songs"

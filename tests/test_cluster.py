@@ -27,7 +27,10 @@ from made_features import small_spec
 from sounds import write
 
 pytest.importorskip("distributed")
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's"),
+]
 
 RATE = 22_050
 

@@ -422,6 +422,7 @@ def test_a_store_goes_through(store):
 # --- Real music ---
 
 
+@pytest.mark.slow
 def test_no_two_maps_of_gtzan_are_of_one_recording():
     """The published lists leave out the duplicates of GTZAN; what is left has none."""
     path = GTZAN / "logmel_dev.npz"

@@ -288,6 +288,7 @@ print(found.seconds, [one.reason for one in found.findings], (after - before) //
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's memory counts")
 def test_three_silent_hours(tmp_path):
     path = silent_opus(tmp_path / "song.opus", 3 * 3600)

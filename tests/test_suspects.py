@@ -480,6 +480,7 @@ def test_the_verb_warns_where_genres_cannot_be_told_apart(cli, tmp_path):
     assert json.loads(cli("suspects", store.path, "--json")[1])["caveat"] == found.caveat
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not GTZAN.is_dir(), reason="needs maps of GTZAN in ../shared/gtzan")
 def test_wrong_labels_of_real_maps_and_a_copy_under_another_genre(tmp_path):
     """The pair is GTZAN's own: metal.00058 is rock.00016."""

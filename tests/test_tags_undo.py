@@ -400,6 +400,7 @@ for last in range(1, 500):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["write", "undo"])
 @pytest.mark.parametrize("suffix", ["mp3", "m4a"])
 def test_killed_at_any_moment_nothing_is_lost(songs, tmp_path, what, suffix):
