@@ -172,7 +172,7 @@ def test_models_that_answer_alike_have_a_symmetric_interval():
     right = np.arange(20) < 15
     compared = compare([contender("a", right), contender("b", right)])
     [pair] = compared.pairs
-    assert "differ by 0.0 points (95 % interval -16.1 to +16.1; McNemar p = 1.000)" in pair.sentence
+    assert "by 0.0 points (95 % interval -16.1 to +16.1; McNemar p = 1.000)" in pair.sentence
     assert compared.scores[0].by_genre.commonest_share == 1.0
 
 

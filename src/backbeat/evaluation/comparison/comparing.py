@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,10 @@ class Contender:
     name: str
     trials: tuple[Trial, ...]
 
+    def pooled(self, field: str) -> npt.NDArray[Any]:
+        """Give a field of all trials, one after another: shape (songs of all trials,)."""
+        return np.concatenate([getattr(trial, field) for trial in self.trials])
+
 
 @dataclass(frozen=True)
 class Score:
@@ -118,7 +122,7 @@ def compare(contenders: Sequence[Contender]) -> Comparison:
             float(by_song[contender.name].mean()),
             share_interval(by_song[contender.name], groups),
             tuple(trial.accuracy for trial in contender.trials),
-            _by_genre(contender),
+            genre_means(*(contender.pooled(n).tolist() for n in ("truth", "answers", "groups"))),
         )
         for contender in contenders
     ]
@@ -150,9 +154,23 @@ def _pair(
     interval = difference_interval(differences, groups)
     by_trial = [a.accuracy - b.accuracy for a, b in zip(first.trials, second.trials, strict=True)]
     ratio = float(np.mean([trial.test_to_train for trial in first.trials]))
-    resampled = corrected_resampled_t(np.array(by_trial), ratio)
     better = interval is not None and p < SIGNIFICANT and interval.low > 0
-    difference = float(differences.mean())
+    difference, songs = float(differences.mean()), len(differences)
+    measured = f"no interval with fewer than {MIN_GROUPS} artists"
+    if interval:
+        measured = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    measured += f"; McNemar {_p(p)}"
+    if pairs > 1:
+        measured += f" after Holm's correction over {pairs} pairs"
+    sentence = (
+        f"{first.name} and {second.name} do not differ significantly on these {songs:,} songs: by "
+        f"{100 * difference:.1f} points ({measured})."
+    )
+    if better:
+        sentence = (
+            f"{first.name} is better than {second.name}, by {100 * difference:.1f} points "
+            f"({measured}; {songs:,} songs)."
+        )
     return Pair(
         first=first.name,
         second=second.name,
@@ -160,36 +178,9 @@ def _pair(
         interval=interval,
         mcnemar=test,
         p=p,
-        resampled_t=resampled,
+        resampled_t=corrected_resampled_t(np.array(by_trial), ratio),
         verdict="better" if better else NO_DIFFERENCE,
-        sentence=_sentence(
-            first.name, second.name, difference, interval, p, pairs, len(differences), better
-        ),
-    )
-
-
-def _sentence(
-    first: str,
-    second: str,
-    difference: float,
-    interval: Interval | None,
-    p: float,
-    pairs: int,
-    songs: int,
-    better: bool,
-) -> str:
-    span = f"no interval with fewer than {MIN_GROUPS} artists"
-    if interval:
-        span = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
-    tested = f"McNemar {_p(p)}" + (
-        f" after Holm's correction over {pairs} pairs" if pairs > 1 else ""
-    )
-    points = f"{100 * difference:.1f} points"
-    if better:
-        return f"{first} is better than {second}, by {points} ({span}; {tested}; {songs:,} songs)."
-    return (
-        f"{first} and {second} do not differ significantly on these {songs:,} songs: by {points} "
-        f"({span}; {tested})."
+        sentence=sentence,
     )
 
 
@@ -199,34 +190,21 @@ def _p(p: float) -> str:
 
 def _by_song(contender: Contender) -> Floats:
     """Give the share of trials in which each song was correct, in the order of `_songs`."""
-    tracks = np.array([track for trial in contender.trials for track in trial.tracks])
-    correct = np.concatenate([trial.correct for trial in contender.trials])
-    _, song = np.unique(tracks, return_inverse=True)
+    _, song = np.unique(contender.pooled("tracks"), return_inverse=True)
+    correct = contender.pooled("correct")
     return np.asarray(np.bincount(song, weights=correct) / np.bincount(song), np.float64)
-
-
-def _by_genre(contender: Contender) -> GenreMeans:
-    return genre_means(
-        [genre for trial in contender.trials for genre in trial.truth],
-        [genre for trial in contender.trials for genre in trial.answers],
-        [group for trial in contender.trials for group in trial.groups],
-    )
 
 
 def _first_answers(contender: Contender) -> npt.NDArray[np.bool_]:
     """Give whether each song was correct when it was first tested, in the order of `_songs`."""
-    tracks = np.array([track for trial in contender.trials for track in trial.tracks])
-    correct = np.concatenate([trial.correct for trial in contender.trials])
-    _, first = np.unique(tracks, return_index=True)
-    return np.asarray(correct[first])
+    _, first = np.unique(contender.pooled("tracks"), return_index=True)
+    return np.asarray(contender.pooled("correct")[first])
 
 
-def _songs(contender: Contender) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _songs(contender: Contender) -> tuple[list[str], list[str]]:
     """Give the songs in order of names, each once, and their groups."""
-    tracks = np.array([track for trial in contender.trials for track in trial.tracks])
-    groups = [group for trial in contender.trials for group in trial.groups]
-    names, first = np.unique(tracks, return_index=True)
-    return tuple(names.tolist()), tuple(groups[index] for index in first)
+    names, first = np.unique(contender.pooled("tracks"), return_index=True)
+    return names.tolist(), contender.pooled("groups")[first].tolist()
 
 
 def _validate(contenders: Sequence[Contender]) -> None:
