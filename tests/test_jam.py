@@ -125,13 +125,13 @@ def test_resuming_keeps_whole_clips_and_mends_others(folder: Path, tmp_path: Pat
 
 
 def test_a_folder_of_another_seed_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BackbeatError, match=r"seed 0, version \d+, not seed 5.*another folder"):
+    with pytest.raises(BackbeatError, match=r"begun with another seed \(0\); choose another"):
         generate(folder, per_genre=1, seed=5)
     (tmp_path / "jam.json").write_text("{", encoding="utf-8")
-    with pytest.raises(BackbeatError, match="unreadable"):
+    with pytest.raises(BackbeatError, match=r"jam.json: damaged .*; remove it, and run the same"):
         generate(tmp_path, per_genre=1)
     (tmp_path / "jam.json").write_text(json.dumps({"seed": 0, "version": 0}), encoding="utf-8")
-    with pytest.raises(BackbeatError, match="version 0"):
+    with pytest.raises(BackbeatError, match=r"another version \(0\)"):
         generate(tmp_path, per_genre=1)
 
 

@@ -98,7 +98,7 @@ def test_a_head_is_half_regression_half_discriminant_on_standardised_features(ge
     assert head.weights.shape == (1706, genres)
     # What never varies says nothing.
     assert np.flatnonzero(head.weights.any(axis=1)).tolist() == [300, 301, 302, 303]
-    assert head.heard.tolist() == [100, 101, 102, 103]
+    assert head.varying.tolist() == [100, 101, 102, 103]
     given = head.outputs(songs.astype(np.float32)[:, None]).probabilities
     assert given.sum(axis=1) == pytest.approx(1, abs=1e-5)
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -266,7 +266,7 @@ def test_a_head_is_found_in_its_network_alone(store, bundle):
     assert head_of(read_bundle(bundle).network) is None
     # The same head on a MusiCNN that is another by a bit.
     changed = onnx.load_from_string(network)
-    kernel = next(t for t in changed.graph.initializer if t.name not in ("head_weights", "heard"))
+    kernel = next(t for t in changed.graph.initializer if t.name not in ("head_weights", "varying"))
     values = numpy_helper.to_array(kernel).copy()
     values.flat[0] += 1
     kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))

@@ -177,8 +177,9 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(store, cli, tmp_path):
 def test_a_search_is_not_gone_on_with_other_settings(store, searched, cli, more, what):
     status, out, err = cli(*arguments(store, searched, *more))
     assert (status, out) == (1, "")
+    earlier = json.loads((searched / "tuning.json").read_text())[what]
     assert err == (
-        f"backbeat: {searched}: was begun with another {what}; "
+        f"backbeat: {searched}: was begun with another {what} ({earlier}); "
         "choose another -o or the same settings\n"
     )
 

@@ -5,7 +5,7 @@ import pytest
 from backbeat import zoo
 from backbeat.tuning.moves import changes, fingerprint, scaled, start
 from backbeat.zoo.build import build
-from backbeat.zoo.shapes import MOST_WEIGHTS, UnfitError, check_fit, count_weights
+from backbeat.zoo.shapes import MAX_WEIGHTS, UnfitError, check_fit, count_weights
 from backbeat.zoo.spec import Dense, Flatten, parse
 from made_features import small_spec
 
@@ -131,5 +131,5 @@ def test_what_keras_cannot_build_is_known_beforehand():
 def test_networks_that_fill_the_memory_are_not_tried():
     wide = small_spec(layers=[{"kind": "flatten"}, {"kind": "dense", "units": 512}])
     check_fit(wide, (125, 13), 10)
-    with pytest.raises(UnfitError, match=f"more than the {MOST_WEIGHTS:,}"):
+    with pytest.raises(UnfitError, match=f"more than the {MAX_WEIGHTS:,}"):
         check_fit(wide, (387, 128 * 4), 10)

@@ -25,21 +25,19 @@ from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, evaluate, read_predictions, write_predictions
 from backbeat.features.importing import import_features
 from backbeat.features.store import open_features
+from backbeat.files.claims import claim
 from backbeat.library.index import Stamp, open_index
 from backbeat.library.tags import log as log_module
 from backbeat.library.tags.log import Entry, LogWriter, read_log
 from backbeat.library.tags.rewriting import State
 from backbeat.library.tags.writing import undo
-from backbeat.reproduce import runner
 from backbeat.reproduce.results import read_results
 from backbeat.runs import reading as runs
 from backbeat.splits import make_split, read_parts
 from backbeat.splits.files import file_parts
 from backbeat.splits.split import write_split
 from backbeat.training import checkpoint, crossvalidation, jobs
-from backbeat.training import train as training
 from backbeat.training.history import Epoch, write_history
-from backbeat.tuning import run as tuning_run
 from backbeat.tuning.log import Judgement
 from backbeat.zoo import find
 from fuzzing import mutations, sounds
@@ -235,19 +233,13 @@ def read_split(path: Path) -> None:
 
 _RUN_BEGUN = {"frontend": {"name": "mfcc"}, "spec": {}, "split": "0", "seed": 0, "max_error": None}
 _FOLDS_BEGUN = {"format": "backbeat-crossvalidation", "version": 1, "seed": 0, "splits": ["0", "1"]}
-_SEARCH_BEGUN = {"family": "mlp", "seed": 0}
 
 
 def claims(folder: Path) -> None:
-    """Write the settings of begun folders; ``@`` stands for the file's folder."""
-    made_store(folder)
-    frontend = open_features(folder / "features").frontend.model_dump()
-    paper = {"paper": "sears2021", "features": "@/features", "frontend": frontend}
+    """Write the files that hold the settings of jobs."""
     for name, content in (
         ("run/environment.json", _RUN_BEGUN),
         ("folds/crossvalidation.json", _FOLDS_BEGUN),
-        ("search/tuning.json", _SEARCH_BEGUN),
-        ("reproduction.json", paper | {"split": "slices", "epochs_scale": 1.0}),
     ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content))
@@ -255,25 +247,14 @@ def claims(folder: Path) -> None:
 
 def read_run_claim(path: Path) -> None:
     """Resume a run by its settings."""
-    training._claim(path.parent, _RUN_BEGUN, resume=True)
+    claim(path.parent, path.name, _RUN_BEGUN, "run")
     jobs._is_finished(SimpleNamespace(run=path.parent, spec=find("cnn_base_01")))  # type: ignore[arg-type]
 
 
 def read_folds_claim(path: Path) -> None:
     """Resume a cross-validation by its settings."""
     crossvalidation.fold_runs(path.parent)
-    crossvalidation._claim(path.parent, _FOLDS_BEGUN, resume=True)
-
-
-def read_search_claim(path: Path) -> None:
-    """Resume a search by its settings."""
-    tuning_run._claim(path.parent, _SEARCH_BEGUN)
-
-
-def read_paper_claim(path: Path) -> None:
-    """Resume a reproduction by its settings."""
-    path.write_bytes(path.read_bytes().replace(b"@/", f"{path.parent}/".encode()))
-    runner._claim(path.parent, open_features(path.parent / "features"), "slices", 1.0)
+    claim(path.parent, path.name, _FOLDS_BEGUN, "cross-validation")
 
 
 def predictions(path: Path) -> None:

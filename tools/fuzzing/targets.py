@@ -115,8 +115,6 @@ def _runs() -> list[Target]:
     claims = [
         ("claim/run", "run/environment.json", files.read_run_claim),
         ("claim/folds", "folds/crossvalidation.json", files.read_folds_claim),
-        ("claim/search", "search/tuning.json", files.read_search_claim),
-        ("claim/paper", "reproduction.json", files.read_paper_claim),
     ]
     return [
         *(Target(n, Path(f).suffix, files.run, read, mutate, f) for n, f, read, mutate in table),

@@ -12,7 +12,7 @@ from backbeat.cli.console import progress, say, say_json
 from backbeat.cli.options import EpochsScale, Json, SplitName, Store, refuse_for_split
 
 if TYPE_CHECKING:
-    from backbeat.tuning import Told
+    from backbeat.tuning import SearchProgress
 
 
 class FamilyName(StrEnum):
@@ -60,7 +60,7 @@ def tune(
     refuse_for_split(context, examples, split, None, valid_share)
     with progress("tuning", "models") as show:
 
-        def on_progress(now: "Told") -> None:
+        def on_progress(now: "SearchProgress") -> None:
             show(min(now.log.done, now.budget), now.budget, _describe(now))
 
         log = tuning.tune(
@@ -98,7 +98,7 @@ def tune(
         say(f"Train it, and test it for the first time:\n  {command}")
 
 
-def _describe(now: "Told") -> str:
+def _describe(now: "SearchProgress") -> str:
     """Give the best so far and the epoch in progress in a few words."""
     best = now.log.best
     parts = [f"best {best.accuracy or 0:.1%}" if best else "tuning"]

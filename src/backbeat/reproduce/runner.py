@@ -12,10 +12,10 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from backbeat import zoo
-from backbeat.errors import BackbeatError, one_line, printable
+from backbeat.errors import BackbeatError
 from backbeat.features.store import Features
 from backbeat.files import atomic
-from backbeat.files.documents import read_json
+from backbeat.files.claims import claim
 from backbeat.files.locks import locked
 from backbeat.reproduce.paper import BASE_AT_100
 from backbeat.training.fitting import StoppedError
@@ -61,7 +61,16 @@ def run_all(
     if epochs_scale <= 0 or seeds < 1:
         raise BackbeatError("--epochs-scale and --seeds must be positive")
     with locked(out):
-        _claim(out, features, protocol, epochs_scale)
+        settings = {
+            "paper": "sears2021",
+            "features": str(features.path.absolute()),
+            "frontend": features.frontend.model_dump(),
+            "split": protocol,
+            "epochs_scale": epochs_scale,
+        }
+        # A reproduction may have lost its description; its runs are checked by their own.
+        shared = (out / "runs").is_dir()
+        claim(out, "reproduction.json", settings, "reproduction", shared=shared)
         jobs = [
             Job(
                 features=str(features.path.absolute()),
@@ -80,41 +89,3 @@ def run_all(
             raise StoppedError(message, stopped.status) from None
         atomic.write_text(out / "failures.json", json.dumps(failures, indent=1) + "\n")
         return failures
-
-
-def _claim(out: Path, features: Features, protocol: str, epochs_scale: float) -> None:
-    """Make sure that all runs in `out` share their features, split and scale."""
-    wanted = {
-        "paper": "sears2021",
-        "features": str(features.path.absolute()),
-        "frontend": features.frontend.model_dump(),
-        "split": protocol,
-        "epochs_scale": epochs_scale,
-    }
-    described = out / "reproduction.json"
-    if described.exists():
-        try:
-            before = dict(read_json(described))
-        except (OSError, ValueError, TypeError) as error:
-            raise BackbeatError(
-                f"{described}: damaged ({one_line(error)}); remove this file alone, and the same "
-                "command writes it anew"
-            ) from error
-        for key, value in wanted.items():
-            if before.get(key) != value:
-                shown = printable(str(before.get(key)))[:80]
-                raise BackbeatError(
-                    f"{out}: was begun with another {key} ({shown}); choose another -o"
-                )
-    elif out.exists() and not _is_free(out):
-        raise BackbeatError(f"{out}: not empty and not a reproduction; choose another -o")
-    else:
-        atomic.write_text(described, json.dumps(wanted, indent=1) + "\n")
-
-
-def _is_free(out: Path) -> bool:
-    """Whether a folder may become a reproduction; one may have lost its description.
-
-    Its runs are checked by their own.
-    """
-    return out.is_dir() and ((out / "runs").is_dir() or atomic.is_free(out))

@@ -1,9 +1,9 @@
 """Augmentation: training slices changed at random in ways that leave the genre as it is.
 
-All are on standardised log-mel slices, whose loudness is gone already: what is left to vary are
-the piece that is heard, tempo, pitch, and the sound of the recording (a smooth curve over the
-bands, and how far loud and soft lie apart). Masks [1]_ and mixup [2]_ keep a network from relying
-on one place or one example. Pure functions of a generator: the same seed gives the same slices.
+All are of standardised log-mel slices, whose loudness is gone already. What is left to vary is
+the piece, tempo, pitch, and the sound of the recording (a smooth curve over the bands, and the
+range of loudness). Masks [1]_ and mixup [2]_ keep a network from relying on one place or one
+example. Pure functions of a generator: the same seed gives the same slices.
 
 References
 ----------
@@ -29,21 +29,9 @@ _FRAME_MASK = 1 / 8
 def augment(
     x: Array, y: Array, chosen: Augmentation, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Change a batch of slices, and mix their genres as they are mixed.
+    """Change slices, shape (n, frames, bands), and mix them and their genres, shape (n, genres).
 
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n, frames, bands)
-        Standardised log-mel slices; not changed in place.
-    y : ndarray of float32, shape (n, genres)
-        A share a genre.
-    chosen : Augmentation
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    x : ndarray of float32, shape (n, crop or frames, bands)
-    y : ndarray of float32, shape (n, genres)
+    With a crop, what is returned has as many frames; nothing is changed in place.
     """
     frames = min(chosen.crop or x.shape[1], x.shape[1])
     changed = np.stack([_changed(one, frames, chosen, rng) for one in x])
@@ -66,22 +54,9 @@ def _changed(one: Array, frames: int, chosen: Augmentation, rng: np.random.Gener
 
 
 def cut(one: Array, frames: int, stretch: float, rng: np.random.Generator) -> Array:
-    """Cut a piece of `frames` frames at random, up to `stretch` faster or slower.
+    """Cut `frames` frames of a slice, shape (n, bands), up to `stretch` faster or slower.
 
-    A piece that would have to be longer than the slice is slowed down until it fits.
-
-    Parameters
-    ----------
-    one : ndarray of float32, shape (n, bands)
-    frames : int
-        At most n.
-    stretch : float
-        Greatest change of tempo: 0.1 is a tenth faster or slower.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, bands)
+    A stretch of 0.1 is a tenth. A piece that would be longer than the slice is slowed to fit.
     """
     speed = np.exp(rng.uniform(-stretch, stretch)) if stretch else 1.0
     speed = min(speed, (len(one) - 1) / max(1, frames - 1))
@@ -93,23 +68,14 @@ def cut(one: Array, frames: int, stretch: float, rng: np.random.Generator) -> Ar
     return piece
 
 
-def shift_bands(piece: Array, most: int, rng: np.random.Generator) -> Array:
-    """Shift by up to `most` bands up or down; the outermost band fills what is left open.
+def shift_bands(piece: Array, max_shift: int, rng: np.random.Generator) -> Array:
+    """Shift a piece, shape (frames, bands), by up to `max_shift` bands up or down.
 
-    Parameters
-    ----------
-    piece : ndarray of float32, shape (frames, bands)
-    most : int
-        In bands.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, bands)
+    The outermost band fills what is left open.
     """
-    if not most:
+    if not max_shift:
         return piece
-    shift = int(rng.integers(-most, most + 1))
+    shift = int(rng.integers(-max_shift, max_shift + 1))
     places = np.clip(np.arange(piece.shape[1]) - shift, 0, piece.shape[1] - 1)
     moved: Array = piece[:, places]
     return moved
@@ -118,17 +84,7 @@ def shift_bands(piece: Array, most: int, rng: np.random.Generator) -> Array:
 def equalize(piece: Array, strength: float, rng: np.random.Generator) -> Array:
     """Add a smooth random curve over the bands, and scale the range of loudness.
 
-    Parameters
-    ----------
-    piece : ndarray of float32, shape (frames, bands)
-        Standardised.
-    strength : float
-        Standard deviation of the curve, in standard deviations of the map.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, bands)
+    The piece is standardised, shape (frames, bands).
     """
     bands = piece.shape[1]
     points = rng.normal(0, _CURVE * strength, _CURVE_POINTS)
@@ -138,18 +94,7 @@ def equalize(piece: Array, strength: float, rng: np.random.Generator) -> Array:
 
 
 def mask(piece: Array, stripes: int, rng: np.random.Generator) -> Array:
-    """Set stripes of bands, and as many of frames, to 0, which is the slice's mean.
-
-    Parameters
-    ----------
-    piece : ndarray of float32, shape (frames, bands)
-    stripes : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, bands)
-    """
+    """Set stripes of bands, and as many of frames, to 0, the mean of a slice, shape (n, bands)."""
     masked = piece.copy()
     for _ in range(stripes):
         for axis, share in ((1, _BAND_MASK), (0, _FRAME_MASK)):

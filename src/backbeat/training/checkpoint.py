@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of a training in one atomic file, to go on from after a kill.
+"""Checkpoints: the whole state of a training in one atomic file, to resume from after a kill.
 
 A checkpoint is an npz of plain arrays: ``history``, a row an epoch, and ``variable_0000`` onwards,
 all that changes while a network learns: weights, running statistics, optimiser, dropout's seeds.
@@ -22,30 +22,12 @@ State = list[npt.NDArray[Any]]
 
 
 def snapshot(network: Any) -> State:
-    """Copy the state of a compiled ``keras.Model`` whose optimiser is built.
-
-    Parameters
-    ----------
-    network : keras.Model
-
-    Returns
-    -------
-    list of ndarray
-        A copy of each variable, of the shape of the network's own.
-    """
+    """Copy each variable of a compiled ``keras.Model`` whose optimiser is built."""
     return [np.asarray(variable).copy() for variable in _variables(network)]
 
 
 def save(path: Path, state: State, history: tuple[Epoch, ...]) -> None:
-    """Write a snapshot and the history up to it.
-
-    Parameters
-    ----------
-    path : Path
-    state : list of ndarray
-        As `snapshot` gives it: variables of the shape of those of the network.
-    history : tuple of Epoch
-    """
+    """Write a snapshot (variables of the shapes of the network's) and the history up to it."""
     rows = np.array([astuple(epoch) for epoch in history], np.float64).reshape(-1, len(COLUMNS))
     arrays: dict[str, Any] = {_key(index): value for index, value in enumerate(state)}
     content = io.BytesIO()
@@ -56,10 +38,7 @@ def save(path: Path, state: State, history: tuple[Epoch, ...]) -> None:
 def restore(network: Any, path: Path) -> tuple[Epoch, ...]:
     """Bring a network to the state of a checkpoint, if there is one, and give its history.
 
-    Raises
-    ------
-    BackbeatError
-        If the checkpoint is damaged, or of another network.
+    Raises a BackbeatError if the checkpoint is damaged, or of another network.
     """
     if not path.exists():
         return ()

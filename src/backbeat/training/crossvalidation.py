@@ -4,7 +4,6 @@ The folder holds ``crossvalidation.json`` (the settings) and an ordinary run dir
 ``fold-1``, ``fold-2``, ...
 """
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Features
-from backbeat.files import atomic
+from backbeat.files.claims import claim
 from backbeat.files.documents import read_json
 from backbeat.files.locks import locked
 from backbeat.splits import Split, make_folds
@@ -77,13 +76,14 @@ def cross_validate(
     BackbeatError
         If the folds cannot be made, or `out` holds something else or is in use.
     """
-    # Made here too, so that a mistake is told before anything is begun.
+    # Made here too, so that a mistake is reported before anything is begun.
     made = make_folds(
         load_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share
     )
     logs = None if tensorboard is None else str((tensorboard / out.resolve().name).absolute())
     with locked(out):
-        _claim(out, _settings(features, spec, made, seed), resume)
+        settings = _settings(features, spec, made, seed)
+        claim(out, _SETTINGS, settings, "cross-validation", resume=resume)
         jobs = [
             Job(
                 features=str(features.path.absolute()),
@@ -103,22 +103,19 @@ def cross_validate(
         try:
             return run_jobs(jobs, executor, on_progress)
         except StoppedError as stopped:
-            told = f"{out}: stopped; go on with the same command and --resume"
-            raise StoppedError(told, stopped.status) from None
+            message = f"{out}: stopped; go on with the same command and --resume"
+            raise StoppedError(message, stopped.status) from None
 
 
 def is_crossvalidation(folder: Path) -> bool:
-    """Tell whether a folder is one that `cross_validate` made."""
+    """Whether `cross_validate` made a folder."""
     return (folder / _SETTINGS).exists()
 
 
 def fold_runs(folder: Path) -> dict[Path, str]:
     """Give the runs of a cross-validation with their splits' hashes, in the order of the folds.
 
-    Raises
-    ------
-    BackbeatError
-        If the folder is damaged, or of a newer format version.
+    Raises a BackbeatError if the folder is damaged, or of another format version.
     """
     path = folder / _SETTINGS
     try:
@@ -147,27 +144,3 @@ def _settings(features: Features, spec: Spec, made: Sequence[Split], seed: int) 
         "seed": seed,
         "splits": [split.hash for split in made],
     }
-
-
-def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Make sure that `out` is free, or holds this cross-validation where it is to be resumed."""
-    path = out / _SETTINGS
-    if not path.exists():
-        if not atomic.is_free(out):
-            raise BackbeatError(f"{out}: not empty and no cross-validation; choose another -o")
-        atomic.write_text(path, json.dumps(settings, indent=1) + "\n")
-        return
-    if not resume:
-        raise BackbeatError(
-            f"{out}: holds a cross-validation already; --resume goes on with it, another -o "
-            "begins anew"
-        )
-    try:
-        before = dict(read_json(path))
-    except (OSError, ValueError, TypeError) as error:
-        raise BackbeatError(f"{path}: damaged ({one_line(error)}); remove {out}") from error
-    for key, value in settings.items():
-        if before.get(key) != value:
-            raise BackbeatError(
-                f"{out}: was begun with another {key}; choose another -o or the same settings"
-            )

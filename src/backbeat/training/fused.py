@@ -1,9 +1,8 @@
 """Optimisers' steps in one pass over the weights, by TensorFlow's own kernels.
 
-Keras writes Adam and RMSprop as some ten operations, each a pass over weights, gradients and
-moments; of the first layer of the paper's MLPs, 0.8 million weights, that takes as long as the
-products. TensorFlow has kernels that do the same in one pass. The formulas are Keras's; only the
-rounding may differ. The optimiser stays what it is for saving and for everything else.
+Keras writes Adam and RMSprop as some ten passes over weights, gradients and moments, which for the
+first layer of the paper's MLPs (0.8 million weights) take as long as the products. The formulas
+are Keras's; only the rounding may differ. For all else the optimiser stays what it is.
 """
 
 from collections.abc import Callable
@@ -14,13 +13,9 @@ from backbeat.zoo.build import load_keras
 
 
 def fuse(optimizer: Any) -> None:
-    """Have an optimiser take its steps by a kernel of TensorFlow, where there is one for it.
+    """Have a ``keras.Optimizer`` that is not built yet take its steps by a kernel of TensorFlow.
 
-    Parameters
-    ----------
-    optimizer : keras.Optimizer
-        Not built yet. Others than plain Adam and RMSprop stay as they are, and all with another
-        back end than TensorFlow.
+    Only plain Adam and RMSprop on the back end TensorFlow have one; all others stay as they are.
     """
     keras = load_keras()
     if keras.backend.backend() != "tensorflow":

@@ -41,13 +41,7 @@ def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
 
 
 def read_history(path: Path) -> tuple[Epoch, ...]:
-    """Read ``history.csv``.
-
-    Raises
-    ------
-    BackbeatError
-        If it is missing or damaged.
-    """
+    """Read ``history.csv``, or raise a BackbeatError if it is missing or damaged."""
     try:
         rows = csv.DictReader(io.StringIO(read_bytes(path).decode("utf-8"), newline=""))
         if tuple(rows.fieldnames or ()) != COLUMNS:

@@ -27,40 +27,23 @@ _COST = {"mlp": 1, "cnn": 3, "transfer": 10}
 
 @dataclass(frozen=True)
 class Job:
-    """One model to train on one split: plain values only, as it is sent to another process.
-
-    Attributes
-    ----------
-    features, run : str
-        Absolute paths of the feature store and of the run to make.
-    spec : Spec
-    protocol : str
-        As `splits.make_split` takes it; as `splits.make_folds` does where `fold` is not 0.
-    seed : int
-        Of the weights, the order of slices and dropout.
-    split_seed : int
-    test_share : float
-    valid_share : float, optional
-    fold : int
-        Which of the folds, from 1; 0 where the protocol is one split.
-    folds : int, optional
-        How many are drawn; None where they are published.
-    max_error : float
-        See `training.train`.
-    tensorboard : str, optional
-        See `training.train`; not for the family "transfer".
-    """
+    """A `Training` in plain values, to be sent to another process."""
 
     features: str
+    """Absolute path of the feature store."""
     spec: Spec
     protocol: str
+    """As `splits.make_split` takes it; as `splits.make_folds` does where `fold` is not 0."""
     seed: int
     run: str
+    """Absolute path of the run to make."""
     split_seed: int = 0
     test_share: float = 0.3
     valid_share: float | None = None
     fold: int = 0
+    """Which of the folds, from 1; 0 where the protocol is one split."""
     folds: int | None = None
+    """How many are drawn; None where they are published."""
     max_error: float = MAX_ERROR
     tensorboard: str | None = None
 
@@ -92,23 +75,9 @@ def run_jobs(
     executor: Executor,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, str]:
-    """Train what is not trained yet.
+    """Train what is not trained yet; gives the names of the runs that failed, and why.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-    executor : Executor
-    on_progress : callable, optional
-
-    Returns
-    -------
-    dict of str to str
-        Runs that failed, and why; the others were not kept from going on.
-
-    Raises
-    ------
-    StoppedError
-        On Ctrl-C or SIGTERM.
+    Ctrl-C and SIGTERM raise a StoppedError.
     """
     failures: dict[str, str] = {}
     pending: dict[Future[str | None], Job] = {}

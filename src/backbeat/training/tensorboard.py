@@ -14,26 +14,23 @@ from backbeat.training.history import Epoch
 TAGS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
+def refuse_log_of_another(folder: Path) -> None:
+    """Refuse a folder that holds a log already, for a run that is only to begin."""
+    if any(folder.glob("events.out.tfevents.*")):
+        raise BackbeatError(
+            f"{folder}: holds the log of another run; remove it or choose another --tensorboard"
+        )
+
+
 @contextlib.contextmanager
-def logging_to(
-    folder: Path | None, *, begun: bool
-) -> Iterator[Callable[[tuple[Epoch, ...]], None] | None]:
+def logging_to(folder: Path | None) -> Iterator[Callable[[tuple[Epoch, ...]], None] | None]:
     """Open a log for the epochs of one run; it is called with the history after each epoch.
 
-    A run that was begun before writes its history again: equal values, of equal steps.
-
-    Raises
-    ------
-    BackbeatError
-        If `folder` holds the log of another run, or TensorFlow is not installed.
+    A resumed run writes its history again: equal values, of equal steps.
     """
     if folder is None:
         yield None
         return
-    if not begun and any(folder.glob("events.out.tfevents.*")):
-        raise BackbeatError(
-            f"{folder}: holds the log of another run; remove it or choose another --tensorboard"
-        )
     with needing("train", "--tensorboard"):
         import tensorflow as tf
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,6 @@ A finished run holds::
     model.backbeat    the bundle that `classify` takes
 """
 
-import json
 import os
 import platform
 from importlib import metadata
@@ -22,19 +21,21 @@ from pathlib import Path
 from typing import Any
 
 from backbeat import __version__
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError
 from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
-from backbeat.files.documents import read_json
+from backbeat.files.claims import claim
 from backbeat.files.locks import locked
 from backbeat.splits import Split, write_split
 from backbeat.training import Training
 from backbeat.training.finishing import finish_run
 from backbeat.training.fitting import OnProgress, fit, new_network
-from backbeat.training.tensorboard import logging_to
+from backbeat.training.tensorboard import logging_to, refuse_log_of_another
 from backbeat.training.transfer import train_head
 from backbeat.zoo.spec import Spec
+
+_SETTINGS = "environment.json"
 
 
 def train(
@@ -102,20 +103,19 @@ def train(
         )
     training = Training(features, spec, split, examples, out, seed, max_error)
     with locked(out, wait=wait):
-        _claim(out, _settings(training), resume)
+        log = tensorboard and tensorboard / out.resolve().name
+        if log and not (out / _SETTINGS).exists():
+            refuse_log_of_another(log)
+        claim(out, _SETTINGS, _settings(training), "run", resume=resume, noted=_machine(features))
         if (out / "model.backbeat").exists():
             return out
-        begun = (out / "environment.json").exists()
-        log = tensorboard and tensorboard / out.resolve().name
-        with logging_to(log, begun=begun) as on_epoch:
-            content = json.dumps(_settings(training) | _machine(), indent=1) + "\n"
-            atomic.write_text(out / "environment.json", content)
-            atomic.write_text(out / "spec.yaml", spec.to_yaml())
-            write_split(out / "split.json", split)
-            if spec.family == "transfer":
-                train_head(training, on_progress)
-                return out
-            network = new_network(training)
+        atomic.write_text(out / "spec.yaml", spec.to_yaml())
+        write_split(out / "split.json", split)
+        if spec.family == "transfer":
+            train_head(training, on_progress)
+            return out
+        network = new_network(training)
+        with logging_to(log) as on_epoch:
             history = fit(network, training, on_progress, on_epoch)
         finish_run(network, training, history)
         return out
@@ -124,7 +124,6 @@ def train(
 def _settings(training: Training) -> dict[str, Any]:
     """Gather what must be the same for a run to be resumed."""
     return {
-        "features": str(training.features.path),
         "frontend": training.features.frontend.model_dump(),
         "spec": training.spec.model_dump(mode="json"),
         "split": training.split.hash,
@@ -133,9 +132,11 @@ def _settings(training: Training) -> dict[str, Any]:
     }
 
 
-def _machine() -> dict[str, Any]:
+def _machine(features: Features) -> dict[str, Any]:
+    """Gather what may differ: where the features lie, versions and the machine."""
     packages = ("keras", "tensorflow", "numpy", "scipy", "onnxruntime")
     return {
+        "features": str(features.path),
         "backbeat": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -149,29 +150,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Make sure that `out` is free, or holds this very run where it is to be resumed."""
-    if out.is_dir() and not atomic.is_free(out):
-        described = out / "environment.json"
-        if not described.exists():
-            raise BackbeatError(f"{out}: not empty and not a run; choose another -o")
-        if not resume:
-            raise BackbeatError(
-                f"{out}: holds a run already; --resume goes on with it, another -o begins anew"
-            )
-        try:
-            before = dict(read_json(described))
-        except (OSError, ValueError, TypeError) as error:
-            raise BackbeatError(
-                f"{described}: damaged ({one_line(error)}); remove {out}"
-            ) from error
-        for key in ("frontend", "spec", "split", "seed", "max_error"):
-            if before.get(key) != settings[key]:
-                raise BackbeatError(
-                    f"{out}: was begun with another {key}; choose another -o or the same settings"
-                )
-    elif out.exists() and not out.is_dir():
-        raise BackbeatError(f"{out}: is a file; choose another -o")
-    out.mkdir(parents=True, exist_ok=True)

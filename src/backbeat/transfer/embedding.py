@@ -1,7 +1,6 @@
 """MusiCNN's features of each patch of a feature store, computed once and kept in the store.
 
-A store of the front-end ``musicnn`` holds them already, as MusiCNN heard the audio; of log-mel maps
-they are computed by way of `musicnn.maps`.
+A store of the front-end ``musicnn`` holds them already; those of log-mel maps are computed.
 """
 
 import contextlib
@@ -31,24 +30,10 @@ Array = npt.NDArray[np.float32]
 
 
 def embed(features: Features, *, on_progress: Callable[[int, int], None] | None = None) -> Examples:
-    """Describe each patch of 3 s of a store by MusiCNN's features.
+    """Describe each patch of 3 s of a store by MusiCNN's features: ``x`` of shape (n, 1, 1706).
 
-    Parameters
-    ----------
-    features : Features
-        Of the front-end ``musicnn``, or log-mel maps.
-    on_progress : callable, optional
-        Called with (tracks done, tracks). Nothing is kept of an embedding that was stopped.
-
-    Returns
-    -------
-    embedded : backbeat.features.store.Examples
-        With ``x`` of shape (n, 1, 1706): 10 patches a map.
-
-    Raises
-    ------
-    BackbeatError
-        If the store holds MFCCs, or cannot be read or written.
+    The store is of the front-end ``musicnn``, or of log-mel maps, 10 patches a map; MFCCs raise a
+    BackbeatError. `on_progress` is called with (tracks done, tracks).
     """
     if isinstance(features.frontend, frontends.Musicnn):
         return features.examples("musicnn")

@@ -34,66 +34,37 @@ class Head:
     bias: Array
 
     @property
-    def heard(self) -> npt.NDArray[np.int64]:
+    def varying(self) -> npt.NDArray[np.int64]:
         """The mean-pooled features that vary, shape (m,): places among the 753."""
         return np.flatnonzero(np.abs(self.weights[_POOLED]).sum(axis=1))
 
     def logits(self, x: npt.NDArray[np.floating]) -> Array:
-        """Give the logits of features.
-
-        Parameters
-        ----------
-        x : ndarray of float, shape (n, d)
-
-        Returns
-        -------
-        ndarray of float32, shape (n, k)
-        """
+        """Give the logits, shape (n, k), of features, shape (n, d)."""
         return np.asarray(x @ self.weights + self.bias, np.float32)
 
     def outputs(self, x: Array) -> Outputs:
-        """Answer as the joined network does.
+        """Predict n patches or songs, shape (n, 1, d), as the joined network does.
 
-        The embedding, by which strange songs are told, is the mean-pooled features that vary and
-        MusiCNN's 50 tags before their sigmoid: by the first, noise, tones and speech are told from
-        music, by the second, unknown genres from known ones (``docs/models.md``).
-
-        Parameters
-        ----------
-        x : ndarray of float32, shape (n, 1, d)
-
-        Returns
-        -------
-        Outputs
-            Of n patches or songs.
+        The embedding, in which strange songs are recognised, is the mean-pooled features that vary
+        and MusiCNN's 50 tags before their sigmoid: the first set noise, tones and speech apart from
+        music, the second unknown genres from known ones (``docs/models.md``).
         """
         flat = x.reshape(len(x), -1)
         logits = self.logits(flat)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         weights, bias = _tag_layer()
         tags = flat[:, _PENULTIMATE] @ weights + bias
-        embedding = np.concatenate([flat[:, _POOLED][:, self.heard], tags], axis=1)
+        embedding = np.concatenate([flat[:, _POOLED][:, self.varying], tags], axis=1)
         return Outputs(powers / powers.sum(axis=1, keepdims=True), logits, embedding)
 
 
 def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], genres: int) -> Head:
     """Fit a linear head: logistic regression and linear discriminant analysis, half each.
 
-    The first is the better one of few songs a genre, the second of many; their sum, which is linear
-    too, is as good as the better everywhere (``docs/models.md``).
-
-    Parameters
-    ----------
-    songs : ndarray of float, shape (n, d)
-        Features, averaged over each song.
-    labels : ndarray of int, shape (n,)
-        All of the genres must be there.
-    genres : int
-
-    Returns
-    -------
-    Head
-        With the standardisation of the features inside.
+    Of features averaged over each song, shape (n, d), and labels, shape (n,), among which all
+    genres must be. The first model is better with few songs a genre, the second with many; their
+    sum, which is linear too, is as good as the better everywhere (``docs/models.md``). The
+    standardisation of the features is inside.
     """
     with needing("train", "training"):
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -101,7 +72,7 @@ def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], g
         from threadpoolctl import threadpool_limits
     exact = np.asarray(songs, np.float64)
     mean, deviation = exact.mean(axis=0), exact.std(axis=0)
-    # Features that never vary (many of MusiCNN's filters are asleep) say nothing.
+    # Many of MusiCNN's features never vary.
     varies = deviation > 1e-6
     x = (exact[:, varies] - mean[varies]) / deviation[varies]
     models = [LogisticRegression(C=STRENGTH, max_iter=1_000)]
@@ -110,7 +81,7 @@ def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], g
     # On matrices this small, threads wait for each other longer than they work.
     with threadpool_limits(1):
         parts = [_linear(model.fit(x, labels), genres) for model in models]
-    # Discriminants are far larger than the regression's logits, whose size tells how sure it is.
+    # Discriminants are far larger than the regression's logits, whose size is its confidence.
     spreads = [(x @ weights + bias).std() for weights, bias in parts]
     shares = [spreads[0] / max(spread, 1e-12) / len(parts) for spread in spreads]
     standard = sum(share * weights for share, (weights, _) in zip(shares, parts, strict=True))
@@ -133,7 +104,7 @@ def _linear(model: Any, genres: int) -> tuple[npt.NDArray[np.float64], npt.NDArr
 def head_of(network: bytes) -> Head | None:
     """Give the head of a network that `joined_network` made; None for any other network.
 
-    Its features of a store are then enough for its answers: MusiCNN need not hear the songs again.
+    Its features of a store are then enough for its answers: MusiCNN need not run again.
     """
     with needing("train", "evaluating on features"):
         import onnx
@@ -175,8 +146,8 @@ def joined_network(head: Head) -> bytes:
     graph.node.extend(
         [
             helper.make_node("Concat", seen, ["seen"], axis=1),
-            helper.make_node("Gather", ["mean_pool", "heard"], ["pooled_heard"], axis=1),
-            helper.make_node("Concat", ["pooled_heard", tag_logits], ["embedding"], axis=1),
+            helper.make_node("Gather", ["mean_pool", "varying"], ["pooled_varying"], axis=1),
+            helper.make_node("Concat", ["pooled_varying", tag_logits], ["embedding"], axis=1),
             helper.make_node("Gemm", ["seen", "head_weights", "head_bias"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ]
@@ -185,10 +156,10 @@ def joined_network(head: Head) -> bytes:
         [
             numpy_helper.from_array(head.weights, "head_weights"),
             numpy_helper.from_array(head.bias, "head_bias"),
-            numpy_helper.from_array(head.heard, "heard"),
+            numpy_helper.from_array(head.varying, "varying"),
         ]
     )
-    sizes = {"probabilities": genres, "logits": genres, "embedding": len(head.heard) + len(MSD)}
+    sizes = {"probabilities": genres, "logits": genres, "embedding": len(head.varying) + len(MSD)}
     del graph.output[:]
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])

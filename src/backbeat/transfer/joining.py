@@ -1,4 +1,4 @@
-"""Two networks as one: a head on MusiCNN and a network trained from scratch, heard side by side.
+"""Two networks as one: a head on MusiCNN and a network trained from scratch, side by side.
 
 The joined network answers pieces of 10 s, which `frontend.as_input` packs for it: the standardised
 map of the piece, for the network trained from scratch, and three patches of it for MusiCNN. Its
@@ -30,16 +30,7 @@ class Shares:
     scratch: float
 
     def logits(self, head: Array, scratch: Array) -> Array:
-        """Join the logits of both networks.
-
-        Parameters
-        ----------
-        head, scratch : ndarray of float32, shape (n, genres)
-
-        Returns
-        -------
-        ndarray of float32, shape (n, genres)
-        """
+        """Join the logits of both networks, shape (n, genres)."""
         joined: Array = (self.head * head + self.scratch * scratch).astype(np.float32)
         return joined
 
@@ -49,18 +40,10 @@ def fit_shares(
     scratch: npt.NDArray[np.floating],
     labels: npt.NDArray[np.integer],
 ) -> Shares:
-    """Find the shares by which songs that neither network has heard are answered best.
+    """Find the shares of the least log-loss, so that the joined probabilities are calibrated too.
 
-    Parameters
-    ----------
-    head, scratch : ndarray of float, shape (n, genres)
-        Each network's logits of n songs that it was not trained on.
-    labels : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    Shares
-        Of the least log-loss, so that the joined probabilities are calibrated too.
+    Of each network's logits of n songs that it was not trained on, shape (n, genres), and the
+    labels, shape (n,).
     """
     rows = np.arange(len(labels))
 
@@ -73,20 +56,10 @@ def fit_shares(
 
 
 def join(head: Head, scratch: bytes, shares: Shares) -> bytes:
-    """Give a head on MusiCNN and another network as one ONNX network of packed pieces.
+    """Give a head on MusiCNN and an ONNX network of log-mel pieces of 10 s as one ONNX network.
 
-    Parameters
-    ----------
-    head : Head
-    scratch : bytes
-        ONNX, of log-mel pieces of 10 s (`network.export_onnx`).
-    shares : Shares
-
-    Returns
-    -------
-    bytes
-        From (batch, 1, packed) to a bundle's three outputs; the embedding is the head's, averaged
-        over the patches.
+    It takes packed pieces, (batch, 1, packed), to a bundle's three outputs; the embedding is the
+    head's, averaged over the patches.
     """
     with needing("train", "exporting"):
         import onnx
@@ -159,16 +132,7 @@ def join(head: Head, scratch: bytes, shares: Shares) -> bytes:
 
 
 def joined_outputs(head: Outputs, scratch: Outputs, shares: Shares) -> Outputs:
-    """Answer n pieces as the joined network does.
-
-    Parameters
-    ----------
-    head : Outputs
-        Of the n pieces' features, each the mean over its patches.
-    scratch : Outputs
-        Of the n pieces.
-    shares : Shares
-    """
+    """Predict n pieces as the joined network does; the head's are of the mean over patches."""
     logits = shares.logits(head.logits, scratch.logits)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return Outputs(powers / powers.sum(axis=1, keepdims=True), logits, head.embedding)

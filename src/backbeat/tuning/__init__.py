@@ -6,6 +6,6 @@ See `run` for the files they leave, `trial_and_error` and `moves` for the paper'
 """
 
 from backbeat.tuning.log import Judgement, Log, Trial
-from backbeat.tuning.run import Told, tune
+from backbeat.tuning.run import SearchProgress, tune
 
-__all__ = ["Judgement", "Log", "Told", "Trial", "tune"]
+__all__ = ["Judgement", "Log", "SearchProgress", "Trial", "tune"]

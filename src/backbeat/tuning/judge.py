@@ -15,7 +15,6 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -42,53 +41,32 @@ class PrunedError(Exception):
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges specs on the validation part of a split, and remembers its judgements on disk.
-
-    Attributes
-    ----------
-    features : Features
-    examples : Examples
-        Theirs, without the test part; see `without_test`.
-    split : Split
-        Of `examples`.
-    folder : Path
-        Holds a folder for each spec.
-    seed : int
-        Of the weights, the order of slices and dropout, the same for each spec.
-    on_progress : callable, optional
-        Called after every batch.
-    """
+    """Judges specs on the validation part of a split, and keeps its judgements on disk."""
 
     features: Features
     examples: Examples
+    """Without the test part; see `without_test`."""
     split: Split
+    """Of `examples`."""
     folder: Path
+    """Holds a folder for each spec."""
     seed: int
+    """Of the weights, the order of slices and dropout, the same for each spec."""
     on_progress: OnProgress | None = None
 
     def __call__(self, spec: Spec, watch: OnEpoch | None = None) -> Judgement:
         """Judge a spec, or give the judgement that was made before.
 
-        Parameters
-        ----------
-        spec : Spec
-        watch : callable, optional
-            Called with the history after each epoch (of a spec judged before, once, with all of
-            it); raises `PrunedError` to end the training.
-
-        Raises
-        ------
-        UnfitError
-            If the spec cannot be tried with these examples.
-        StoppedError
-            On Ctrl-C or SIGTERM; the last whole epoch is kept, to be gone on from.
+        `watch` is called with the history after each epoch (of a spec judged before, once, with all
+        of it); it raises `PrunedError` to end the training. A spec that cannot be tried raises an
+        UnfitError; Ctrl-C and SIGTERM raise a StoppedError and keep the last whole epoch.
         """
         check_fit(spec, (self.examples.x.shape[1], self.examples.x.shape[2]), self.genres)
         place = self.folder / fingerprint(spec)
         if (place / RESULT).exists():
             judgement = read_judgement(place / RESULT)
             if watch:
-                # What was judged stays judged, even if it would be ended early by now.
+                # A judgement stays, even if the training would be ended early by now.
                 with contextlib.suppress(PrunedError):
                     watch(read_history(place / "history.csv"))
             return judgement
@@ -153,18 +131,12 @@ def without_test(examples: Examples, split: Split) -> tuple[Examples, Split]:
 
 
 def read_judgement(path: Path) -> Judgement:
-    """Read a ``result.json``.
-
-    Raises
-    ------
-    BackbeatError
-        If it is damaged.
-    """
+    """Read a ``result.json``, or raise a BackbeatError if it is damaged."""
     check_sums(
         path.parent, (RESULT, "history.csv"), f"remove {path.parent}, and it is trained again"
     )
     try:
-        content = cast(dict[str, float], read_json(path))
+        content = read_json(path)
         return Judgement(
             accuracy=float(content["accuracy"]),
             loss=float(content["loss"]),

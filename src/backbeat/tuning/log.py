@@ -12,58 +12,34 @@ Outcome = Literal["kept", "not kept", "pruned", "skipped"]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a trained model is worth.
-
-    Attributes
-    ----------
-    accuracy, loss : float
-        Of the validation part, after the last epoch.
-    seconds : float
-        Of training.
-    epochs : int
-        How many there were: fewer than the spec's where it was pruned.
-    pruned : bool
-        It was ended before its last epoch, because it promised little.
-    """
+    """How good a trained model is on the validation part, after its last epoch."""
 
     accuracy: float
     loss: float
     seconds: float
+    """Of training."""
     epochs: int
     pruned: bool = False
+    """Whether it was ended before its last epoch, because it promised little."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One model that was tried.
-
-    Attributes
-    ----------
-    number : int
-        From 1, in the order of trying.
-    parent : int or None
-        The trial whose model was changed; None where there was none.
-    change : str
-        What was changed of it, in words.
-    spec : Spec
-    outcome : {"kept", "not kept", "pruned", "skipped"}
-        Whether it was the best so far; "pruned" was ended early; "skipped" was not trained.
-    accuracy, loss : float or None
-        Of the validation part; None where it was skipped.
-    seconds : float
-        Of training.
-    reason : str
-        Why it was skipped; else empty.
-    """
+    """One model that was tried; skipped, it has no accuracy and loss, but a reason."""
 
     number: int
+    """From 1, in the order of trying."""
     parent: int | None
+    """The trial whose model was changed."""
     change: str
+    """What was changed of it, in words."""
     spec: Spec
     outcome: Outcome
+    """Whether it was the best so far; "pruned" was ended early; "skipped" was not trained."""
     accuracy: float | None = None
     loss: float | None = None
     seconds: float = 0.0
+    """Of training."""
     reason: str = ""
 
 

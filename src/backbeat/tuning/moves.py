@@ -33,7 +33,7 @@ EPOCHS = (10, 20, 30, 40, 50, 60, 80, 100, 200)
 """Numbers of epochs to choose from: the paper's, and two below."""
 DROPOUT = 0.3
 _WIDTHS = (512, 256, 128, 64)
-_MOST_DENSE = 3  # after convolutions
+_MAX_DENSE = 3  # after convolutions
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,7 @@ class Change:
 def start(family: Family, scale: float = 1.0) -> tuple[Change, ...]:
     """Give the two simple models to begin with, which differ in their activation.
 
-    Parameters
-    ----------
-    family : {"mlp", "cnn"}
-    scale : float
-        Factor on all numbers of epochs.
+    `scale` is a factor on all numbers of epochs, here and below.
     """
     activations: tuple[Activation, ...] = ("relu", "sigmoid")
     changes = []
@@ -69,15 +65,7 @@ def start(family: Family, scale: float = 1.0) -> tuple[Change, ...]:
 
 
 def changes(spec: Spec, scale: float = 1.0) -> tuple[Change, ...]:
-    """Give the ways to change a model, in the order in which they are tried; none twice.
-
-    Parameters
-    ----------
-    spec : Spec
-        From `start`, or from here.
-    scale : float
-        Factor on all numbers of epochs.
-    """
+    """Give the ways to change a model of `start` or of here, in the order of trying, none twice."""
     added = list(_dense_added(spec) if spec.family == "mlp" else _sequences_changed(spec))
     timed = list(_epochs_changed(spec, scale))
     # A deeper network may need another number of epochs to show what it can do.
@@ -155,7 +143,7 @@ def _sequences_changed(spec: Spec) -> Iterator[Change]:
     yield changed("+ sequence 3x3", more, dense)
     two = (Convolution(kernel=2, activation=activation), *tail)
     yield changed("+ sequence 2x2", [*sequences, two], dense)
-    if len(dense) < _MOST_DENSE:
+    if len(dense) < _MAX_DENSE:
         wider = [Dense(units=2 * dense[0].units), *dense] if dense else head
         yield changed(f"+ dense {wider[0].units}", sequences, wider)
     if len(sequences) > 1 and _all_have(sequences, Dropout):

@@ -1,8 +1,8 @@
-"""A whole search, from a feature store to the best spec, in a folder that can be gone on with.
+"""A whole search, from a feature store to the best spec, in a folder that the same call resumes.
 
 ::
 
-    tuning.json   the settings; by this file a search is known again
+    tuning.json   the settings
     split.json    names in each part
     trials/       a folder for each spec; see `judge`
     study.db      Optuna's study (tpe alone)
@@ -12,16 +12,15 @@
     best.yaml     the best spec so far, as `backbeat train --model` takes it
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from backbeat.errors import BackbeatError, one_line
+from backbeat.errors import BackbeatError
 from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
-from backbeat.files.documents import read_json
+from backbeat.files.claims import claim
 from backbeat.files.locks import locked
 from backbeat.splits import (
     PARTS,
@@ -45,7 +44,7 @@ _SETTINGS = "tuning.json"
 
 
 @dataclass(frozen=True)
-class Told:
+class SearchProgress:
     """How far a search is: models done and to do, the best so far, and the training under way."""
 
     log: Log
@@ -65,12 +64,12 @@ def tune(
     epochs_scale: float = 1.0,
     test_share: float = 0.3,
     valid_share: float = 0.2,
-    on_progress: Callable[[Told], None] | None = None,
+    on_progress: Callable[[SearchProgress], None] | None = None,
 ) -> Log:
     """Search for a good model, judging by a validation part and never by the test part.
 
-    The same call goes on with a search that was stopped or killed, and comes to the same end as one
-    that was not; with a larger budget, it goes on with one that has ended.
+    The same call resumes a search that was stopped or killed, and gives the result of one that was
+    not; with a larger budget, it resumes one that has ended.
 
     Parameters
     ----------
@@ -125,22 +124,22 @@ def tune(
         "frontend": features.frontend.model_dump(),
     }
     with locked(out):
-        _claim(out, settings | {"features": str(features.path)})
+        claim(out, _SETTINGS, settings, "search", noted={"features": str(features.path)})
         write_split(out / "split.json", split)
         log = Log(heading=_heading(family, strategy, split, examples))
 
-        def told(progress: Progress | None = None) -> None:
+        def report(progress: Progress | None = None) -> None:
             if on_progress:
-                on_progress(Told(log, budget, progress))
+                on_progress(SearchProgress(log, budget, progress))
 
         def noted(now: Log) -> None:
             nonlocal log
             log = now
             _write(out, log)
-            told()
+            report()
 
-        told()
-        judge = Judge(features, *without_test(examples, split), out / "trials", seed, told)
+        report()
+        judge = Judge(features, *without_test(examples, split), out / "trials", seed, report)
         if strategy == "tpe":
             with room_for(out / "study.db"):
                 log = run_study(
@@ -181,33 +180,6 @@ def _check(
         raise BackbeatError(f"--epochs-scale {epochs_scale}: must lie between 0 and 1000")
     if not 0 < valid_share < 1:
         raise BackbeatError(f"--valid-share {valid_share}: must lie between 0 and 1")
-
-
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Make sure that `out` is free, or holds this very search."""
-    described = out / _SETTINGS
-    settings = json.loads(json.dumps(settings))
-    if out.exists() and not out.is_dir():
-        raise BackbeatError(f"{out}: is a file; choose another -o")
-    if described.exists():
-        try:
-            before = read_json(described)
-            differing = [name for name in settings if before.get(name) != settings[name]]
-        except (OSError, ValueError, AttributeError) as error:
-            raise BackbeatError(
-                f"{described}: damaged ({one_line(error)}); remove {out}"
-            ) from error
-        # The store may have been moved; what is in it is known by the names in the split.
-        differing = [name for name in differing if name != "features"]
-        if differing:
-            raise BackbeatError(
-                f"{out}: was begun with another {differing[0]}; "
-                "choose another -o or the same settings"
-            )
-        return
-    if out.is_dir() and not atomic.is_free(out):
-        raise BackbeatError(f"{out}: not empty and not a search; choose another -o")
-    atomic.write_text(described, json.dumps(settings, indent=1) + "\n")
 
 
 def _heading(family: str, strategy: str, split: Split, examples: Examples) -> tuple[str, ...]:

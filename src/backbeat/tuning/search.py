@@ -2,8 +2,8 @@
 
 The study is kept in SQLite. What is suggested next depends on the seed and on the trials that are
 finished, not on how often the search was stopped in between: the sampler is made anew for each. So
-a study that is damaged, or was cut off while it was written, is made again from the judgements that
-are on the disk, and comes to the same.
+a study that is damaged, or was cut off while it was written, is made again from the judgements on
+the disk, with the same result.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ from backbeat.zoo.spec import Spec, parse
 if TYPE_CHECKING:
     import optuna
 
-_AT_RANDOM = 10  # trials before the sampler has enough to go by
-_UNPRUNED = 5  # trials before a median says something
-_UNPRUNED_EPOCHS = 10  # epochs in which a slow learner may still be behind
-_UNFIT_AT_MOST = 200  # in a row: far more than happens unless nothing fits at all
+_RANDOM_TRIALS = 10  # trials before the sampler has enough to go by
+_WARM_UP_TRIALS = 5  # trials before a median says something
+_WARM_UP_EPOCHS = 10  # epochs in which a slow learner may still be behind
+_MAX_UNFIT = 200  # in a row: far more than happens unless nothing fits at all
 
 
 def run_study(
@@ -48,31 +48,12 @@ def run_study(
 ) -> Log:
     """Search with Optuna's TPE sampler, ending early what is worse than the median.
 
-    Parameters
-    ----------
-    judge : Judge
-    storage : Path
-        The SQLite file that holds the study, made if it is not there.
-    family : {"mlp", "cnn"}
-    budget : int
-        Trials in all, those before a stop and those ended early among them.
-    seed : int
-        Of the sampler.
-    scale : float
-        Factor on all numbers of epochs.
-    on_trial : callable, optional
-        Called with the log after each trial, and at the start if there are trials already.
-    log : Log, optional
-        An empty log with a heading.
+    `storage` is the SQLite file of the study. The budget counts all trials, also those before a
+    stop and those ended early. `on_trial` is called with the log (it begins as the empty `log`)
+    after each trial, and at the start if there are trials already.
 
-    Returns
-    -------
-    Log
-
-    Raises
-    ------
-    BackbeatError
-        If Optuna is not installed, the study is damaged, or nothing that is suggested fits.
+    Raises a BackbeatError if Optuna is not installed, the study is damaged, or nothing that is
+    suggested fits.
     """
     optuna = _load_optuna()
     empty = log
@@ -88,7 +69,7 @@ def run_study(
     while log.done < budget:
         # Trials that failed in between must not change what comes next.
         study.sampler = optuna.samplers.TPESampler(
-            seed=seed * 1_000_003 + len(log.trials), n_startup_trials=_AT_RANDOM
+            seed=seed * 1_000_003 + len(log.trials), n_startup_trials=_RANDOM_TRIALS
         )
         trial = study.ask()
         spec = suggest(trial, family, shape, scale)
@@ -100,14 +81,14 @@ def run_study(
             study.tell(trial, state=state.PRUNED)
             unfit += 1
         else:
-            _tell(study, trial, judgement, optuna)
+            _record(study, trial, judgement, optuna)
             unfit = 0
         finally:
             write_sums(storage.parent, (storage.name,))
         log = _log_of(study, optuna, empty)
         if on_trial:
             on_trial(log)
-        if unfit >= _UNFIT_AT_MOST:
+        if unfit >= _MAX_UNFIT:
             raise BackbeatError(f"{storage}: no network that is suggested fits these features")
     log = replace(log, ended=f"the budget of {budget} models is used up")
     if on_trial:
@@ -117,13 +98,7 @@ def run_study(
 
 @contextlib.contextmanager
 def room_for(storage: Path) -> Iterator[None]:
-    """Tell of a full disk as the system does, where SQLite, SQLAlchemy or Optuna tell of it.
-
-    Raises
-    ------
-    OSError
-        ENOSPC, of `storage`.
-    """
+    """Raise the OSError of a full disk where SQLite, SQLAlchemy or Optuna report one."""
     try:
         yield
     except Exception as error:
@@ -151,7 +126,9 @@ def _watcher(trial: "optuna.Trial", epochs: int) -> Callable[[tuple[Epoch, ...]]
     return watch
 
 
-def _tell(study: "optuna.Study", trial: "optuna.Trial", judgement: Judgement, optuna: Any) -> None:
+def _record(
+    study: "optuna.Study", trial: "optuna.Trial", judgement: Judgement, optuna: Any
+) -> None:
     trial.set_user_attr("judgement", asdict(judgement))
     if judgement.pruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -199,8 +176,9 @@ def _open(
             study.tell(left.number, state=state.FAIL)
         return study, _log_of(study, optuna, empty)
     except Exception as error:  # SQLAlchemy and Optuna raise errors of many kinds on damage
-        told = one_line(error)
-        raise BackbeatError(f"{storage}: cannot be read as a study ({told}); remove it") from error
+        raise BackbeatError(
+            f"{storage}: cannot be read as a study ({one_line(error)}); remove it"
+        ) from error
 
 
 def _make(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
@@ -218,7 +196,7 @@ def _make(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=_UNPRUNED, n_warmup_steps=scaled(_UNPRUNED_EPOCHS, scale)
+            n_startup_trials=_WARM_UP_TRIALS, n_warmup_steps=scaled(_WARM_UP_EPOCHS, scale)
         ),
     )
 
@@ -226,6 +204,6 @@ def _make(optuna: Any, storage: Path, scale: float) -> "optuna.Study":
 def _load_optuna() -> Any:
     with needing("train", "--strategy tpe"):
         import optuna
-    # One line a trial on standard error; the command line tells of progress itself.
+    # One line a trial on standard error; the command line reports progress itself.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

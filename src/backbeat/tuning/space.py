@@ -25,8 +25,8 @@ from backbeat.zoo.spec import (
     Spec,
 )
 
-_MOST_SEQUENCES = 4
-_MOST_DENSE = {"mlp": 7, "cnn": 2}
+_MAX_SEQUENCES = 4
+_MAX_DENSE = {"mlp": 7, "cnn": 2}
 _ACTIVATIONS = tuple(name for name in get_args(Activation) if name != "linear")
 _ORDERS = tuple(" ".join(order) for order in itertools.permutations(("pool", "norm", "drop")))
 
@@ -47,16 +47,9 @@ class Suggests(Protocol):
 
 
 def suggest(trial: Suggests, family: Family, shape: tuple[int, int], scale: float = 1.0) -> Spec:
-    """Make a spec of what a trial suggests.
+    """Make a spec of what an ``optuna.Trial`` suggests; `scale` is a factor on its epochs.
 
-    Parameters
-    ----------
-    trial : optuna.Trial
-    family : {"mlp", "cnn"}
-    shape : (frames, bands)
-        Of a slice; convolutions are only suggested as long as they fit.
-    scale : float
-        Factor on all numbers of epochs.
+    Convolutions are suggested as long as they fit a slice of shape (frames, bands).
     """
     activation: Activation = trial.suggest_categorical("activation", _ACTIVATIONS)
     of_dense = activation
@@ -67,7 +60,7 @@ def suggest(trial: Suggests, family: Family, shape: tuple[int, int], scale: floa
         layers += _suggest_sequences(trial, shape, activation, order, normalised)
         of_dense = trial.suggest_categorical("activation_dense", _ACTIVATIONS)
     layers.append(Flatten())
-    dense = trial.suggest_int("dense", int(family == "mlp"), _MOST_DENSE[family])
+    dense = trial.suggest_int("dense", int(family == "mlp"), _MAX_DENSE[family])
     for number in range(1, dense + 1):
         units = trial.suggest_categorical(f"units_{number}", (64, 128, 256, 512))
         layers.append(Dense(units=units, activation=of_dense))
@@ -89,7 +82,7 @@ def _suggest_sequences(
 ) -> list[Layer]:
     layers: list[Layer] = []
     size = min(shape)
-    for number in range(1, _MOST_SEQUENCES + 1):
+    for number in range(1, _MAX_SEQUENCES + 1):
         begun = number == 1 or (
             size >= 2 and trial.suggest_categorical(f"sequence_{number}", (True, False))
         )

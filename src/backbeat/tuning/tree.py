@@ -17,23 +17,14 @@ _MARKS: dict[str, dict[str, Any]] = {
     "pruned": {"marker": "x", "color": FAINT},
     "skipped": {"marker": "_", "color": FAINT},
 }
-_LONGEST = 110  # letters of a change that are shown
+_MAX_LETTERS = 110  # letters of a change that are shown
 
 
 @styled
 def trial_tree(log: "Log", *, title: str = "Models tried") -> Figure:
     """Draw the trials of a search as a tree, a row each, with their validation accuracy beside.
 
-    Parameters
-    ----------
-    log : Log
-    title : str
-
-    Returns
-    -------
-    Figure
-        Left the tree: below each model what was changed of it, in the order of trying, what was
-        kept in blue. Right the accuracy of each.
+    Left the tree: below each model its changes, in the order of trying, what was kept in blue.
     """
     rows = list(log.tree())
     words = [_label(trial) for _, trial in rows]
@@ -73,7 +64,11 @@ def trial_tree(log: "Log", *, title: str = "Models tried") -> Figure:
 
 
 def _label(trial: "Trial") -> str:
-    change = trial.change if len(trial.change) <= _LONGEST else trial.change[: _LONGEST - 1] + "…"
+    change = (
+        trial.change
+        if len(trial.change) <= _MAX_LETTERS
+        else trial.change[: _MAX_LETTERS - 1] + "…"
+    )
     return f"{trial.number}. {change}" + (" (skipped)" if trial.outcome == "skipped" else "")
 
 

@@ -7,8 +7,7 @@ improved, it was further modified in the same manner to form a new model; if per
 improve, the preceding model was modified in a different manner to form a new model. This procedure
 continued until the subsequent models ceased to exhibit performance improvements." (Sears 2021)
 
-Nothing here depends on chance, so that a search that is begun again with the same judgements comes
-to the same end.
+Nothing here is random: a search that is repeated with the same judgements has the same result.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,26 +32,9 @@ def search(
 ) -> Log:
     """Search from the best of some simple models by changing one thing at a time.
 
-    Parameters
-    ----------
-    starts : sequence of Change
-        The simple models.
-    changes : callable
-        Gives the ways to change a spec, in the order in which to try them.
-    evaluate : callable
-        Trains a spec and judges it by its accuracy. Raises `UnfitError` for a spec that cannot be
-        tried, which is noted and passed over.
-    budget : int
-        The number of models to evaluate at most.
-    on_trial : callable, optional
-        Called with the log after each trial.
-    log : Log, optional
-        An empty log with a heading.
-
-    Returns
-    -------
-    Log
-        Its `best` is None if no model could be tried.
+    `changes` gives the ways to change a spec in the order in which to try them. `evaluate` trains a
+    spec and judges it by its accuracy; where it raises `UnfitError` the spec is noted as skipped.
+    `budget` models are evaluated at most. `on_trial` is called with the log after each trial.
     """
     seen: set[str] = set()
     best: Trial | None = None

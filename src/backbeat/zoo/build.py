@@ -27,17 +27,11 @@ from backbeat.zoo.spec import (
     Statistics,
 )
 
-_LEAST_VARIANCE = 1e-3  # of statistics pooling: the root of less has too steep a slope
+_MIN_VARIANCE = 1e-3  # of statistics pooling: the root of less has too steep a slope
 
 
 def load_keras() -> Any:
-    """Import Keras, quietly, or say what to install.
-
-    Raises
-    ------
-    BackbeatError
-        If Keras or its back end is not installed.
-    """
+    """Import Keras, quietly, or raise a BackbeatError that says what to install."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's C++ side greets with a page of advice that no user of backbeat can act upon.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -49,7 +43,7 @@ def load_keras() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Close standard error for C++ code, which heeds no setting while it is being loaded."""
+    """Close standard error for C++ code, which respects no setting while it is loaded."""
     if "keras" in sys.modules:
         yield
         return
@@ -65,26 +59,10 @@ def _quiet() -> Iterator[None]:
 
 
 def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
-    """Build the network of a spec.
+    """Build the ``keras.Model`` of a spec, from (batch, frames, bands) to (batch, genres).
 
-    Parameters
-    ----------
-    spec : Spec
-    input_shape : (frames, bands)
-        Of one slice.
-    genres : int
-        Nodes of the softmax output.
-
-    Returns
-    -------
-    keras.Model
-        From (batch, frames, bands) to (batch, genres) probabilities; not compiled. One that is
-        trained on pieces of slices takes any number of frames.
-
-    Raises
-    ------
-    BackbeatError
-        If the layers do not fit the input (such as a convolution larger than what is left of it).
+    `input_shape` is (frames, bands) of one slice; a network that is trained on pieces of slices
+    takes any number of frames. It is not compiled. Layers that do not fit raise a BackbeatError.
     """
     keras = load_keras()
     frames, bands = input_shape
@@ -187,5 +165,5 @@ def _statistics(keras: Any, image: Any) -> Any:
     """Pool (batch, frames, bands, filters) to (batch, 2 filters)."""
     ops = keras.ops
     series = ops.mean(image, axis=2) + ops.max(image, axis=2)
-    spread = ops.sqrt(ops.var(series, axis=1) + _LEAST_VARIANCE)
+    spread = ops.sqrt(ops.var(series, axis=1) + _MIN_VARIANCE)
     return keras.layers.Concatenate()([ops.mean(series, axis=1), spread])

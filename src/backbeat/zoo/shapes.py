@@ -1,4 +1,4 @@
-"""What a network's layers make of its input's shape, reckoned without building it."""
+"""What a network's layers make of its input's shape, calculated without building it."""
 
 import math
 
@@ -17,7 +17,7 @@ from backbeat.zoo.spec import (
     Statistics,
 )
 
-MOST_WEIGHTS = 30_000_000
+MAX_WEIGHTS = 30_000_000
 """Networks with more are not tried: with its optimiser's state one takes half a gigabyte."""
 
 Shape = tuple[int, ...]
@@ -32,18 +32,8 @@ class UnfitError(BackbeatError):
 def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
     """Count the weights of a spec's network as `keras.Model.count_params` does.
 
-    Parameters
-    ----------
-    spec : Spec
-    input_shape : (frames, bands)
-        Of one slice.
-    genres : int
-        Nodes of the softmax output.
-
-    Raises
-    ------
-    UnfitError
-        If the layers do not fit the input or each other.
+    Raises an UnfitError if the layers do not fit the input, (frames, bands) of one slice, or each
+    other.
     """
     shape: Shape = (*input_shape, 1) if spec.family == "cnn" else input_shape
     weights = 0
@@ -94,13 +84,7 @@ def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
 
 
 def check_fit(spec: Spec, input_shape: tuple[int, int], genres: int) -> None:
-    """Make sure that a spec can be tried.
-
-    Raises
-    ------
-    UnfitError
-        If its layers do not fit, or it has more than `MOST_WEIGHTS` weights.
-    """
+    """Refuse a spec whose layers do not fit or that has more than `MAX_WEIGHTS` weights."""
     weights = count_weights(spec, input_shape, genres)
-    if weights > MOST_WEIGHTS:
-        raise UnfitError(f"{spec.name}: {weights:,} weights, more than the {MOST_WEIGHTS:,} tried")
+    if weights > MAX_WEIGHTS:
+        raise UnfitError(f"{spec.name}: {weights:,} weights, more than the {MAX_WEIGHTS:,} tried")

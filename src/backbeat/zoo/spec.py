@@ -5,7 +5,7 @@ A spec is YAML, checked field by field; a key that is not known is refused with 
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -20,7 +20,7 @@ from pydantic import (
 
 from backbeat.errors import BackbeatError, one_line, printable
 
-_LARGEST_SPEC = 100_000  # bytes; a spec is a page, and more of YAML takes seconds to read
+_MAX_BYTES = 100_000  # a spec is a page, and more YAML takes seconds to read
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "swish", "linear"]
 Optimizer = Literal["adam", "rmsprop", "adamw", "nadam", "sgd"]
@@ -134,22 +134,11 @@ Layer = (
     | Flatten
     | Dense
 )
-_LAYERS: dict[str, type[_Strict]] = {
-    "conv": Convolution,
-    "pool": Pooling,
-    "batch_norm": Normalization,
-    "band_norm": BandNormalization,
-    "activation": Activated,
-    "residual": Residual,
-    "statistics": Statistics,
-    "dropout": Dropout,
-    "flatten": Flatten,
-    "dense": Dense,
-}
+_LAYERS = {kind.model_fields["kind"].default: kind for kind in get_args(Layer)}
 
 
 class Augmentation(_Strict):
-    """How training slices (log-mel, standardised) are changed each time that they are seen.
+    """How training slices (log-mel, standardised) are changed each time that they are used.
 
     See `backbeat.training.augmentation`. Each is 0 for none.
     """
@@ -190,32 +179,18 @@ class PaperResult(_Strict):
 
 
 class Spec(_Strict):
-    """A network and how it is trained.
-
-    Attributes
-    ----------
-    name : str
-    family : {"mlp", "cnn", "transfer"}
-    input : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn"}
-        What the network takes; see `frontend.as_input`.
-    layers : tuple of Layer
-        Between the input and the softmax output, which has a node a genre and is not listed.
-    optimizer : {"adam", "rmsprop", "adamw", "nadam", "sgd"}
-        ``sgd`` has a momentum of 0.9.
-    learning_rate : float
-    batch_size, epochs : int
-    recipe : Recipe, optional
-        More about its training; none for the paper's models.
-    paper : PaperResult, optional
-    """
+    """A network and how it is trained."""
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[\w.-]+$")]
     family: Literal["mlp", "cnn", "transfer"]
     input: Input = "mfcc"
+    """What the network takes; see `frontend.as_input`."""
     layers: Annotated[
         tuple[Annotated[Layer, Field(discriminator="kind")], ...], Field(min_length=1)
     ]
+    """Between the input and the softmax output, which has a node a genre and is not listed."""
     optimizer: Optimizer = "adam"
+    """``sgd`` has a momentum of 0.9."""
     learning_rate: PositiveFloat = 0.001
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 50
@@ -237,13 +212,7 @@ class Spec(_Strict):
         return self
 
     def with_epochs(self, epochs: int | None) -> "Spec":
-        """Give the spec with another number of epochs, or itself for None.
-
-        Raises
-        ------
-        BackbeatError
-            If it is not positive.
-        """
+        """Give the spec with another number of epochs, which must be positive; itself for None."""
         if epochs is None:
             return self
         if epochs < 1:
@@ -256,30 +225,20 @@ class Spec(_Strict):
 
 
 def parse(content: Any, source: str) -> Spec:
-    """Check the content of a YAML spec.
+    """Check the content of a YAML spec; `source` is named in errors.
 
-    Parameters
-    ----------
-    content : object
-        As read by YAML.
-    source : str
-        Named in errors.
-
-    Raises
-    ------
-    BackbeatError
-        With each thing wrong, and the nearest known name for an unknown key.
+    Raises a BackbeatError with each thing wrong, and the nearest known name for an unknown key.
     """
     if not isinstance(content, dict):
         raise BackbeatError(f"{source}: a spec is a mapping of keys such as name, family, layers")
     try:
         return Spec.model_validate(content)
     except ValidationError as error:
-        # Once a layer is refused the tuple also counts as too short: one fault, told once.
+        # Once a layer is refused the tuple also counts as too short: one fault, reported once.
         problems = [dict(problem) for problem in error.errors()]
-        said = [p for p in problems if p["type"] != "too_short"] or problems
-        told = "; ".join(printable(_explain(problem))[:300] for problem in said[:5])
-        raise BackbeatError(f"{source}: {told[:800]}") from error
+        shown = [p for p in problems if p["type"] != "too_short"] or problems
+        message = "; ".join(printable(_explain(problem))[:300] for problem in shown[:5])
+        raise BackbeatError(f"{source}: {message[:800]}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -306,7 +265,7 @@ def read_spec(path: Path) -> Spec:
         If the file cannot be read, is no YAML, or is no spec.
     """
     try:
-        if path.stat().st_size > _LARGEST_SPEC:
+        if path.stat().st_size > _MAX_BYTES:
             raise BackbeatError(f"{path}: too large for a model spec")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

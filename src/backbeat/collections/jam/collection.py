@@ -1,7 +1,6 @@
 """Writing the collection to a folder, as GTZAN lies in one: a subfolder a genre."""
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from backbeat.collections.jam.sounds import LENGTH, SAMPLE_RATE
 from backbeat.collections.jam.styles import GENRES
 from backbeat.errors import BackbeatError
 from backbeat.files.atomic import write_bytes, write_text
-from backbeat.files.documents import read_json
+from backbeat.files.claims import claim
 from backbeat.files.locks import locked
 from backbeat.parallel.executors import map_unordered, open_executor
 
@@ -89,7 +88,10 @@ def generate(
     if seed < 0:
         raise BackbeatError(f"seed: {seed} is negative; give 0 or more")
     with locked(out):
-        resumed = _claim(out, seed)
+        settings = {"seed": seed, "version": VERSION}
+        resumed = claim(out, MANIFEST, settings, "jam collection", shared=True)
+        if not resumed:
+            write_text(out / "README.txt", _README.format(seed=seed))
         clips = [
             (out / genre / f"jam-{genre}-{index:03d}.wav", genre, index, seed)
             for genre in GENRES
@@ -162,28 +164,3 @@ def _whole(path: Path) -> bool:
         return False
     form = (info.format, info.subtype, info.channels, info.samplerate, info.frames)
     return bool(form == ("WAV", "PCM_16", 1, SAMPLE_RATE, LENGTH))
-
-
-def _claim(out: Path, seed: int) -> bool:
-    """Make sure that `out` is this collection's folder; return whether it was already."""
-    manifest = out / MANIFEST
-    wanted = {"seed": seed, "version": VERSION}
-    if manifest.exists():
-        try:
-            found = read_json(manifest)
-        except (OSError, ValueError):
-            found = None
-        if found == wanted:
-            return True
-        what = f"an unreadable {MANIFEST}"
-        if isinstance(found, dict) and {"seed", "version"} <= found.keys():
-            what = f"the jam of seed {found['seed']}, version {found['version']}"
-        raise BackbeatError(
-            f"{out}: holds {what}, not seed {seed}, version {VERSION}; "
-            "give another folder or delete this one"
-        )
-    if out.exists() and not out.is_dir():
-        raise BackbeatError(f"{out}: is not a folder; give another one")
-    write_text(out / "README.txt", _README.format(seed=seed))
-    write_text(manifest, json.dumps(wanted) + "\n")
-    return False
