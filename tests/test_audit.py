@@ -160,7 +160,7 @@ def test_effect_of_a_leak(cli, store, tmp_path, protocol):
 
 def described(**changes):
     """The description of a bundle, as much of it as an overlap is found by."""
-    return SimpleNamespace(**({"heard": (), "digests": ()} | changes))
+    return SimpleNamespace(**({"trained_on": (), "digests": ()} | changes))
 
 
 def renamed(store, names, digests=None):
@@ -175,7 +175,7 @@ def test_songs_are_found_again_under_other_names(store):
     names[1:3] = ["deep/Hip-Hop_00007.flac", "blues.00003.au"]
     heard = (store.table.name[0], "hiphop/hiphop.00007.wav", "blues.00003")
     one = short_digest(store.table.digest[4])
-    trained = described(heard=heard, digests=(one, short_digest(store.table.digest[0])))
+    trained = described(trained_on=heard, digests=(one, short_digest(store.table.digest[0])))
     found = find_overlap(trained, renamed(store, names))
     assert found.found == {
         "name": (names[0],),
@@ -193,7 +193,7 @@ def test_what_could_not_be_compared_is_said(store):
     names = [f"new {row}" for row in range(30)]
     for digests in (("",) * 30, ("0" * 32,) * 30):  # none, or of samples
         found = find_overlap(
-            described(heard=("a",), digests=("mfcc:1",)), renamed(store, names, digests)
+            described(trained_on=("a",), digests=("mfcc:1",)), renamed(store, names, digests)
         )
         assert list(found.found) == ["name"]
         assert "Nothing but names could be compared: it may have been trained" in found.sentence

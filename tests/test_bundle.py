@@ -173,13 +173,13 @@ ENORMOUS = Mfcc().model_dump() | {"seconds": 3_600, "hop_length": 1, "n_mels": 2
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (put("version", value=3), "bundle format 3 is newer than this backbeat reads (2); update"),
-        (put("version", value=1), "bundle format 1 is older than this backbeat reads (2); train"),
+        (put("version", value=4), "bundle format 4 is newer than this backbeat reads (3); update"),
+        (put("version", value=1), "bundle format 1 is older than this backbeat reads (3); train"),
         (put("version", value="1"), "version"),
         (put("format", value="zip"), "not a bundle"),
         (without("format"), "not a bundle"),
         (put("genres", value=["blues"]), "genres"),
-        (put("genres", value=["blues", "blues"]), "genres stand twice"),
+        (put("genres", value=["blues", "blues"]), "a genre is listed twice"),
         (put("genres", value=["blues", ""]), "genres"),
         (put("genres", value=["blues", 5]), "genres"),
         (put("genres", value=["blues", "jazz"]), "a genre that is not in genres"),

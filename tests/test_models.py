@@ -38,9 +38,9 @@ def test_the_bundle_is_small_whole_and_honest(name):
     assert described.genres == tuple(sorted(gtzan.GENRES))
     assert described.calibration.fitted and described.calibration.unsure
     assert described.calibration.out_of_genre
-    assert len(described.heard) == 639
+    assert len(described.trained_on) == 639
     parts = gtzan.filtered_parts()
-    assert {parts[track] for track in described.heard} == {"train", "valid"}
+    assert {parts[track] for track in described.trained_on} == {"train", "valid"}
     for words in ("GTZAN", "95 % interval", "Do not use it", "never looked at"):
         assert words in bundle.card
     # MusiCNN's weights go with its licence.

@@ -25,8 +25,7 @@ import numpy as np
 from backbeat import evaluation, splits, zoo
 from backbeat.bundle import archive as bundle
 from backbeat.bundle.archive import read_bundle
-from backbeat.bundle.network import Outputs, open_network
-from backbeat.bundle.network import joined_outputs as stacked
+from backbeat.bundle.network import Outputs, open_network, stack_outputs
 from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, calibration, mean_by_track
@@ -61,8 +60,8 @@ Accuracy of songs by {folds} folds that keep artists apart ({groups} artists): {
 That is the figure to expect on such music: GTZAN's, of before 2001.
 """
 FAST = """
-It recognises noise and tones as no music, but takes speech for hip hop with confidence. The bundle
-`gtzan` does not.
+It recognises noise and tones as out of genre, but labels speech as hip hop with high confidence.
+The bundle `gtzan` does not.
 """
 MUSICNN = """
 One of its two networks is MusiCNN (MSD), (c) Music Technology Group, Universitat Pompeu Fabra 2019,
@@ -190,7 +189,7 @@ def write(
         update={
             "model": path.stem,
             "input": predicted.input,
-            "heard": tuple(sorted(gtzan.track_id(name) or name for name in examples.names)),
+            "trained_on": tuple(sorted(gtzan.track_id(name) or name for name in examples.names)),
             "digests": tuple(sorted({*map(bundle.short_digest, examples.digests)} - {""})),
             "notes": predicted.notes.format(
                 songs=len(examples.names),
@@ -227,7 +226,7 @@ def fit_out_of_genre(
 
 def in_order(parts: list[Outputs], order: np.ndarray) -> Outputs:
     """Put the outputs of all folds together, in another order."""
-    whole = stacked(parts)
+    whole = stack_outputs(parts)
     return Outputs(whole.probabilities[order], whole.logits[order], whole.embedding[order])
 
 

@@ -3,8 +3,8 @@
 A bundle is a zip of three parts:
 
 - ``network.onnx``: the network, from (batch, frames, bands) to ``probabilities`` and ``logits``
-  (batch, genres), after and before the softmax, and ``embedding`` (batch, n), which the last layer
-  sees;
+  (batch, genres), after and before the softmax, and ``embedding`` (batch, n), the input of the
+  last layer;
 - ``bundle.json``: format version, labels, front-end and its parameters, normalisation, calibration
   (with the threshold of "unsure" and the out-of-genre score), the split's hash and the metrics, all
   checked field by field when it is loaded;
@@ -39,10 +39,10 @@ from backbeat.parallel.bounds import guarded
 from backbeat.splits import Split
 from backbeat.zoo import Spec
 
-# Each part, with its most bytes: far above any here, and far below filling a memory.
+# Each part, with its largest size in bytes: far above any here, and far below filling a memory.
 _PARTS = {"network.onnx": 512 * 2**20, "bundle.json": 64 * 2**20, "CARD.md": 2**20}
 # Weights are noisy numbers, which hardly pack; zeros pack to a thousandth.
-_MOST_TIMES, _UNPACKED = 50, 32 * 2**20
+_MAX_RATIO, _ALWAYS_ALLOWED = 50, 32 * 2**20
 
 Array = npt.NDArray[np.float32]
 
@@ -66,11 +66,7 @@ class Bundle:
         """Open the network, and make sure that it takes and gives what the description says.
 
         One that does not come with backbeat runs in a process that is watched: `network.Stranger`.
-
-        Raises
-        ------
-        BackbeatError
-            If it cannot be run, does not fit, or takes too much time or memory.
+        Raises a BackbeatError if it cannot be run, does not fit, or takes too much time or memory.
         """
         described = self.description
         _, frames, bands = shape_for(described.frontend, described.input)
@@ -82,8 +78,8 @@ class Bundle:
                     network = Network(Stranger(self.path, self.network).run)
                 given = network.outputs(np.zeros((2, frames, bands), np.float32))
         except BackbeatError as error:
-            said = str(error).removeprefix(f"{self.path}: ")
-            raise BackbeatError(f"{self.path}: {said}") from error
+            message = str(error).removeprefix(f"{self.path}: ")
+            raise BackbeatError(f"{self.path}: {message}") from error
         except Exception as error:
             raise BackbeatError(
                 f"{self.path}: its network does not take {frames} frames x {bands} bands "
@@ -115,17 +111,7 @@ def describe(
 ) -> Description:
     """Gather what a run knows into the description of its bundle.
 
-    Parameters
-    ----------
-    spec : Spec
-    frontend : FrontEnd
-    genres : tuple of str
-    split : Split
-    metrics : Metrics
-        Of the test part.
-    tracks : int
-        In the collection that the model was trained on, all parts together.
-    calibration : Calibration
+    The metrics are of the test part; `tracks` counts the whole collection, all parts together.
     """
     trained_on = sorted(split.trained_on)
     digests = {short_digest(split.digests[name]) for name in trained_on if name in split.digests}
@@ -153,7 +139,7 @@ def describe(
         trained_on_tracks=tracks,
         spec=spec.model_dump(mode="json"),
         network_sha256="",
-        heard=tuple(trained_on),
+        trained_on=tuple(trained_on),
         digests=tuple(sorted(digests)),
     )
 
@@ -177,17 +163,9 @@ def write_bundle(path: Path, description: Description, network: bytes) -> None:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read and check a bundle.
+    """Read and check a ``.backbeat`` file, or the ``model.backbeat`` of a run directory.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.backbeat`` file, or a run directory that holds ``model.backbeat``.
-
-    Raises
-    ------
-    BackbeatError
-        If it is missing, no bundle, damaged, or of a newer format version.
+    Raises a BackbeatError if it is missing, no bundle, damaged, or of another format version.
     """
     if path.is_dir():
         path = path / "model.backbeat"
@@ -195,8 +173,8 @@ def read_bundle(path: Path) -> Bundle:
         if path.stat().st_size > 2 * sum(_PARTS.values()):
             raise ValueError("it is too large")
         with zipfile.ZipFile(path) as archive:
-            parts = {name: _read_part(archive, name, most) for name, most in _PARTS.items()}
-        told = parts["CARD.md"].decode("utf-8")
+            parts = {name: _read_part(archive, name, limit) for name, limit in _PARTS.items()}
+        card_text = parts["CARD.md"].decode("utf-8")
     except (FileNotFoundError, PermissionError) as error:
         raise BackbeatError(
             f"{path}: {error.strerror}; name a bundle with --model, such as gtzan"
@@ -206,12 +184,12 @@ def read_bundle(path: Path) -> Bundle:
     description = _read_description(path, parts["bundle.json"])
     if hashlib.sha256(parts["network.onnx"]).hexdigest() != description.network_sha256:
         raise BackbeatError(f"{path}: damaged: its network is not the one that it describes")
-    return Bundle(path, description, parts["network.onnx"], told)
+    return Bundle(path, description, parts["network.onnx"], card_text)
 
 
-def _read_part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def _read_part(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     member = archive.getinfo(name)
-    if member.file_size > min(most, max(_UNPACKED, _MOST_TIMES * member.compress_size)):
+    if member.file_size > min(limit, max(_ALWAYS_ALLOWED, _MAX_RATIO * member.compress_size)):
         raise ValueError(f"{name} is too large")
     return archive.read(name)
 

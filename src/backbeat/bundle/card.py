@@ -24,7 +24,7 @@ def card(description: Description) -> str:
 A music-genre classifier for {len(description.genres)} genres: {", ".join(description.genres)}.
 Made by {description.made_by} from {description.trained_on_tracks} tracks.
 
-It hears {slices} slice(s) of {size} in each window of
+It predicts from {slices} slice(s) of {size} in each window of
 {description.frontend.window_samples / description.frontend.sample_rate:g} s
 (front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
 
@@ -40,7 +40,7 @@ Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slic
 {_how_sure(description.calibration)}
 
 ## What it is not
-It knows no genre but these. Genres overlap and labels differ between people. It was measured on
+It knows only these genres. Genres overlap and labels differ between people. It was measured on
 songs of the collection that it was trained on, and may do worse on music of other times, places or
 recordings.
 {description.notes}"""
@@ -63,8 +63,8 @@ def _how_sure(calibration: Calibration) -> str:
     unsure = calibration.unsure
     if unsure and unsure.error is None:
         lines.append(
-            '"Unsure" is what it says of all validation songs: no threshold was expected to keep '
-            f"wrong answers at {unsure.max_error:.0%}."
+            'It says "unsure" of all validation songs: no threshold was expected to keep wrong '
+            f"answers at {unsure.max_error:.0%}."
         )
     elif unsure:
         lines.append(
@@ -75,6 +75,6 @@ def _how_sure(calibration: Calibration) -> str:
     if stranger := calibration.out_of_genre:
         lines.append(
             f"Songs stranger to it than {stranger.threshold:.0%} of the validation songs are "
-            '"out of genre": perhaps none of these genres.'
+            'reported as "out of genre": perhaps none of these genres.'
         )
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from backbeat.evaluation.calibration import Calibration
 from backbeat.frontend import FrontEnd, Musicnn
 from backbeat.zoo.spec import Input
 
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
 # By which front-ends a network's input can be made, where logmel is not the only one.
 _FRONTENDS = {"mfcc": ("mfcc", "logmel"), "musicnn": ("logmel", "musicnn")}
 
@@ -45,7 +45,7 @@ class Description(_Strict):
     """The content of ``bundle.json``."""
 
     format: Literal["backbeat-bundle"] = "backbeat-bundle"
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     made_by: str
     model: str
     genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
@@ -59,7 +59,7 @@ class Description(_Strict):
     trained_on_tracks: Count
     spec: dict[str, Any]
     network_sha256: str
-    heard: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
     """Names of the tracks that it was trained or validated on."""
     digests: tuple[str, ...] = ()
     """First characters (`short_digest`) of the digests of these tracks, where known."""
@@ -69,7 +69,7 @@ class Description(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> "Description":
         if len(set(self.genres)) != len(self.genres):
-            raise ValueError("genres stand twice")
+            raise ValueError("a genre is listed twice")
         if (self.normalisation == "window") != self.input.startswith("logmel"):
             raise ValueError("log-mel maps are normalised a window, other inputs are not")
         able = _FRONTENDS.get(self.input, ("logmel",))

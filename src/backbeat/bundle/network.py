@@ -1,7 +1,7 @@
 """The network of a bundle: from Keras to ONNX, and run by onnxruntime.
 
 It takes slices (batch, frames, bands) and gives ``probabilities`` and ``logits`` (batch, genres),
-after and before the softmax, and ``embedding`` (batch, n), which its last layer sees.
+after and before the softmax, and ``embedding`` (batch, n), the input of its last layer.
 
 A network is a program that may need any time and memory, and what it needs may depend on the song.
 So one that does not come with backbeat runs only in processes that are watched: `Stranger`.
@@ -30,7 +30,7 @@ from backbeat.parallel.worker import Copy, Worker, can_copy
 _EXPORT_TOLERANCE = 1e-4
 # Of the input; between the layers of a convolutional network it becomes a hundred times as many.
 _NUMBERS_AT_ONCE = 2**18
-_LEAST_BATCH = 4
+_MIN_BATCH = 4
 _MAX_OUTPUT = 2**20  # numbers a slice: a hundred times the widest embedding
 _NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")  # onnxruntime's words
 SECONDS = 60.0
@@ -40,32 +40,19 @@ Array = npt.NDArray[np.float32]
 
 
 def export_onnx(network: Any, examples: Array) -> bytes:
-    """Turn a Keras network into ONNX, and make sure that both give the same answers.
+    """Turn a ``keras.Model`` into ONNX with a free batch dimension.
 
-    Parameters
-    ----------
-    network : keras.Model
-    examples : ndarray of float32, shape (n, frames, bands)
-        A few slices to compare the two on.
-
-    Returns
-    -------
-    bytes
-        An ONNX model with a free batch dimension.
-
-    Raises
-    ------
-    RuntimeError
-        If the outputs differ by more than 1e-4.
+    Raises a RuntimeError if the outputs of the two differ by more than 1e-4 on a few examples, of
+    shape (n, frames, bands).
     """
-    telling = _telling_all(network)
-    telling(examples[:1])  # Keras exports only what has been called once
+    three_outputs = _with_three_outputs(network)
+    three_outputs(examples[:1])  # Keras exports only what has been called once
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         with warnings.catch_warnings():
             # Keras looks whether NumPy has an `np.object` before it makes one for tf2onnx.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-            telling.export(path, format="onnx", verbose=False)
+            three_outputs.export(path, format="onnx", verbose=False)
         exported = path.read_bytes()
     expected = network.predict(examples, verbose=0)
     difference = float(np.abs(open_network(exported)(examples) - expected).max())
@@ -74,8 +61,8 @@ def export_onnx(network: Any, examples: Array) -> bytes:
     return exported
 
 
-def _telling_all(network: Any) -> Any:
-    """Make of a network one that also gives what its last layer takes and sums up."""
+def _with_three_outputs(network: Any) -> Any:
+    """Make of a network one that also gives the input of its last layer, and its logits."""
     from backbeat.zoo.build import load_keras
 
     keras = load_keras()
@@ -96,38 +83,28 @@ def _telling_all(network: Any) -> Any:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network gives for n slices.
-
-    Attributes
-    ----------
-    probabilities, logits : ndarray of float32, shape (n, genres)
-        After and before the softmax.
-    embedding : ndarray of float32, shape (n, m)
-        What its last layer sees.
-    """
+    """What a network gives for n slices."""
 
     probabilities: Array
+    """After the softmax, shape (n, genres)."""
     logits: Array
+    """Before the softmax, shape (n, genres)."""
     embedding: Array
+    """The input of its last layer, shape (n, m)."""
 
 
-def joined_outputs(parts: Sequence[Outputs]) -> Outputs:
-    """Put outputs of several calls in one."""
+def stack_outputs(parts: Sequence[Outputs]) -> Outputs:
+    """Put the outputs of several calls in one."""
     columns = (field.name for field in fields(Outputs))
     return Outputs(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
 
 
 @dataclass(frozen=True)
 class Network:
-    """An ONNX network, ready to run.
-
-    Attributes
-    ----------
-    run : callable
-        From slices (n, frames, bands) and the names of k outputs to these, each of shape (n, m).
-    """
+    """An ONNX network, ready to run."""
 
     run: Callable[[Array, list[str]], list[Array]]
+    """From slices (n, frames, bands) and the names of k outputs to these, each of shape (n, m)."""
 
     def __call__(self, x: Array) -> Array:
         """Give the genres' probabilities, shape (n, genres), of slices (n, frames, bands)."""
@@ -135,49 +112,21 @@ class Network:
         return probabilities
 
     def outputs(self, x: Array) -> Outputs:
-        """Give all that the network says of some slices.
-
-        Parameters
-        ----------
-        x : ndarray of float32, shape (n, frames, bands)
-
-        Returns
-        -------
-        Outputs
-            Of n slices.
-        """
+        """Give all outputs for slices, shape (n, frames, bands)."""
         return Outputs(*self.run(x, ["probabilities", "logits", "embedding"]))
 
     def in_batches(self, x: Array) -> Outputs:
-        """Give the same for any number of slices, in bounded memory.
-
-        Parameters
-        ----------
-        x : ndarray of float32, shape (n, frames, bands)
-
-        Returns
-        -------
-        Outputs
-            Of n slices.
-        """
-        size = max(_LEAST_BATCH, _NUMBERS_AT_ONCE // max(1, math.prod(x.shape[1:])))
+        """Give the same for any number of slices, shape (n, frames, bands), in bounded memory."""
+        size = max(_MIN_BATCH, _NUMBERS_AT_ONCE // max(1, math.prod(x.shape[1:])))
         starts = range(0, max(1, len(x)), size)
-        return joined_outputs([self.outputs(x[start : start + size]) for start in starts])
+        return stack_outputs([self.outputs(x[start : start + size]) for start in starts])
 
 
 def open_network(network: bytes, *, threads: int = 1) -> Network:
-    """Open an ONNX network on the processor.
+    """Open an ONNX network on the processor, with a number of threads within one call.
 
-    Parameters
-    ----------
-    network : bytes
-    threads : int
-        Threads within one call.
-
-    Raises
-    ------
-    BackbeatError
-        If it holds more than is understood (see `plain_onnx`), or onnxruntime refuses it.
+    Raises a BackbeatError if it holds more than is understood (see `plain_onnx`), or onnxruntime
+    refuses it.
     """
     import onnxruntime
 
@@ -211,11 +160,7 @@ class Stranger:
     In a worker it runs there; for any other process a worker is started, which ends with it, or
     when a signal ends the waiting.
 
-    Parameters
-    ----------
-    path : Path
-        The bundle that it comes from, to be named in errors.
-    network : bytes
+    `path` is the bundle that it comes from, to be named in errors.
     """
 
     def __init__(self, path: Path, network: bytes) -> None:
@@ -227,23 +172,9 @@ class Stranger:
         self._lock = threading.Lock()
 
     def run(self, x: Array, names: list[str]) -> list[Array]:
-        """Give outputs of the network.
+        """Give the named outputs, each of shape (n, m), for slices, shape (n, frames, bands).
 
-        Parameters
-        ----------
-        x : ndarray of float32, shape (n, frames, bands)
-        names : list of str
-            Of k outputs.
-
-        Returns
-        -------
-        list of ndarray of float32, shape (n, m)
-            k of them.
-
-        Raises
-        ------
-        BackbeatError
-            If it cannot be run, takes more than `SECONDS` or more than `bounds.MEMORY`.
+        Raises a BackbeatError if it cannot be run, or takes too much time or memory.
         """
         if is_watched():
             self._here = self._here or open_network(self._network)

@@ -65,23 +65,10 @@ _Found = dict[int, list[int | memoryview]]
 
 
 def plain(network: bytes) -> bytes:
-    """Write a network anew, from what is understood of it.
+    """Write an ONNX network anew, from what is understood of it, without notes and other texts.
 
-    Parameters
-    ----------
-    network : bytes
-        An ONNX model.
-
-    Returns
-    -------
-    bytes
-        The same network without names of its makers, notes and other texts.
-
-    Raises
-    ------
-    ValueError
-        With the reason in plain words, if it holds anything else than numbers and the operators
-        that backbeat's networks are made of, or is not encoded as protobuf's writers do.
+    Raises a ValueError, with the reason in plain words, if it holds anything else than numbers and
+    the operators that backbeat's networks are made of, or is not encoded as protobuf's writers do.
     """
     return b"".join(_Writer().message("model", memoryview(network)))
 

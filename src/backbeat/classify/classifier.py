@@ -16,7 +16,7 @@ import numpy.typing as npt
 from backbeat import audio
 from backbeat import frontend as frontends
 from backbeat.bundle.archive import Bundle, read_bundle
-from backbeat.bundle.network import Network, Outputs, joined_outputs
+from backbeat.bundle.network import Network, Outputs, stack_outputs
 from backbeat.bundle.shipped import find_bundle
 from backbeat.classify.windows import SongWindows
 from backbeat.errors import BackbeatError
@@ -181,7 +181,7 @@ class Classifier:
             raise audio.AudioError(path, what, "too-short")
         if not rows:
             raise audio.AudioError(path, "silent: no sound above -80 dBFS", "silent")
-        answer = self._answer(path, windows.seconds, joined_outputs(rows), spans)
+        answer = self._answer(path, windows.seconds, stack_outputs(rows), spans)
         return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
 
     def answer(self, path: Path) -> "Answer | Failure":

@@ -70,9 +70,9 @@ def find_overlap(described: Description, features: Features, near: Path | None =
     rows = np.flatnonzero(used).tolist()
     names = [features.table.name[row] for row in rows]
     digests = [short_digest(features.table.digest[row]) for row in rows]
-    known: dict[str, tuple[Sequence[str], set[str]]] = {"name": (names, set(described.heard))}
+    known: dict[str, tuple[Sequence[str], set[str]]] = {"name": (names, set(described.trained_on))}
     ids = [gtzan.track_id(name) or "" for name in names]
-    trained_ids = {gtzan.track_id(name) or "" for name in described.heard} - {""}
+    trained_ids = {gtzan.track_id(name) or "" for name in described.trained_on} - {""}
     if any(ids) and trained_ids:
         known["GTZAN identity"] = (ids, trained_ids)
     # Digests of samples equal none of features.
@@ -87,7 +87,7 @@ def find_overlap(described: Description, features: Features, near: Path | None =
     for means, (keys, trained) in known.items():
         hits = [row for row in left if keys[row] in trained]
         found[means] = tuple(left.pop(row) for row in hits)
-    return Overlap(found, len(names), bool(described.heard or described.digests))
+    return Overlap(found, len(names), bool(described.trained_on or described.digests))
 
 
 def _near_overlap(described: Description, features: Features, trained: Features) -> set[str]:
@@ -98,7 +98,7 @@ def _near_overlap(described: Description, features: Features, trained: Features)
             f"{option}: near duplicates are found between stores of one front-end, mfcc or logmel"
         )
     own, other = trained.examples("mfcc"), features.examples("mfcc")
-    used = set(described.heard)
+    used = set(described.trained_on)
     kept = np.array(
         [name in used or (gtzan.track_id(name) or "") in used for name in own.names], bool
     )

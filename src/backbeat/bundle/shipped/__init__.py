@@ -9,13 +9,10 @@ _FOLDER = Path(str(resources.files(__name__)))
 
 
 def find_bundle(model: Path | str) -> Path:
-    """Give the path of a bundle that comes with backbeat, or the path itself.
+    """Give the path of a shipped bundle by its name (``gtzan``), or the path itself.
 
-    Parameters
-    ----------
-    model : Path or str
-        The name of a shipped bundle (``gtzan``), or the path of a bundle or run, which goes before.
-        A folder that is no run, such as GTZAN's songs, does not.
+    The path of a bundle or run goes before a name, but not a folder that is no run, such as
+    GTZAN's songs.
     """
     path = Path(model)
     if path.is_file() or (path / "model.backbeat").exists():
