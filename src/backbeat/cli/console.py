@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from backbeat.classify import Failure
     from backbeat.training.fitting import Progress
-    from backbeat.training.jobs import Progress as JobProgress
+    from backbeat.training.jobs import JobsProgress
 
 _SECONDS_BETWEEN_DRAWINGS = 0.1
 _SECONDS_BETWEEN_LINES = 60.0  # where there is no terminal to draw a bar on
@@ -148,11 +148,11 @@ def epoch_progress(monitored: str) -> "Iterator[Callable[[Progress], None]]":
 
 
 @contextlib.contextmanager
-def job_progress(name: str, unit: str) -> "Iterator[Callable[[JobProgress], None]]":
+def job_progress(name: str, unit: str) -> "Iterator[Callable[[JobsProgress], None]]":
     """Show how far many trainings are, and how many of them are finished."""
     with progress(name, "") as show:
 
-        def on_progress(now: "JobProgress") -> None:
+        def on_progress(now: "JobsProgress") -> None:
             failed = f", {now.failed} failed" if now.failed else ""
             show(now.done, now.total, f"{name}: {now.finished} of {now.jobs} {unit}{failed}")
 

@@ -19,7 +19,7 @@ from backbeat.files.claims import claim
 from backbeat.files.locks import locked
 from backbeat.reproduce.paper import BASE_AT_100
 from backbeat.training.fitting import StoppedError
-from backbeat.training.jobs import Job, Progress, run_jobs
+from backbeat.training.jobs import Job, JobsProgress, run_jobs
 from backbeat.zoo import Spec
 
 
@@ -50,7 +50,7 @@ def run_all(
     epochs_scale: float = 1.0,
     seeds: int = 1,
     executor: Executor,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[JobsProgress], None] | None = None,
 ) -> dict[str, str]:
     """Train every model that is not trained yet, `seeds` times, on one split drawn with seed 0.
 

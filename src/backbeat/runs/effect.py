@@ -10,7 +10,7 @@ from backbeat.features.store import Features
 from backbeat.runs.evaluation import Evaluation
 from backbeat.runs.scoring import evaluate_run, write_evaluation
 from backbeat.splits import is_crossvalidation, is_leaking
-from backbeat.training.jobs import Job, Progress, run_jobs
+from backbeat.training.jobs import Job, JobsProgress, run_jobs
 from backbeat.zoo import Spec
 
 CLEAN = "artists"
@@ -39,7 +39,7 @@ def measure_leak_effect(
     test_share: float = 0.3,
     valid_share: float | None = None,
     executor: Executor,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[JobsProgress], None] | None = None,
 ) -> LeakEffect:
     """Train a model on a split and on one by artists with the same shares; resumes.
 

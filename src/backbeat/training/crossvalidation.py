@@ -17,7 +17,7 @@ from backbeat.files.documents import read_json
 from backbeat.files.locks import locked
 from backbeat.splits import Split, make_folds
 from backbeat.training.fitting import StoppedError
-from backbeat.training.jobs import Job, Progress, load_examples, run_jobs
+from backbeat.training.jobs import Job, JobsProgress, load_examples, run_jobs
 from backbeat.zoo import Spec
 
 _SETTINGS = "crossvalidation.json"
@@ -38,7 +38,7 @@ def cross_validate(
     resume: bool = False,
     tensorboard: Path | None = None,
     executor: Executor,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[JobsProgress], None] | None = None,
 ) -> dict[str, str]:
     """Train a model on every fold of a split; each fold is a run in `out`.
 

@@ -54,11 +54,7 @@ OnProgress = Callable[[Progress], None]
 class StoppedError(BackbeatError):
     """Training was stopped (Ctrl-C or SIGTERM) and can be resumed.
 
-    Parameters
-    ----------
-    message : str
-    status : int
-        The exit status that stands for the signal.
+    `status` is the exit status that stands for the signal.
     """
 
     def __init__(self, message: str, status: int = 128 + signal.SIGINT) -> None:
@@ -90,12 +86,8 @@ def fit(
 
     Only the training part and the part that the split monitors are used. `on_progress` is called
     after every few batches. `on_epoch` is called with the history after each epoch, and at the
-    start if there is one already; what it raises ends the training.
-
-    Raises
-    ------
-    StoppedError
-        On Ctrl-C or SIGTERM; the last whole epoch is kept.
+    start if there is one already; what it raises ends the training. Ctrl-C and SIGTERM raise a
+    StoppedError and keep the last whole epoch.
     """
     spec, split, examples, out = training.spec, training.split, training.examples, training.out
     train_rows, monitored_rows = split.rows("train"), split.rows(split.monitored)
@@ -160,15 +152,8 @@ def batches_of(
 ) -> dict[str, Any]:
     """Give what ``keras.Model.fit`` takes of an epoch: slices in order, as they are or augmented.
 
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n, frames, bands)
-    y : ndarray of float32, shape (n, genres)
-    order : ndarray of int, shape (n,)
-    spec : Spec
-    seed : list of int
-        Of the augmentation, which does not depend on what was drawn before, so that a resumed
-        training goes on as an unbroken one would.
+    `x` has shape (n, frames, bands), `y` (n, genres), `order` (n,). The augmentation depends on the
+    seed alone, not on what was drawn before, so that a resumed training equals an unbroken one.
     """
     augmentation = (spec.recipe or Recipe()).augmentation
     keras = load_keras()

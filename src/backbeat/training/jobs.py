@@ -59,7 +59,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobsProgress:
     """How far the jobs are."""
 
     done: int
@@ -73,7 +73,7 @@ class Progress:
 def run_jobs(
     jobs: Sequence[Job],
     executor: Executor,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[JobsProgress], None] | None = None,
 ) -> dict[str, str]:
     """Train what is not trained yet; gives the names of the runs that failed, and why.
 
@@ -185,10 +185,10 @@ def _is_finished(job: Job) -> bool:
 
 def _progress(
     jobs: Sequence[Job], finished: Sequence[Job], pending: Iterable[Job], failed: int
-) -> Progress:
+) -> JobsProgress:
     done = sum(job.work for job in finished)
     done += sum(_epochs_done(job) * _COST[job.spec.family] for job in pending)
-    return Progress(done, sum(job.work for job in jobs), len(finished), len(jobs), failed)
+    return JobsProgress(done, sum(job.work for job in jobs), len(finished), len(jobs), failed)
 
 
 def _epochs_done(job: Job) -> int:

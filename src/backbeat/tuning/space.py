@@ -9,7 +9,7 @@ held constant, but these hyperparameters can be tuned as well." (Sears 2021)
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Protocol, get_args
+from typing import TYPE_CHECKING, get_args
 
 from backbeat.tuning.moves import Family, named, scaled
 from backbeat.zoo.spec import (
@@ -25,28 +25,18 @@ from backbeat.zoo.spec import (
     Spec,
 )
 
+if TYPE_CHECKING:
+    import optuna
+
 _MAX_SEQUENCES = 4
 _MAX_DENSE = {"mlp": 7, "cnn": 2}
 _ACTIVATIONS = tuple(name for name in get_args(Activation) if name != "linear")
 _ORDERS = tuple(" ".join(order) for order in itertools.permutations(("pool", "norm", "drop")))
 
 
-class Suggests(Protocol):
-    """What `suggest` needs of an `optuna.Trial`."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """Choose one of several."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """Choose a whole number."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """Choose a number."""
-
-
-def suggest(trial: Suggests, family: Family, shape: tuple[int, int], scale: float = 1.0) -> Spec:
+def suggest(
+    trial: "optuna.Trial", family: Family, shape: tuple[int, int], scale: float = 1.0
+) -> Spec:
     """Make a spec of what an ``optuna.Trial`` suggests; `scale` is a factor on its epochs.
 
     Convolutions are suggested as long as they fit a slice of shape (frames, bands).
@@ -78,7 +68,11 @@ def suggest(trial: Suggests, family: Family, shape: tuple[int, int], scale: floa
 
 
 def _suggest_sequences(
-    trial: Suggests, shape: tuple[int, int], activation: Activation, order: str, normalised: bool
+    trial: "optuna.Trial",
+    shape: tuple[int, int],
+    activation: Activation,
+    order: str,
+    normalised: bool,
 ) -> list[Layer]:
     layers: list[Layer] = []
     size = min(shape)
@@ -96,7 +90,9 @@ def _suggest_sequences(
     return layers
 
 
-def _between(trial: Suggests, rate: str, order: Sequence[str], normalised: bool) -> list[Layer]:
+def _between(
+    trial: "optuna.Trial", rate: str, order: Sequence[str], normalised: bool
+) -> list[Layer]:
     """Give the layers that follow a convolution or a dense layer, in the order asked for."""
     share = round(trial.suggest_float(rate, 0.0, 0.5, step=0.1), 1)
     made: dict[str, list[Layer]] = {

@@ -37,28 +37,49 @@ def search(
     `budget` models are evaluated at most. `on_trial` is called with the log after each trial.
     """
     seen: set[str] = set()
-    best: Trial | None = None
 
-    def tried(change: Change, parent: Trial | None) -> Trial:
+    def report(now: Log) -> Log:
         nonlocal log
-        seen.add(fingerprint(change.spec))
-        trial = _try(change, parent, best, evaluate, len(log.trials) + 1)
-        log = log.plus(trial)
+        log = now
         if on_trial:
             on_trial(log)
+        return log
+
+    def tried(change: Change, parent: Trial | None) -> Trial:
+        seen.add(fingerprint(change.spec))
+        came_from = parent.number if parent else None
+        trial = Trial(len(log.trials) + 1, came_from, change.words, change.spec, "not kept")
+        try:
+            judged = evaluate(change.spec)
+        except UnfitError as error:
+            _, _, reason = str(error).partition(": ")  # without the spec's name
+            trial = replace(trial, outcome="skipped", reason=reason)
+        else:
+            better = log.best is None or judged.accuracy > (log.best.accuracy or 0.0)
+            trial = replace(
+                trial,
+                outcome="kept" if better else "not kept",
+                accuracy=judged.accuracy,
+                loss=judged.loss,
+                seconds=judged.seconds,
+            )
+        report(log.plus(trial))
         return trial
 
-    first: list[Trial] = []
     for change in starts:
         if log.done < budget:
-            first.append(tried(change, None))
-    # Which of the simple models is gone on from shows only when all have been tried.
-    best = max(
-        (trial for trial in first if trial.accuracy is not None),
-        key=lambda trial: trial.accuracy or 0.0,
-        default=None,
+            tried(change, None)
+    # Which of the simple models is changed further shows only when all have been tried.
+    best = log.best
+    log = replace(
+        log,
+        trials=tuple(
+            replace(trial, outcome="not kept")
+            if trial.outcome == "kept" and trial != best
+            else trial
+            for trial in log.trials
+        ),
     )
-    log = replace(log, trials=tuple(_settled(trial, best) for trial in log.trials))
     improved = best is not None
     while best and improved:
         improved = False
@@ -67,51 +88,9 @@ def search(
             if fingerprint(change.spec) in seen:
                 continue
             if log.done >= budget:
-                return _end(log, f"the budget of {budget} models is used up", on_trial)
+                return report(replace(log, ended=f"the budget of {budget} models is used up"))
             trial = tried(change, best)
             if trial.outcome == "kept":
                 best, improved = trial, True
                 break
-    return _end(log, NO_IMPROVEMENT if best else "no model could be tried", on_trial)
-
-
-def _try(
-    change: Change,
-    parent: Trial | None,
-    best: Trial | None,
-    evaluate: Callable[[Spec], Judgement],
-    number: int,
-) -> Trial:
-    came_from = parent.number if parent else None
-    trial = Trial(number, came_from, change.words, change.spec, "not kept")
-    try:
-        judged = evaluate(change.spec)
-    except UnfitError as error:
-        return replace(trial, outcome="skipped", reason=_without_name(str(error)))
-    better = best is None or best.accuracy is None or judged.accuracy > best.accuracy
-    return replace(
-        trial,
-        outcome="kept" if better else "not kept",
-        accuracy=judged.accuracy,
-        loss=judged.loss,
-        seconds=judged.seconds,
-    )
-
-
-def _settled(trial: Trial, best: Trial | None) -> Trial:
-    """Keep only the best of the simple models."""
-    if trial.outcome == "skipped":
-        return trial
-    return replace(trial, outcome="kept" if best and trial.number == best.number else "not kept")
-
-
-def _end(log: Log, reason: str, on_trial: Callable[[Log], None] | None) -> Log:
-    log = replace(log, ended=reason)
-    if on_trial:
-        on_trial(log)
-    return log
-
-
-def _without_name(message: str) -> str:
-    """Take the spec's name off an error: the log has said which it is."""
-    return message.partition(": ")[2] or message
+    return report(replace(log, ended=NO_IMPROVEMENT if best else "no model could be tried"))
