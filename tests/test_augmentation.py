@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_and_another_gives_others():
 
 
 def ramp(frames=100, bands=8):
-    """Each cell tells its own frame and band."""
+    """Each cell holds its own frame and band."""
     return (np.arange(frames)[:, None] + np.arange(bands) / 10).astype(np.float32)
 
 

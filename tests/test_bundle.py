@@ -32,11 +32,11 @@ def write_parts(path, parts, method=zipfile.ZIP_DEFLATED):
 def refused(path, *words):
     with pytest.raises(BackbeatError) as caught:
         read_bundle(path)
-    told = str(caught.value)
-    assert str(path) in told
-    assert "\n" not in told
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
     for word in words:
-        assert word in told
+        assert word in text
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_equal_content_makes_equal_bytes(tmp_path):
     assert len(hashes) == 2
 
 
-def test_what_is_not_there_is_told(tmp_path):
+def test_what_is_not_there_is_reported(tmp_path):
     refused(tmp_path / "model.backbeat", "--model")
     (tmp_path / "run").mkdir()
     refused(tmp_path / "run" / "model.backbeat", "No such file")
@@ -245,11 +245,11 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path, network, words):
 
 def test_the_card_tells_the_leak_and_what_was_measured(tmp_path):
     clean = make_description()
-    told = bundle.card(clean)
-    assert "50.0% of\n20 test slices, 50.0% of 2 test tracks" in told
-    assert "blues, rock" in told
-    assert "10 slice(s) of 125 frames x 13 bands in each window of\n29 s" in told
-    assert "LEAK" not in told.upper()
+    text = bundle.card(clean)
+    assert "50.0% of\n20 test slices, 50.0% of 2 test tracks" in text
+    assert "blues, rock" in text
+    assert "10 slice(s) of 125 frames x 13 bands in each window of\n29 s" in text
+    assert "LEAK" not in text.upper()
     leak = "LEAKING by song (9 of 9 test songs)."
     split = clean.split.model_copy(update={"protocol": "slices", "leak": leak})
     leaking = bundle.card(clean.model_copy(update={"split": split}))
@@ -260,16 +260,16 @@ def test_the_card_tells_the_leak_and_what_was_measured(tmp_path):
 def test_the_card_says_what_its_calibration_rests_on():
     clean = make_description()
 
-    def told(**changes):
+    def text(**changes):
         fitted = Calibration(**{"temperature": 2.0, "songs": 60} | changes)
         return " ".join(bundle.card(clean.model_copy(update={"calibration": fitted})).split())
 
-    assert "end of its search range" not in told() and "Fewer than 50" not in told()
-    assert "temperature lies at the end of its search range" in told(temperature=19.999)
-    assert "Fewer than 50 validation songs: all of this is uncertain." in told(songs=10)
+    assert "end of its search range" not in text() and "Fewer than 50" not in text()
+    assert "temperature lies at the end of its search range" in text(temperature=19.999)
+    assert "Fewer than 50 validation songs: all of this is uncertain." in text(songs=10)
     never = Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=None)
-    assert "no threshold was expected to keep wrong answers at 20%" in told(unsure=never)
-    assert "0% of those answers" not in told(unsure=never)
+    assert "no threshold was expected to keep wrong answers at 20%" in text(unsure=never)
+    assert "0% of those answers" not in text(unsure=never)
 
 
 def test_the_card_of_a_real_run_tells_its_leak(run, leaking):

@@ -1,4 +1,4 @@
-"""``history.csv`` goes and comes back, and damage is told."""
+"""``history.csv`` goes and comes back, and damage is reported."""
 
 import pytest
 

@@ -85,9 +85,9 @@ def test_the_joined_network_says_what_both_say(maps, head, scratch, network):
     given = open_network(network).outputs(packed)
     pieces = as_input(maps, LogMel(), "logmel_10s")
     patches = packed[:, 0, 129 * 128 :].reshape(-1, 187, 96)
-    heard = features_of(shipped_musicnn()(patches)).reshape(6, 3, -1).mean(axis=1)
+    embedded = features_of(shipped_musicnn()(patches)).reshape(6, 3, -1).mean(axis=1)
     wanted = joined_outputs(
-        head.outputs(heard[:, None]), open_network(scratch).outputs(pieces), SHARES
+        head.outputs(embedded[:, None]), open_network(scratch).outputs(pieces), SHARES
     )
     assert np.abs(given.logits - wanted.logits).max() < 1e-3
     assert np.abs(given.probabilities - wanted.probabilities).max() < 1e-4
@@ -106,8 +106,8 @@ def test_a_share_of_nothing_leaves_the_other_alone(maps, head, scratch):
 
 
 def test_the_licence_travels_in_the_network(network):
-    told = {prop.key: prop.value for prop in onnx.load_from_string(network).metadata_props}
-    assert any("ISC" in value for value in told.values())
+    metadata = {prop.key: prop.value for prop in onnx.load_from_string(network).metadata_props}
+    assert any("ISC" in value for value in metadata.values())
 
 
 def test_shares_are_what_each_network_is_worth():
@@ -163,11 +163,14 @@ def test_a_joined_bundle_answers_songs_and_stores(tmp_path, bundle, network, cli
     import_features(tmp_path / "m.npz", tmp_path / "store", frontend="logmel")
     progress = []
 
-    def told(done, of):
+    def on_progress(done, of):
         progress.append((done, of))
 
     found, left_out = predict(
-        path, open_features(tmp_path / "store"), leave_out=frozenset({"back"}), on_progress=told
+        path,
+        open_features(tmp_path / "store"),
+        leave_out=frozenset({"back"}),
+        on_progress=on_progress,
     )
     assert (found.tracks.tolist(), found.slices.tolist(), left_out) == (["song"] * 3, [0, 1, 2], 1)
     assert progress == [(0, 1), (1, 1)]

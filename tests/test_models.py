@@ -65,9 +65,9 @@ def test_it_is_the_default_and_answers_without_tensorflow(cli, songs):
         [sys.executable, "-c", code, str(songs)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(told) == 2
-    assert {one["genre"] for one in told} <= set(gtzan.GENRES)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 2
+    assert {one["genre"] for one in answers} <= set(gtzan.GENRES)
 
 
 @pytest.mark.parametrize("kind", ["white", "pink", "sine"])

@@ -189,8 +189,8 @@ def test_a_signal_ends_the_waiting_and_the_network(number, status, endless, song
 
 def members(session):
     """Processes of a session that are not over."""
-    told = subprocess.run(["ps", "-eo", "pid,sess,stat"], capture_output=True, text=True).stdout
-    rows = (line.split() for line in told.splitlines()[1:])
+    listed = subprocess.run(["ps", "-eo", "pid,sess,stat"], capture_output=True, text=True).stdout
+    rows = (line.split() for line in listed.splitlines()[1:])
     return [pid for pid, sess, state in rows if sess == str(session) and state[0] != "Z"]
 
 

@@ -281,7 +281,7 @@ def test_weights_that_are_not_what_they_promise(model, dims, data_type, data, wo
     refused(model, words)
 
 
-def test_weights_that_are_told_otherwise_than_raw_are_written_too(model):
+def test_weights_that_are_not_raw_are_written_too(model):
     for data_type, numbers in ((1, [0.5, 2.0]), (6, [1, -1]), (7, [-(2**40), 3]), (9, [1, 0])):
         model.graph.initializer.append(helper.make_tensor(f"w{data_type}", data_type, [2], numbers))
     network = model.SerializeToString()

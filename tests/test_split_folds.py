@@ -62,7 +62,7 @@ def test_nothing_crosses_whatever_the_collection(tracks, seed, folds, validation
         else:
             made = (make_split(examples, "artists", seed=seed, valid_share=share),)
     except BackbeatError as error:
-        # One artist only, a genre of one artist: said in one line, with what to do.
+        # One artist only, a genre of one artist: reported in one line, with what to do.
         assert "part has no" in str(error) and "other artists" in str(error)
         assert "\n" not in str(error)
         return

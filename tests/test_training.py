@@ -96,20 +96,20 @@ def test_the_same_seed_gives_the_same_run(run, store, tmp_path):
 
 
 @pytest.mark.usefixtures("step_by_step")
-def test_another_seed_gives_another_run_and_progress_is_told(run, store, tmp_path):
-    told = []
-    options = {"spec": small_spec(epochs=2), "seed": 4, "on_progress": told.append}
+def test_another_seed_gives_another_run_and_progress_is_reported(run, store, tmp_path):
+    calls = []
+    options = {"spec": small_spec(epochs=2), "seed": 4, "on_progress": calls.append}
     # In a thread, where there are no signals to be caught.
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(made_run, store, tmp_path / "other", **options).result()
     assert {path.name for path in other.iterdir()} == FILES
     assert history_of(other)[0] != history_of(run)[0]
-    batches = told[0].batches
-    assert [(p.epoch, p.batch) for p in told] == [
+    batches = calls[0].batches
+    assert [(p.epoch, p.batch) for p in calls] == [
         (epoch, batch) for epoch in (1, 2) for batch in range(1, batches + 1)
     ]
-    assert {p.epochs for p in told} == {2}
-    assert [len(p.history) for p in told] == [0] * batches + [1] * batches
+    assert {p.epochs for p in calls} == {2}
+    assert [len(p.history) for p in calls] == [0] * batches + [1] * batches
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(run, store, tmp_path, number, ep
         made_run(store, out, on_progress=stop)
     assert signal.getsignal(number) is before
     assert len(read_history(out / "history.csv")) == kept
-    told = []
-    made_run(store, out, resume=True, on_progress=told.append)
-    assert told[0].epoch == kept + 1
+    calls = []
+    made_run(store, out, resume=True, on_progress=calls.append)
+    assert calls[0].epoch == kept + 1
     assert_same_results(out, run)
     assert {path.name for path in out.iterdir()} == FILES
 
 
-def test_a_stop_after_the_last_batch_is_heeded(run, store, tmp_path, monkeypatch):
+def test_a_stop_after_the_last_batch_is_respected(run, store, tmp_path, monkeypatch):
     """In a search or a reproduction, the next training would begin."""
     own, epochs = checkpoint.snapshot, []
 
@@ -167,11 +167,11 @@ from backbeat.features.store import open_features
 from made_features import made_run
 fitting._SECONDS_BETWEEN_CHECKPOINTS = -1.0
 fitting._STEPS_AT_ONCE = 1
-def told(progress):
+def stand_still(progress):
     if f"{progress.epoch} {progress.batch}" == sys.argv[4]:
         print("here", flush=True)
         sys.stdin.readline()
-made_run(open_features(Path(sys.argv[1])), Path(sys.argv[2]), on_progress=told)
+made_run(open_features(Path(sys.argv[1])), Path(sys.argv[2]), on_progress=stand_still)
 """
 
 
@@ -199,19 +199,19 @@ def test_a_killed_process_goes_on_as_if_it_had_not_been(run, store, tmp_path):
         else:
             assert "StoppedError" in errors, errors
         assert not (out / "model.backbeat").exists()
-        told = []
-        made_run(store, out, resume=True, on_progress=told.append)
+        calls = []
+        made_run(store, out, resume=True, on_progress=calls.append)
         # No more is lost than the epoch under way.
-        assert told[0].epoch == int(moment.split()[0])
+        assert calls[0].epoch == int(moment.split()[0])
         assert_same_results(out, run)
 
 
 def test_resuming_a_finished_run_changes_nothing(run, store, tmp_path):
     out = shutil.copytree(run, tmp_path / "run")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()}
-    told = []
-    made_run(store, out, resume=True, on_progress=told.append)
-    assert told == []
+    calls = []
+    made_run(store, out, resume=True, on_progress=calls.append)
+    assert calls == []
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()} == before
 
 

@@ -58,13 +58,13 @@ def store(tmp_path_factory):
 
 
 def test_features_are_computed_once_and_kept(store):
-    told = []
-    first = embed(store, on_progress=lambda done, total: told.append((done, total)))
+    printed = []
+    first = embed(store, on_progress=lambda done, total: printed.append((done, total)))
     assert first.x.shape == (120, 1, 1706)
-    assert told[-1] == (12, 12)
+    assert printed[-1] == (12, 12)
     kept = store.path / "musicnn.npz"
     written = kept.stat().st_mtime_ns
-    again = embed(open_features(store.path), on_progress=lambda *_: pytest.fail("heard again"))
+    again = embed(open_features(store.path), on_progress=lambda *_: pytest.fail("computed again"))
     assert np.array_equal(again.x, first.x)
     assert first.slice.tolist() == list(range(10)) * 12
     assert first.track.tolist() == np.repeat(np.arange(12), 10).tolist()
@@ -143,11 +143,11 @@ def test_a_run_is_a_run(store, tmp_path, cli):
     described = read_bundle(out).description
     assert (described.model, described.input, described.genres) == ("transfer", "musicnn", GENRES)
     assert described.calibration.fitted
-    status, told, _ = cli("evaluate", out, "--json")
+    status, printed, _ = cli("evaluate", out, "--json")
     assert status == 0
-    assert json.loads(told)["accuracy_track"] == 1.0
+    assert json.loads(printed)["accuracy_track"] == 1.0
     # Without epochs there is no curve and no table of epochs.
-    assert json.loads(told)["facts"]["Epochs"] == "none, fitted at once"
+    assert json.loads(printed)["facts"]["Epochs"] == "none, fitted at once"
     assert not {"curves.png", "metrics.png"} & {path.name for path in (out / "figures").iterdir()}
     page = (out / "report.html").read_text("utf-8")
     assert "First epoch" not in page and "epoch by epoch" not in page
@@ -157,23 +157,23 @@ def test_a_run_is_a_run(store, tmp_path, cli):
     with pytest.raises(BackbeatError, match="holds a run already"):
         train(store, TRANSFER, split, examples, out, seed=1)
     # The bundle answers maps as the run's predictions have it.
-    status, told, _ = cli(
+    status, printed, _ = cli(
         "evaluate", "--model", out / "model.backbeat", "--on", store.path, "--json"
     )
     assert status == 0
-    assert json.loads(told)["n_tracks"] == 4  # those that it was not trained on
-    told = cli("evaluate", "--model", out / "model.backbeat", "--on", store.path)[1]
-    assert "processing time" not in told and "Balanced accuracy" in told
+    assert json.loads(printed)["n_tracks"] == 4  # those that it was not trained on
+    printed = cli("evaluate", "--model", out / "model.backbeat", "--on", store.path)[1]
+    assert "processing time" not in printed and "Balanced accuracy" in printed
 
 
 def test_the_verb_trains_and_cross_validates(store, tmp_path, cli):
     arguments = ("train", store.path, "--model", "transfer", "--split", "artists")
-    status, told, err = cli(*arguments, "--valid-share", 0.3, "-o", tmp_path / "one")
+    status, printed, err = cli(*arguments, "--valid-share", 0.3, "-o", tmp_path / "one")
     assert status == 0, err
     assert (tmp_path / "one" / "report.html").exists()
-    status, told, err = cli(*arguments, "--folds", 2, "-w", 1, "-o", tmp_path / "two")
+    status, printed, err = cli(*arguments, "--folds", 2, "-w", 1, "-o", tmp_path / "two")
     assert status == 0, err
-    assert "artists, 2 folds" in told
+    assert "artists, 2 folds" in printed
 
 
 def test_mfccs_are_refused_with_the_remedy(tmp_path):
@@ -184,7 +184,7 @@ def test_mfccs_are_refused_with_the_remedy(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory):
+def prepared(tmp_path_factory):
     """A store of the front-end musicnn: 12 songs, six a genre, each artist with two of one genre.
 
     Each genre has its own chord and beat.
@@ -193,7 +193,7 @@ def heard(tmp_path_factory):
     from backbeat.features.prepare import prepare
     from sounds import write
 
-    folder = tmp_path_factory.mktemp("heard")
+    folder = tmp_path_factory.mktemp("prepared")
     lines = ["path,genre,artist"]
     time = np.arange(29 * 16_000) / 16_000
     for number in range(12):
@@ -209,47 +209,58 @@ def heard(tmp_path_factory):
     return folder
 
 
-def test_a_store_at_full_resolution_needs_no_more_hearing(heard):
-    store = open_features(heard / "store")
+def test_a_store_at_full_resolution_needs_no_more_computing(prepared):
+    store = open_features(prepared / "store")
     assert store.array.shape == (12, 10, 1, 1706)
-    embedded = embed(store, on_progress=lambda *_: pytest.fail("heard again"))
+    embedded = embed(store, on_progress=lambda *_: pytest.fail("computed again"))
     assert embedded.x.shape == (120, 1, 1706)
-    samples, _ = soundfile.read(heard / "03.flac", dtype="float32")
+    samples, _ = soundfile.read(prepared / "03.flac", dtype="float32")
     (row,) = np.flatnonzero(np.array(embedded.names) == "03.flac")
     patches = open_musicnn(network_path())(Musicnn(output="patches").extract(samples))
     assert np.abs(embedded.x[embedded.track == row, 0] - features_of(patches)).max() < 1e-4
 
 
-def test_a_model_of_such_a_store_answers_stores_and_songs_alike(heard, tmp_path, cli):
+def test_a_model_of_such_a_store_answers_stores_and_songs_equally(prepared, tmp_path, cli):
     run = tmp_path / "run"
     status, _, err = cli(
-        *("train", heard / "store", "--model", "transfer", "--split", "artists"),
+        *("train", prepared / "store", "--model", "transfer", "--split", "artists"),
         *("--valid-share", 0.3, "-o", run),
     )
     assert status == 0, err
     described = read_bundle(run).description
     assert (described.frontend, described.input) == (Musicnn(output="patches"), "musicnn")
-    status, told, err = cli("evaluate", run, "--on", heard / "store", "--json")
+    status, printed, err = cli("evaluate", run, "--on", prepared / "store", "--json")
     assert status == 0, err
-    assert json.loads(told)["accuracy_track"] == 1.0
-    status, told, err = cli("classify", heard / "04.flac", heard / "05.flac", "--model", run)
+    assert json.loads(printed)["accuracy_track"] == 1.0
+    status, printed, err = cli(
+        "classify", prepared / "04.flac", prepared / "05.flac", "--model", run
+    )
     assert status == 0, err
     # Each song's answer is what the store's features give.
-    store = open_features(heard / "store")
+    store = open_features(prepared / "store")
     answered, _ = predict(run, store, leave_out=frozenset(set(embed(store).names) - {"05.flac"}))
-    answer = classify.load(run).classify(heard / "05.flac")
+    answer = classify.load(run).classify(prepared / "05.flac")
     share = with_temperature(vote(answered.probabilities), described.calibration.temperature)
     assert dict(answer.ranking)["low"] == pytest.approx(share[1], abs=1e-4)
 
 
-def test_stores_at_full_resolution_can_be_audited_and_searched(heard, cli):
-    status, told, err = cli("audit", heard / "store", "--split", "tracks")
+def test_stores_at_full_resolution_can_be_audited_and_searched(prepared, cli):
+    status, printed, err = cli("audit", prepared / "store", "--split", "tracks")
     assert status == 0, err
-    assert "near duplicates are not looked for" in told + err
-    status, _, err = cli("suspects", heard / "store", "--folds", 2)
+    assert "near duplicates are not looked for" in printed + err
+    status, _, err = cli("suspects", prepared / "store", "--folds", 2)
     assert status == 0, err
     status, _, err = cli(
-        *("train", heard / "store", "--model", "res_3s", "--split", "tracks", "-o", heard / "no")
+        *(
+            "train",
+            prepared / "store",
+            "--model",
+            "res_3s",
+            "--split",
+            "tracks",
+            "-o",
+            prepared / "no",
+        )
     )
     assert status == 1
     assert "only --model transfer takes" in err

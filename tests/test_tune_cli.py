@@ -129,12 +129,12 @@ import sys
 from pathlib import Path
 from backbeat.features.store import open_features
 from backbeat.tuning import tune
-def told(now):
+def stand_still(now):
     if now.training and len(now.log.trials) == 1 and now.training.epoch == 1:
         print("here", flush=True)
         sys.stdin.readline()
 tune(open_features(Path(sys.argv[1])), Path(sys.argv[2]), family="mlp", strategy="tpe", budget=2,
-     epochs_scale=0.02, on_progress=told)
+     epochs_scale=0.02, on_progress=stand_still)
 """
 
 
@@ -174,7 +174,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(store, cli, tmp_path):
         (("--valid-share", "0.4"), "split"),
     ],
 )
-def test_a_search_is_not_gone_on_with_other_settings(store, searched, cli, more, what):
+def test_a_search_is_not_resumed_other_settings(store, searched, cli, more, what):
     status, out, err = cli(*arguments(store, searched, *more))
     assert (status, out) == (1, "")
     earlier = json.loads((searched / "tuning.json").read_text())[what]
@@ -186,13 +186,13 @@ def test_a_search_is_not_gone_on_with_other_settings(store, searched, cli, more,
 
 def test_a_folder_with_other_things_is_left_alone(store, cli, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
-    for out, said in (
+    for out, words in (
         (tmp_path, "not empty and not a search"),
         (tmp_path / "letter.txt", "a file"),
     ):
         status, _, err = cli(*arguments(store, out))
         assert status == 1
-        assert said in err
+        assert words in err
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "tuning.json").write_text("[")
     status, _, err = cli(*arguments(store, tmp_path / "search"))
@@ -202,17 +202,17 @@ def test_a_folder_with_other_things_is_left_alone(store, cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "words"),
     [
         (("--epochs-scale", "0"), "--epochs-scale 0.0: must lie"),
         (("--valid-share", "0"), "--valid-share 0.0: must lie"),
         (("--valid-share", "0.001"), "validation part is empty"),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(store, cli, tmp_path, more, said):
+def test_a_wrong_option_is_reported_in_one_line(store, cli, tmp_path, more, words):
     status, _, err = cli(*arguments(store, tmp_path / "out", *more))
     assert status == 1
-    assert said in err
+    assert words in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

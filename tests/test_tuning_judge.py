@@ -122,10 +122,10 @@ def test_a_stopped_judgement_goes_on(judge, store, tmp_path):
     place = folder / fingerprint(SPEC)
     assert not (place / "result.json").exists()
     assert (place / checkpoint.NAME).exists()
-    told = []
-    again = make_judge(store, folder, on_progress=told.append)
+    calls = []
+    again = make_judge(store, folder, on_progress=calls.append)
     assert worth(again(SPEC)) == worth(judge(SPEC))
-    assert told[0].epoch == 2
+    assert calls[0].epoch == 2
     assert not (place / checkpoint.NAME).exists()
 
 
@@ -153,7 +153,7 @@ def test_what_does_not_fit_leaves_nothing(judge):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"accuracy": "x"}', json.dumps({"accuracy": 1})])
-def test_a_damaged_result_is_told_in_one_line(tmp_path, content):
+def test_a_damaged_result_is_reported_in_one_line(tmp_path, content):
     path = tmp_path / "result.json"
     path.write_text(content)
     with pytest.raises(BackbeatError, match=r"result.json: cannot be read as a result.*remove"):

@@ -80,7 +80,7 @@ def hasty(monkeypatch):
 
 
 class MadeJudge:
-    """Judges by a formula, epoch by epoch; stops, as by Ctrl-C, at the trials it is told to."""
+    """Judges by a formula, epoch by epoch; stops, as by Ctrl-C, at given trials."""
 
     def __init__(self, stops=(), unfit=()):
         self.examples = SimpleNamespace(x=np.empty((1, 125, 13)))
@@ -115,8 +115,8 @@ def study(path, judge, budget=20, seed=5, **options):
 
 
 def test_a_study_finds_the_best_and_ends_what_is_behind(tmp_path):
-    told = []
-    log = study(tmp_path / "study.db", MadeJudge(), on_trial=told.append)
+    calls = []
+    log = study(tmp_path / "study.db", MadeJudge(), on_trial=calls.append)
     assert log.done == 20
     assert log.ended == "the budget of 20 models is used up"
     assert {trial.outcome for trial in log.trials} == {"kept", "not kept", "pruned"}
@@ -124,7 +124,7 @@ def test_a_study_finds_the_best_and_ends_what_is_behind(tmp_path):
     assert log.best.accuracy == max(whole)
     kept = [trial.accuracy for trial in log.trials if trial.outcome == "kept"]
     assert kept == sorted(kept)
-    assert [len(now.trials) for now in told] == [*range(1, 21), 20]
+    assert [len(now.trials) for now in calls] == [*range(1, 21), 20]
     assert log.trials[0].change == describe(log.trials[0].spec)
 
 
@@ -132,10 +132,10 @@ def test_a_study_that_was_stopped_comes_to_the_same_end(tmp_path):
     whole = study(tmp_path / "whole.db", MadeJudge())
     judge = MadeJudge(stops=[1, 4, 5, 18])
     for done in (0, 2, 2, 14):
-        told = []
+        calls = []
         with pytest.raises(KeyboardInterrupt):
-            study(tmp_path / "cut.db", judge, on_trial=told.append)
-        assert (told[-1].done if told else 0) == done
+            study(tmp_path / "cut.db", judge, on_trial=calls.append)
+        assert (calls[-1].done if calls else 0) == done
     assert study(tmp_path / "cut.db", judge) == whole
     # Finished trials are kept: only those that were stopped are judged again.
     assert len(judge.asked) == 20 + 4
@@ -169,7 +169,7 @@ def test_a_folder_may_have_any_name(tmp_path):
     assert (folder / "study.db").exists()
 
 
-def test_a_damaged_study_is_told_in_one_line(tmp_path):
+def test_a_damaged_study_is_reported_in_one_line(tmp_path):
     (tmp_path / "study.db").write_bytes(b"no database" * 100)
     with pytest.raises(BackbeatError, match=r"study.db: cannot be read as a study.*remove it"):
         study(tmp_path / "study.db", MadeJudge())

@@ -111,11 +111,11 @@ def test_it_goes_on_from_the_other_where_one_simple_model_does_not_fit():
     assert [trial.outcome for trial in none.trials] == ["skipped", "skipped"]
 
 
-def test_each_trial_is_told_of():
-    told = []
-    log = climb(scored(PAPER), on_trial=told.append)
-    assert [len(now.trials) for now in told[:-1]] == list(range(1, len(log.trials) + 1))
-    assert told[-1] == log
+def test_each_trial_is_reported():
+    calls = []
+    log = climb(scored(PAPER), on_trial=calls.append)
+    assert [len(now.trials) for now in calls[:-1]] == list(range(1, len(log.trials) + 1))
+    assert calls[-1] == log
 
 
 @settings(max_examples=30)

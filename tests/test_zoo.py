@@ -103,7 +103,7 @@ def test_wrong_specs_are_refused_with_the_place_and_a_remedy(wrong, words):
     assert "\n" not in str(caught.value)
 
 
-def test_several_faults_are_told_together():
+def test_several_faults_are_reported_together():
     with pytest.raises(BackbeatError) as caught:
         parse(content(familiy="x", epochs=0, optimizer="newton"), "mine.yaml")
     assert all(word in str(caught.value) for word in ("familiy", "epochs", "optimizer"))
@@ -139,7 +139,7 @@ def test_what_is_no_spec_file_is_refused(tmp_path, text, words):
     assert len(str(caught.value)) < 2_000
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(BackbeatError, match=r"mine\.yaml: cannot be read"):
         find(str(tmp_path / "mine.yaml"))
 
@@ -171,7 +171,7 @@ def test_any_content_is_a_spec_or_refused(anything):
     ("name", "near"),
     [("cnn_03_8", "cnn_03.8"), ("mlp_bas", "mlp_base"), ("CNN_BASE_01", "backbeat models")],
 )
-def test_an_unknown_model_is_told_the_nearest(name, near):
+def test_the_nearest_model_is_named_for_an_unknown_one(name, near):
     with pytest.raises(BackbeatError, match=re.escape(f"{name}: no such model")) as caught:
         find(name)
     assert near in str(caught.value)
