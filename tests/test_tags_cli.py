@@ -250,7 +250,7 @@ def test_times_are_kept_if_wanted(tag, library):
         ([], "name files or folders to tag, or --undo LOG"),
         (["a.mp3", "--only-empty", "--overwrite"], "--only-empty and --overwrite say the opposite"),
         (["a.mp3", "-o", "plan.csv"], "--out: has no effect without --dry-run; leave it out"),
-        (["a.mp3", "--undo", "log.jsonl"], "--undo goes by its log alone; leave the paths out"),
+        (["a.mp3", "--undo", "log.jsonl"], "--undo needs its log only; leave the paths out"),
         (["--undo", "log.jsonl", "--dry-run"], "--dry-run: has no effect with --undo"),
         (["--undo", "gone.jsonl"], "gone.jsonl: no such log"),
     ],
