@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,6 +137,39 @@ def test_other_rates_and_channels_change_little(tmp_path):
     half = classifier.classify(song(tmp_path / "c.wav", samples[::2], 22_050, "FLOAT"))
     assert dict(other.ranking) == pytest.approx(dict(one.ranking), abs=1e-5)
     assert dict(half.ranking) == pytest.approx(dict(one.ranking), abs=0.01)
+
+
+def test_samples_are_classified_as_their_file_is(tmp_path):
+    stereo = np.stack([noise(24.0), noise(24.0, seed=1)])
+    path = tmp_path / "song.wav"
+    soundfile.write(path, stereo.T, 44_100, subtype="FLOAT")
+    for windows in (None, 1):
+        classifier = load(make_bundle(tmp_path / "model.backbeat"), windows=windows)
+        answer = classifier.classify(path)
+        assert replace(answer, path=Path("samples")) == classifier.classify(stereo, 44_100)
+    assert classifier.classify(stereo[0].astype(np.float64), 44_100).seconds == 12.0
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "words"),
+    [
+        (np.zeros(9, np.int16), RATE, "must be an array of floating-point numbers"),
+        ([0.0], RATE, "must be an array of floating-point numbers"),
+        (np.zeros((4, 100)).T[..., None], RATE, "must be (n,) or (channels, n)"),
+        (np.zeros((70_000, 2)), RATE, "must be (n,) or (channels, n)"),
+        (np.zeros(0), RATE, "too short"),
+        (np.full(9 * RATE, np.nan), RATE, "samples that are not numbers"),
+        (np.zeros(9 * RATE), RATE, "silent"),
+        (np.zeros(9), 7, "7 samples a second"),
+        (np.zeros(9), None, "sample_rate: goes with samples"),
+        (Path("a.wav"), RATE, "sample_rate: goes with samples"),
+    ],
+)
+def test_samples_that_are_no_song_are_refused(bundle, samples, rate, words):
+    with pytest.raises(BackbeatError) as refused:
+        load(bundle).classify(samples, rate)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("windows", [None, 1])

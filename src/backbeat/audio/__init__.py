@@ -25,6 +25,7 @@ from backbeat.audio.source import (
     AudioInfo,
     Source,
     is_sound,
+    open_samples,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "duration",
     "is_sound",
     "mono_blocks",
+    "open_samples",
     "open_source",
     "read",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -93,6 +94,30 @@ class Source:
 
     def __iter__(self) -> Iterator[Samples]:
         return self.blocks
+
+
+@contextlib.contextmanager
+def open_samples(samples: NDArray[Any], sample_rate: int) -> Iterator[Source]:
+    """Open samples, shape (n,) or (channels, n), full scale 1, as `open_source` opens a file.
+
+    Raises AudioError if they are no such array, or the rate (Hz) is none that a recording has.
+    """
+    path = Path("samples")
+    if not isinstance(samples, np.ndarray) or samples.dtype.kind != "f":
+        raise AudioError(path, "must be an array of floating-point numbers, full scale 1")
+    frames = np.atleast_2d(samples).T
+    if frames.ndim != 2 or frames.shape[1] not in CHANNELS:
+        raise AudioError(path, f"shape {samples.shape}: must be (n,) or (channels, n)")
+    if sample_rate not in RATES:
+        raise AudioError(path, f"{sample_rate} samples a second; 1,000 to 768,000 make sense")
+    block = block_frames(5.0, sample_rate, frames.shape[1])
+
+    def since(seconds: float) -> Iterator[Samples]:
+        for start in range(round(seconds * sample_rate), len(frames), block):
+            yield np.asarray(frames[start : start + block], np.float32)
+
+    info = AudioInfo(sample_rate, frames.shape[1], len(frames) / sample_rate, "samples")
+    yield Source(path, info, since(0.0), since)
 
 
 def check_limits(path: Path, sample_rate: int, channels: int) -> None:

@@ -141,28 +141,43 @@ class Classifier:
         """The genres that it knows."""
         return self.bundle.description.genres
 
-    def classify(self, path: Path) -> Answer:
+    def classify(
+        self, song: Path | npt.NDArray[np.floating], sample_rate: int | None = None
+    ) -> Answer:
         """Classify one song.
 
         Parameters
         ----------
-        path : Path
-            An audio file of any length.
+        song : Path or ndarray of float, shape (n,) or (channels, n)
+            An audio file of any length, or its samples, full scale 1.
+        sample_rate : int, optional
+            Of samples, in Hz; a file has its own.
 
         Returns
         -------
         Answer
+            Its path is ``samples`` for an array.
 
         Raises
         ------
         BackbeatError
-            If the file cannot be decoded, is too short, silent or holds no numbers.
+            If the file cannot be decoded, or the song is too short, silent or holds no numbers; if
+            `sample_rate` is missing for an array, or given for a file; if tags are wanted of an
+            array.
         """
+        if isinstance(song, Path) != (sample_rate is None):
+            raise BackbeatError("sample_rate: goes with samples, and not with a file")
+        if isinstance(song, Path):
+            path, opening = song, audio.open_source(song)
+        elif self.tagger:
+            raise BackbeatError("tags: need a file; load the classifier without them")
+        else:
+            path, opening = Path("samples"), audio.open_samples(song, sample_rate or 0)
         described = self.bundle.description
         front = described.frontend
         rows: list[Outputs] = []
         spans: list[tuple[float, float]] = []
-        with audio.open_source(path) as source:
+        with opening as source:
             windows = SongWindows(source, front, self.windows)
             for window in windows:
                 if not audio.is_sound(window.samples):
