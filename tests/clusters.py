@@ -27,7 +27,7 @@ if any("backbeat.parallel.worker" in argument for argument in sys.orig_argv):
         return quickly(*given)
     prepare.extract_track = slowly
 """
-# Another backbeat than here, as a worker tells of itself, and as it says when it is given work.
+# Another backbeat than here, as a worker reports it at first, and as it says when it is given work.
 OLDER = """
 import distributed.versions
 distributed.versions._version_cached = lambda package: {version!r}

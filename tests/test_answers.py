@@ -66,9 +66,9 @@ def test_whole_files_are_skipped_and_links_listed_with_exit_status_0(cli, mixed,
         "3 files of other kinds (1 .jpg, 1 .mid, 1 .mkv)",
     ]
     out = cli("classify", mixed, "--model", bundle, "--format", "jsonl")[1]
-    told = {Path(one["path"]).name: one for one in map(json.loads, out.splitlines())}
-    assert told["short.wav"]["status"] == "skipped"
-    assert "error" not in told["song.wav"]
+    shown = {Path(one["path"]).name: one for one in map(json.loads, out.splitlines())}
+    assert shown["short.wav"]["status"] == "skipped"
+    assert "error" not in shown["song.wav"]
 
 
 def test_skipped_files_and_links_do_not_end_playlists_and_similar_with_1(
@@ -165,9 +165,9 @@ def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "jsonl", "--timeline")
     found = [json.loads(line) for line in out.splitlines()]
     classifier = classifying.load(bundle)
-    for told, path in zip(found, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
+    for shown, path in zip(found, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
         answer = classifier.classify(path)
-        assert told == {
+        assert shown == {
             "path": str(path),
             "status": "answered",
             "answer": answer.genre,
@@ -303,21 +303,21 @@ def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
         assert answer["answer"] == "unsure"
         assert answer["genre"] in GENRES
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "jsonl")
-    for told in map(json.loads, out.splitlines()):
-        assert (told["answer"], told["verdict"]) == ("unsure", "unsure")
-        assert told["genre"] in GENRES
+    for shown in map(json.loads, out.splitlines()):
+        assert (shown["answer"], shown["verdict"]) == ("unsure", "unsure")
+        assert shown["genre"] in GENRES
 
 
 def test_tags_stand_beside_the_genre(cli, bundle, songs):
     from backbeat.frontend.musicnn.tags import MSD
 
     arguments = ("classify", songs / "a.wav", "--model", bundle, "--tags", "--format")
-    told = json.loads(cli(*arguments, "jsonl")[1])
-    assert {one["tag"] for one in told["tags"]} == set(MSD)
-    fits = [one["fit"] for one in told["tags"]]
+    shown = json.loads(cli(*arguments, "jsonl")[1])
+    assert {one["tag"] for one in shown["tags"]} == set(MSD)
+    fits = [one["fit"] for one in shown["tags"]]
     assert fits == sorted(fits, reverse=True)
     assert 0 <= fits[-1] <= fits[0] <= 1
-    best = told["tags"][0]
+    best = shown["tags"][0]
     [row] = rows(cli(*arguments, "csv")[1])
     assert row["tags"].startswith(f"{best['tag']} {best['fit']:.2f}; ")
     assert row["tags"].count("; ") == 4

@@ -1,4 +1,4 @@
-"""Batches of songs: answered as without them, and what a worker does not see is told."""
+"""Batches of songs: answered as without them, and what a worker does not see is reported."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ def test_answers_are_those_of_one_song_after_another(songs, bundle, tmp_path, mo
     monkeypatch.chdir(songs)  # as they were named: relative
     paths = [Path("a.wav"), Path("b/b.flac"), tmp_path / "missing.wav", Path("a.wav")] * 2
     classifier = load(bundle)
-    told = list(classify_all(classifier, iter(paths), executor=InlineExecutor()))
-    assert told == list(classify_all(classifier, paths, workers=1))
-    assert [answer.path for answer in told] == paths
+    results = list(classify_all(classifier, iter(paths), executor=InlineExecutor()))
+    assert results == list(classify_all(classifier, paths, workers=1))
+    assert [answer.path for answer in results] == paths
     assert list(classify_all(classifier, [], executor=InlineExecutor())) == []
 
 
@@ -34,8 +34,8 @@ def test_songs_that_a_worker_does_not_see_are_not_called_unreadable(tmp_path, bu
         list(classify_all(classifier, [song], executor=executor))
     # One that is nowhere is a failure as ever.
     missing = tmp_path / "missing.wav"
-    (told,) = classify_all(classifier, [missing], executor=InlineExecutor())
-    assert isinstance(told, Failure)
+    (results,) = classify_all(classifier, [missing], executor=InlineExecutor())
+    assert isinstance(results, Failure)
 
 
 def test_another_bundle_on_a_worker_is_refused(tmp_path, bundle):

@@ -29,7 +29,7 @@ def faults(how):
     return int(done.stdout)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be told")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc has the option")
 def test_later_songs_need_no_new_pages():
     kept = faults("keep")
     # A song's arrays are 1,900 pages; twenty songs would need 13,000 to 39,000.

@@ -64,8 +64,8 @@ def test_answers_are_those_of_keras(run, three_minutes):
     given = network.predict(every, verbose=0)
     wanted = with_temperature(given, calibration.slice_temperature)
     assert whole == len(answer.timeline) == 62
-    told = np.array([moment.probability for moment in answer.timeline])
-    assert np.abs(told - wanted.max(axis=1)).max() < 1e-4
+    results = np.array([moment.probability for moment in answer.timeline])
+    assert np.abs(results - wanted.max(axis=1)).max() < 1e-4
     genres = classifier.genres
     assert [moment.genre for moment in answer.timeline] == [
         genres[n] for n in wanted.argmax(axis=1)
@@ -121,10 +121,10 @@ def test_silent_slices_are_passed_over(tmp_path):
     samples = noise(29)
     quiet = samples.copy()
     quiet[2 * SLICE : 5 * SLICE] = 0
-    heard = classifier.classify(song(tmp_path / "whole.wav", samples)).timeline
-    told = classifier.classify(song(tmp_path / "quiet.wav", quiet)).timeline
-    assert [moment.start for moment in told] == [0.0, 2.9, 14.5, 17.4, 20.3, 23.2, 26.1]
-    assert told == tuple(heard[n] for n in (0, 1, 5, 6, 7, 8, 9))
+    whole = classifier.classify(song(tmp_path / "whole.wav", samples)).timeline
+    results = classifier.classify(song(tmp_path / "quiet.wav", quiet)).timeline
+    assert [moment.start for moment in results] == [0.0, 2.9, 14.5, 17.4, 20.3, 23.2, 26.1]
+    assert results == tuple(whole[n] for n in (0, 1, 5, 6, 7, 8, 9))
 
 
 def test_other_rates_and_channels_change_little(tmp_path):
@@ -219,14 +219,14 @@ def test_bad_files_are_listed_and_stop_nothing(tmp_path):
     paths = [good[0], text, tmp_path / "missing.wav", good[1], tmp_path, good[2]]
     alone = [classifier.classify(path) for path in good]
     for threads in (1, 4):
-        told = list(classify_all(classifier, iter(paths), workers=threads))
-        assert [one.path for one in told] == paths
-        assert [told[n] for n in (0, 3, 5)] == alone
+        results = list(classify_all(classifier, iter(paths), workers=threads))
+        assert [one.path for one in results] == paths
+        assert [results[n] for n in (0, 3, 5)] == alone
         for n in (1, 2, 4):
-            assert isinstance(told[n], Failure)
-            assert told[n].reason
-            assert "\n" not in told[n].reason
-            assert str(paths[n]) not in told[n].reason  # it is told beside the path
+            assert isinstance(results[n], Failure)
+            assert results[n].reason
+            assert "\n" not in results[n].reason
+            assert str(paths[n]) not in results[n].reason  # it is shown beside the path
 
 
 def test_a_surprise_in_a_decoder_is_a_failure(tmp_path, monkeypatch):
@@ -235,9 +235,9 @@ def test_a_surprise_in_a_decoder_is_a_failure(tmp_path, monkeypatch):
 
     classifier = load(make_bundle(tmp_path / "b"))
     monkeypatch.setattr(audio, "open_source", surprise)
-    told = classifier.answer(tmp_path / "song.wav")
-    assert isinstance(told, Failure)
-    assert told.reason == "could not be decoded (ZeroDivisionError: in line 5 of the decoder)"
+    results = classifier.answer(tmp_path / "song.wav")
+    assert isinstance(results, Failure)
+    assert results.reason == "could not be decoded (ZeroDivisionError: in line 5 of the decoder)"
 
 
 def test_paths_are_drawn_as_they_are_needed(tmp_path):
@@ -297,7 +297,7 @@ def test_links_in_a_circle_end(tmp_path):
     (root / "b").symlink_to(root / "a")
     (root / "broken.wav").symlink_to(root / "nowhere.wav")
     found = list(find_songs([root]))
-    # Neither round and round nor through the link b once more; a broken link is told of as missing.
+    # Neither round and round nor through the link b once more; a broken link is missing.
     assert found == [one, root / "broken.wav"]
 
 
@@ -443,21 +443,23 @@ def test_what_crashes_or_hangs_costs_no_other_song(tmp_path):
     command += ["--model", str(bundle), "--format", "jsonl", "--workers", "2", "--index"]
     plain = subprocess.run([*command, str(tmp_path / "a")], capture_output=True, text=True)
     faults = tmp_path / "faults"
-    told = subprocess.run(
+    results = subprocess.run(
         [*command, str(tmp_path / "b")],
         capture_output=True,
         text=True,
         env=os.environ | faulty_environment(faults),
     )
-    assert (plain.returncode, told.returncode) == (0, 1)
-    assert told.stderr.splitlines()[-3:] == [
+    assert (plain.returncode, results.returncode) == (0, 1)
+    assert results.stderr.splitlines()[-3:] == [
         "18 answered, 2 failed",
         f"failed: {songs[0]}: {CRASHED}",
         f"failed: {songs[1]}: {HUNG}",
     ]
     # The others are answered as ever, to the byte and in order.
-    assert told.stdout.splitlines()[2:] == plain.stdout.splitlines()[2:]
-    assert [json.loads(line)["path"] for line in told.stdout.splitlines()] == list(map(str, songs))
+    assert results.stdout.splitlines()[2:] == plain.stdout.splitlines()[2:]
+    assert [json.loads(line)["path"] for line in results.stdout.splitlines()] == list(
+        map(str, songs)
+    )
     assert processes_of(faults) == []
 
 
@@ -468,14 +470,14 @@ def test_a_lone_song_that_crashes_or_hangs_is_told_in_a_line(tmp_path, name, why
     path = song(tmp_path / name, noise(3.0))
     bundle = make_bundle(tmp_path / "model.backbeat")
     faults = tmp_path / "faults"
-    told = subprocess.run(
+    results = subprocess.run(
         [sys.executable, "-m", "backbeat", "classify", str(path), "--model", str(bundle)],
         capture_output=True,
         text=True,
         env=os.environ | faulty_environment(faults),
     )
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == f"0 answered, 1 failed\nfailed: {path}: {why}\n"
+    assert (results.returncode, results.stdout) == (1, "")
+    assert results.stderr == f"0 answered, 1 failed\nfailed: {path}: {why}\n"
     assert processes_of(faults) == []
 
 

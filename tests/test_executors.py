@@ -16,8 +16,7 @@ from backbeat.parallel.bounds import MEMORY, guarded
 from backbeat.parallel.executors import (
     InlineExecutor,
     cpu_count,
-    map_ordered,
-    map_unordered,
+    map_tasks,
     open_executor,
     rest,
 )
@@ -42,38 +41,38 @@ def test_inline_and_processes_give_the_same():
     with open_executor(1) as inline:
         assert isinstance(inline, InlineExecutor)
         # Inline is also in order, and as lazy as a plain loop.
-        assert list(map_unordered(inline, square, range(50))) == [n * n for n in range(50)]
+        assert list(map_tasks(inline, square, range(50))) == [n * n for n in range(50)]
     with open_executor(2) as processes:
-        assert set(map_unordered(processes, square, range(50), ahead=5)) == wanted
-        told = list(map_unordered(processes, with_process, range(4)))
-        assert os.getpid() not in {process for _, process in told}
+        assert set(map_tasks(processes, square, range(50), ahead=5)) == wanted
+        results = list(map_tasks(processes, with_process, range(4)))
+        assert os.getpid() not in {process for _, process in results}
         # An error of the function comes out as itself, and the executor lives on.
         with pytest.raises(ValueError, match="-3 is negative"):
-            list(map_unordered(processes, square, [1, -3]))
-        assert list(map_unordered(processes, square, [4])) == [16]
+            list(map_tasks(processes, square, [1, -3]))
+        assert list(map_tasks(processes, square, [4])) == [16]
 
 
 def test_an_error_inline_comes_out_as_itself():
     with open_executor(1) as inline, pytest.raises(ValueError, match="-1 is negative"):
-        list(map_unordered(inline, square, [2, -1, 3]))
+        list(map_tasks(inline, square, [2, -1, 3]))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the signal 0 is POSIX's")
 def test_processes_that_rest_are_gone_and_others_do_what_comes_later():
     with open_executor(2) as executor:
-        before = {process for _, process in map_unordered(executor, with_process, range(8))}
+        before = {process for _, process in map_tasks(executor, with_process, range(8))}
         rest(executor)
         assert not any(map(exists, before))
-        told = dict(map_unordered(executor, with_process, range(8)))
-        assert sorted(told) == list(range(8))
-        assert before.isdisjoint(told.values())
+        results = dict(map_tasks(executor, with_process, range(8)))
+        assert sorted(results) == list(range(8))
+        assert before.isdisjoint(results.values())
     rest(ThreadPoolExecutor(1))  # another's executor is left alone
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
-def test_a_killed_worker_is_told_in_one_line():
+def test_a_killed_worker_is_reported_in_one_line():
     with open_executor(2) as executor, pytest.raises(BackbeatError, match="--workers") as caught:
-        list(map_unordered(executor, die, range(5)))
+        list(map_tasks(executor, die, range(5)))
     assert "\n" not in str(caught.value)
 
 
@@ -83,9 +82,9 @@ def die(_):
 
 def test_one_worker_may_be_a_process_too():
     with open_executor(1, isolated=True) as executor:
-        told = list(map_unordered(executor, with_process, range(4)))
-    assert len({process for _, process in told}) == 1
-    assert os.getpid() not in {process for _, process in told}
+        results = list(map_tasks(executor, with_process, range(4)))
+    assert len({process for _, process in results}) == 1
+    assert os.getpid() not in {process for _, process in results}
 
 
 def work_on(item):
@@ -101,7 +100,7 @@ def work_on(item):
     return number, what
 
 
-def told_of(item, error):
+def reason_of(item, error):
     assert error.what == f"{item[0]}.wav"
     return item[0], error.reason
 
@@ -111,14 +110,12 @@ def told_of(item, error):
 def test_work_that_crashes_or_hangs_costs_only_itself(ordered):
     items = [(number, {5: "crash", 9: "hang"}.get(number, "good")) for number in range(20)]
     with open_executor(2) as executor:
-        told = list((map_ordered if ordered else map_unordered)(
-            executor, work_on, items, instead=told_of
-        ))  # fmt: skip
-        assert len(list(map_unordered(executor, square, range(50)))) == 50
+        results = list(map_tasks(executor, work_on, items, ordered=ordered, instead=reason_of))
+        assert len(list(map_tasks(executor, square, range(50)))) == 50
     if not ordered:
-        told.sort()
-    assert [number for number, _ in told] == list(range(20))
-    reasons = {number: reason for number, reason in told if reason != "good"}
+        results.sort()
+    assert [number for number, _ in results] == list(range(20))
+    reasons = {number: reason for number, reason in results if reason != "good"}
     assert reasons == {5: "its process crashed (SIGSEGV)", 9: "took longer than 0.5 s"}
 
 
@@ -135,7 +132,7 @@ def test_a_lost_piece_of_work_is_an_error_of_its_own_future():
         assert executor.submit(square, 4).result() == 16
         # Without a remedy for what is lost, the error is that of all.
         with pytest.raises(WorkerLostError, match="crashed"):
-            list(map_ordered(executor, work_on, [(0, "good"), (1, "crash")]))
+            list(map_tasks(executor, work_on, [(0, "good"), (1, "crash")], ordered=True))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's own data")
@@ -155,9 +152,9 @@ def test_nobody_watches_this_process():
 
 
 def test_nothing_gives_nothing():
-    assert list(map_unordered(InlineExecutor(), square, [])) == []
+    assert list(map_tasks(InlineExecutor(), square, [])) == []
     with ThreadPoolExecutor(2) as threads:
-        assert list(map_unordered(threads, square, [])) == []
+        assert list(map_tasks(threads, square, [])) == []
 
 
 class Counting(ThreadPoolExecutor):
@@ -184,7 +181,7 @@ def test_few_items_are_under_way_at_once(ahead):
 
     most = taken = 0
     with Counting() as executor:
-        for _ in map_unordered(executor, square, items(), ahead=ahead):
+        for _ in map_tasks(executor, square, items(), ahead=ahead):
             most = max(most, executor.submitted - taken)
             taken += 1
     assert taken == drawn == executor.submitted == 100
@@ -199,7 +196,7 @@ def test_inline_is_lazy():
             drawn.append(number)
             yield number
 
-    results = map_unordered(InlineExecutor(), square, items(), ahead=8)
+    results = map_tasks(InlineExecutor(), square, items(), ahead=8)
     assert next(results) == 0
     assert drawn == [0]
 
@@ -221,7 +218,7 @@ class Backwards(Executor):
 
 
 def test_results_do_not_depend_on_the_order_of_finishing():
-    given = sorted(map_unordered(Backwards(), square, range(12), ahead=4))
+    given = sorted(map_tasks(Backwards(), square, range(12), ahead=4))
     assert given == [number * number for number in range(12)]
 
 
@@ -250,7 +247,7 @@ def test_cpu_count_is_that_of_this_process():
 ORPHANS = """
 import os, time
 from backbeat.errors import BackbeatError
-from backbeat.parallel.executors import map_unordered, open_executor
+from backbeat.parallel.executors import map_tasks, open_executor
 def slowly(_):
     time.sleep(0.2)
     return os.getpid()
@@ -258,9 +255,9 @@ if __name__ == "__main__":
     with open_executor(2) as executor:
         workers = set()
         while len(workers) < 2:
-            workers |= set(map_unordered(executor, slowly, range(2)))
+            workers |= set(map_tasks(executor, slowly, range(2)))
         print(*workers, flush=True)
-        list(map_unordered(executor, time.sleep, [60] * 8))
+        list(map_tasks(executor, time.sleep, [60] * 8))
 """
 
 

@@ -17,7 +17,7 @@ SECONDS = 330.0
 
 
 def counting(rate):
-    """A song whose pitch tells the time: 200 Hz and 10 Hz more each second."""
+    """A song whose pitch gives the time: 200 Hz and 10 Hz more each second."""
     time = np.arange(round(SECONDS * rate)) / rate
     pitch = 200 + 10 * np.floor(time)
     return (0.4 * np.sin(2 * np.pi * np.cumsum(pitch) / rate)).astype(np.float32)[:, None]

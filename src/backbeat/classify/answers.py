@@ -179,13 +179,7 @@ WRITERS: dict[str, type[Writer]] = {"table": TableWriter, "csv": CsvWriter, "jso
 
 @contextlib.contextmanager
 def open_output(path: Path | None) -> Iterator[IO[str]]:
-    """Open where answers go: standard output (None), or a file that is there only when it is whole.
-
-    Raises
-    ------
-    BackbeatError
-        If `path` is a folder.
-    """
+    """Open standard output (None), or a file that is there only when it is whole."""
     if path is None:
         if hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
             sys.stdout.reconfigure(encoding="utf-8")  # as in a file

@@ -25,21 +25,8 @@ class Tagger:
     def tag(self, path: Path) -> tuple[tuple[str, float], ...]:
         """Give how well each tag fits a song of any length, in bounded memory.
 
-        Parameters
-        ----------
-        path : Path
-            An audio file.
-
-        Returns
-        -------
-        tuple of (str, float)
-            All fifty, the best first: the mean over patches of 3 s, from 0 to 1. They are not
-            exclusive, and not calibrated. Empty for less than a second of sound.
-
-        Raises
-        ------
-        BackbeatError
-            If the file cannot be decoded, or holds what is no sound.
+        All fifty, the best first: the mean over patches of 3 s, from 0 to 1. They are not
+        exclusive, and not calibrated. None for less than a second of sound.
         """
         total, patches = np.zeros(len(MSD)), 0
         for window in _windows(path):

@@ -18,7 +18,7 @@ from backbeat.bundle.shipped import find_bundle
 from backbeat.classify.classifier import Answer, Classifier, Failure, load
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.parallel.bounds import keep_freed_memory
-from backbeat.parallel.executors import cpu_count, map_ordered, open_executor
+from backbeat.parallel.executors import cpu_count, map_tasks, open_executor
 
 _SONGS_IN_A_BATCH = 8  # a second of work or more on a cluster, and few answers to wait for
 _SONGS_AHEAD = 2  # a worker: enough to keep all busy, few enough to be stopped at once
@@ -102,8 +102,9 @@ def classify_all(
             executor = stack.enter_context(opened)
         songs = ((path, path.absolute()) for path in waiting)
         batches = (_Batch(model, batch) for batch in iter(lambda: tuple(islice(songs, size)), ()))
-        results = map_ordered(executor, _answer, batches, ahead=ahead, instead=_without)
-        for answers, unseen in results:
+        for answers, unseen in map_tasks(
+            executor, _answer, batches, ordered=True, ahead=ahead, instead=_without
+        ):
             for path in unseen:
                 if path.exists():
                     raise BackbeatError(
@@ -139,13 +140,7 @@ def _answer(batch: _Batch) -> tuple[list[Answer | Failure], list[Path]]:
 
 
 def load_model(model: Model) -> Classifier:
-    """Load a bundle, once a worker.
-
-    Raises
-    ------
-    BackbeatError
-        If it is another here.
-    """
+    """Load a bundle, once a worker."""
     if model not in _loaded:
         classifier = load(model.where, tags=model.tags, windows=model.windows)
         if classifier.bundle.hash != model.hash:

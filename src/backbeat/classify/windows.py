@@ -18,29 +18,19 @@ DEFAULT_WINDOWS = 4
 
 @dataclass(frozen=True)
 class Window:
-    """A window of a song, as a front-end takes it.
-
-    Attributes
-    ----------
-    start : float
-        In seconds from the song's beginning.
-    samples : ndarray of float32, shape (n,)
-    """
+    """A window of a song, as a front-end takes it."""
 
     start: float
+    """In seconds from the song's beginning."""
     samples: Array
+    """Of shape (n,)."""
 
 
 class SongWindows:
     """The windows of an open song, by iteration, and after it the song's `seconds`.
 
-    Parameters
-    ----------
-    source : Source
-    frontend : FrontEnd
-    max_windows : int, optional
-        The most windows, spread over the song; what lies between is not decoded, unless to learn
-        the length of a song that does not declare it. All by default.
+    At most `max_windows` (by default all), spread over the song; what lies between is not decoded,
+    unless to learn the length of a song that does not declare it.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from backbeat.collections.collection import Collection, Tags, Track, read_tags
 from backbeat.errors import WorkerLostError, printable
 from backbeat.files.folders import natural
 from backbeat.parallel.bounds import guarded
-from backbeat.parallel.executors import map_unordered
+from backbeat.parallel.executors import map_tasks
 
 __all__ = [
     "CheckReport",
@@ -125,7 +125,7 @@ def check_collection(
     jobs = ((track, min_seconds, excluded(collection, track)) for track in collection.tracks)
     tracks: dict[str, Track] = {}
     inspections: dict[str, Inspection] = {}
-    examined = map_unordered(executor, _examine, jobs, instead=_unexamined)
+    examined = map_tasks(executor, _examine, jobs, instead=_unexamined)
     for done, (track, inspection) in enumerate(examined, 1):
         tracks[track.name], inspections[track.name] = track, inspection
         if on_progress:

@@ -51,7 +51,7 @@ from backbeat.files import checksums as sums
 from backbeat.files.locks import locked
 from backbeat.frontend import FrontEnd, Mfcc
 from backbeat.parallel.bounds import guarded, keep_freed_memory
-from backbeat.parallel.executors import InlineExecutor, map_unordered, rest
+from backbeat.parallel.executors import InlineExecutor, map_tasks, rest
 
 # Chunks of some MB: large enough to read quickly, small enough to lose little to a kill.
 _MAX_TRACKS_IN_A_BLOCK = 40
@@ -268,7 +268,7 @@ def _fill(
     if on_progress:
         on_progress(done, tracks)
     waiting = (block for block in blocks if not filled[block.index])
-    for finished in map_unordered(executor, _fill_block, waiting, instead=_without):
+    for finished in map_tasks(executor, _fill_block, waiting, instead=_without):
         done += finished
         if on_progress:
             on_progress(done, tracks)

@@ -37,11 +37,7 @@ _threads = threading.local()  # in a worker of Dask: the `Worker` of each thread
 class ClusterExecutor(Executor):
     """Gives tasks to the workers of a Dask cluster, which may come and go.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    shared : sequence of Path
-        What each worker must see, at the same path.
+    Each worker must see the `shared` paths.
     """
 
     def __init__(self, client: Any, shared: Sequence[Path] = ()) -> None:
@@ -79,25 +75,11 @@ class ClusterExecutor(Executor):
 def open_cluster(address: str, shared: Sequence[Path] = ()) -> Iterator[ClusterExecutor]:
     """Connect to a cluster, or start one of processes of this machine.
 
-    Parameters
-    ----------
-    address : str
-        ``tcp://HOST:PORT`` of a scheduler, the ``.json`` file that it wrote (``dask scheduler
-        --scheduler-file``), or ``local:N`` for N processes of this machine.
-    shared : sequence of Path
-        What the tasks read and write: each worker must see it, at the same path.
-
-    Yields
-    ------
-    ClusterExecutor
-        It waits for workers where there are none yet. On an error or Ctrl-C inside the block,
-        what has not begun is cancelled, and what is under way is stopped within seconds.
-
-    Raises
-    ------
-    BackbeatError
-        If the address is none, nobody answers there, the connection is lost, a worker has another
-        backbeat or does not see the files, or one task killed several workers.
+    `address` is ``tcp://HOST:PORT`` of a scheduler, the ``.json`` file that it wrote (``dask
+    scheduler --scheduler-file``), or ``local:N`` for N processes of this machine. Each worker must
+    see the `shared` paths, which tasks read and write. The executor waits for workers where there
+    are none yet. On an error or Ctrl-C inside the block, what has not begun is cancelled, and what
+    is under way is stopped within seconds.
     """
     options = _read_address(address)
     with needing("cluster", f"--cluster {address}"):

@@ -45,15 +45,9 @@ class ProcessExecutor(Executor):
     `WorkerLostError` of that task alone. Unlike `ProcessPoolExecutor`'s, a process does not run the
     script that called it, unless the task is of that script.
 
-    Parameters
-    ----------
-    workers : int
-        Processes at most; each is started when there is a task for it.
-    attempts : int
-        Processes that a task may cost.
-    in_copies : callable, optional
-        If it is given, the first processes are copies of this one, where that is possible
-        (`worker.can_copy`); each calls it first.
+    There are at most so many `workers`; each is started when there is a task for it, and a task may
+    cost `attempts` processes. If `in_copies` is given, the first processes are copies of this one,
+    where that is possible (`worker.can_copy`); each calls it first.
     """
 
     def __init__(
@@ -183,64 +177,22 @@ def rest(executor: Executor) -> None:
         executor.rest()
 
 
-def map_unordered(
+def map_tasks(
     executor: Executor,
     function: Callable[[Item], Result],
     items: Iterable[Item],
     *,
+    ordered: bool = False,
     ahead: int | None = None,
     instead: Callable[[Item, WorkerLostError], Item] | None = None,
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item, as they finish.
+    """Yield ``function(item)`` for every item, as they finish, or in order.
 
-    Parameters
-    ----------
-    executor : Executor
-    function : callable
-        A module-level function (it is sent to other processes).
-    items : iterable
-        Drawn lazily: at most `ahead` are under way, so memory stays flat however many there are.
-    ahead : int, optional
-        The number of items under way at once; by default 32, or what the executor's own ``ahead``
-        says, which grows with a cluster.
-    instead : callable, optional
-        Gives what to do in the place of an item that ended its workers, such as the same without
-        the file that did it, or raises; by default the error that it is given is raised.
-
-    Yields
-    ------
-    Result
-        The results, in the order in which they finish.
-
-    Raises
-    ------
-    WorkerLostError
-        If an item ended its workers.
+    Items are drawn lazily: at most `ahead` are under way, so memory stays flat however many there
+    are; by default 32, or what the executor's own ``ahead`` says, which grows with a cluster.
+    `instead` gives what to do in the place of an item that ended its workers, such as the same
+    without the file that did it; by default the `WorkerLostError` is raised.
     """
-    return _map(executor, function, items, ahead, instead, ordered=False)
-
-
-def map_ordered(
-    executor: Executor,
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    ahead: int | None = None,
-    instead: Callable[[Item, WorkerLostError], Item] | None = None,
-) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item, in their order; else as `map_unordered`."""
-    return _map(executor, function, items, ahead, instead, ordered=True)
-
-
-def _map(
-    executor: Executor,
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    ahead: int | None,
-    instead: Callable[[Item, WorkerLostError], Item] | None,
-    *,
-    ordered: bool,
-) -> Iterator[Result]:
     pending: dict[int, tuple[Future[Result], Item]] = {}
     numbered = enumerate(items)
     try:

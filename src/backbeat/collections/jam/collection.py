@@ -17,7 +17,7 @@ from backbeat.errors import BackbeatError
 from backbeat.files.atomic import write_bytes, write_text
 from backbeat.files.claims import claim
 from backbeat.files.locks import locked
-from backbeat.parallel.executors import map_unordered, open_executor
+from backbeat.parallel.executors import map_tasks, open_executor
 
 #: To be raised whenever the same seed would give other samples.
 VERSION = 2
@@ -101,7 +101,7 @@ def generate(
         report = on_progress or (lambda done, total: None)
         report(len(clips) - len(missing), len(clips))
         with open_executor(min(workers, len(missing)) if workers else workers) as executor:
-            made = map_unordered(executor, _make, missing)
+            made = map_tasks(executor, _make, missing)
             for done, _ in enumerate(made, len(clips) - len(missing) + 1):
                 report(done, len(clips))
         paths = [clip[0] for clip in clips]
