@@ -205,7 +205,7 @@ def until(there, seconds=30):
 def test_what_comes_with_backbeat_needs_no_trial(name, monkeypatch, tmp_path):
     path = models.find_bundle(name)
     assert is_shipped(path)
-    monkeypatch.setattr(network, "Child", None)
+    monkeypatch.setattr(network, "Worker", None)
     read_bundle(path).open()
     copy = shutil.copy(path, tmp_path / path.name)
     with pytest.raises(Exception, match="NoneType"):
