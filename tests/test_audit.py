@@ -173,9 +173,9 @@ def test_songs_are_found_again_under_other_names(store):
     names = [f"new {row}" for row in range(30)]
     names[0] = store.table.name[0]
     names[1:3] = ["deep/Hip-Hop_00007.flac", "blues.00003.au"]
-    heard = (store.table.name[0], "hiphop/hiphop.00007.wav", "blues.00003")
+    used = (store.table.name[0], "hiphop/hiphop.00007.wav", "blues.00003")
     one = short_digest(store.table.digest[4])
-    trained = described(trained_on=heard, digests=(one, short_digest(store.table.digest[0])))
+    trained = described(trained_on=used, digests=(one, short_digest(store.table.digest[0])))
     found = find_overlap(trained, renamed(store, names))
     assert found.found == {
         "name": (names[0],),

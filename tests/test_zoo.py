@@ -84,6 +84,10 @@ def test_a_spec_goes_to_yaml_and_back(name, tmp_path):
         (content(paper={"table": [1]}), "paper.table: unknown key; did you mean tables?"),
         (content(recipe={"decay": 1}), "recipe.decay: unknown key; known are augmentation,"),
         (content(recipe={"weight_decay": 0.1}), "recipe.weight_decay needs optimizer: adamw"),
+        (
+            content(family="transfer"),
+            "family transfer takes no layers of a file; use --model transfer",
+        ),
         (content(recipe={"schedule": "sawtooth"}), "recipe.schedule: "),
         (content(recipe={"augmentation": {"mask": 1}}), "mask: unknown key; did you mean masks?"),
         (content(recipe={"augmentation": {"masks": 1}}), "needs an input of log-mel maps"),

@@ -22,12 +22,12 @@ State = list[npt.NDArray[Any]]
 
 
 def snapshot(network: Any) -> State:
-    """Copy each variable of a compiled ``keras.Model`` whose optimiser is built."""
+    """Copy each variable, of any shape (...), of a ``keras.Model`` whose optimiser is built."""
     return [np.asarray(variable).copy() for variable in _variables(network)]
 
 
 def save(path: Path, state: State, history: tuple[Epoch, ...]) -> None:
-    """Write a snapshot (variables of the shapes of the network's) and the history up to it."""
+    """Write a snapshot (variables of any shape (...)) and the history up to it."""
     rows = np.array([astuple(epoch) for epoch in history], np.float64).reshape(-1, len(COLUMNS))
     arrays: dict[str, Any] = {_key(index): value for index, value in enumerate(state)}
     content = io.BytesIO()

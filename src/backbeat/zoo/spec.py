@@ -199,6 +199,8 @@ class Spec(_Strict):
 
     @model_validator(mode="after")
     def _trainable(self) -> "Spec":
+        if self.family == "transfer" and (self.input, self.layers) != ("musicnn", (Flatten(),)):
+            raise ValueError("family transfer takes no layers of a file; use --model transfer")
         if self.recipe is None:
             return self
         if self.recipe.weight_decay and self.optimizer != "adamw":
