@@ -8,6 +8,7 @@ of it: those that the function does not use for such a split, as tests of the sp
 import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -205,6 +206,7 @@ EFFECTS = {
     },
     "tag": {
         **_ANSWERING,
+        "--json": case("--json", base=_WRITE),
         "--min-confidence": case("--min-confidence", "1"),
         # The default, in words: what it forbids is --overwrite.
         "--only-empty": "test_tags_cli.py::test_mistakes_are_told_in_a_line",
@@ -539,6 +541,8 @@ def test_an_option_has_an_effect(verb, outcome):
         status, out, err, *_ = changed = outcome(*command, *shown.given)
         assert status in (0, bases[shown.base][0]), (option, out, err)
         assert changed != bases[shown.base], f"{verb} {option} has no effect"
+        if option == "--json" and verb != "train":  # whose evaluation is not run here
+            json.loads(out)
 
 
 @pytest.mark.parametrize(("arguments", "option", "why"), REFUSED)

@@ -121,7 +121,7 @@ def classify(
             ]
             say_json({"songs": songs_json, "other_files": dict(found.others)})
         failed = _summarise(counts, failures, found)
-        # Last, so that what took the place of old songs is known, and told from a lost drive.
+        # Last, so that songs which were renamed are known, unlike those on a lost drive.
         if forget_gone and known is not None:
             gone = sum(known.forget_gone(path) for path in paths)
             warn(f"{plural(gone, 'file')} gone and forgotten")

@@ -63,7 +63,7 @@ def stopped_by_signals() -> Iterator[None]:
         if to_raise_again:  # the block ended before that
             try_again()
     except Exception:
-        if raised:  # such as the import that a library was at, which it told of as its own failure
+        if raised:  # such as an import that a library then reports as its own failure
             raise raised[-1] from None
         raise
     finally:
