@@ -324,3 +324,10 @@ def test_import_is_light():
     code = "import sys, backbeat.audio; print([m for m in ('librosa', 'av') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_to_nothing_is_called_that(tmp_path):
+    (tmp_path / "link.wav").symlink_to(tmp_path / "gone.wav")
+    with pytest.raises(audio.AudioError, match=r"link\.wav: a link to a file that is not there$"):
+        audio.read(tmp_path / "link.wav", 22_050)

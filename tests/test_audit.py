@@ -189,6 +189,15 @@ def test_songs_are_found_again_under_other_names(store):
     )
 
 
+def test_near_duplicates_of_a_part_of_the_songs_are_no_answer_for_all(store):
+    trained = described(trained_on=(*store.table.name[:6], "elsewhere", "lost"))
+    names = [f"new {row}" for row in range(30)]
+    found = find_overlap(trained, renamed(store, names), near=store.path)
+    assert found.sentence.endswith(
+        "Near duplicates could be looked for of 6 of the 8 songs that it was trained or validated on."
+    )
+
+
 def test_what_could_not_be_compared_is_said(store):
     names = [f"new {row}" for row in range(30)]
     for digests in (("",) * 30, ("0" * 32,) * 30):  # none, or of samples

@@ -214,7 +214,9 @@ def test_killed_before_unpacking(tmp_path):
     assert contents(tmp_path) == expected()
 
 
-@pytest.mark.parametrize("left", [ORIGINAL[:100], b"x" * len(ORIGINAL), b"x" * 9999])
+@pytest.mark.parametrize(
+    "left", [ORIGINAL[:100], b"x" * len(ORIGINAL), b"x" * 9999], ids=["part", "other", "longer"]
+)
 def test_what_a_killed_download_left_is_replaced(tmp_path, left):
     (tmp_path / "genres.tar.gz.part").write_bytes(left)
     with Server(ORIGINAL).running() as url:

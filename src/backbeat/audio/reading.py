@@ -169,7 +169,8 @@ def _read_head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(32)
     except FileNotFoundError:
-        raise AudioError(path, "no such file") from None
+        missing = "a link to a file that is not there" if path.is_symlink() else "no such file"
+        raise AudioError(path, missing) from None
     except PermissionError:
         raise AudioError(path, "no permission to read it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -56,7 +56,7 @@ def progress(
 
         def show_line(done: int, total: int | None, description: str = description) -> None:
             of = f" of {total:,}" if total else ""
-            lines.show(f"{description}: {done:,}{of} {unit}".rstrip())
+            lines.show(f"{description}: {done:,}{of} {unit}" if unit else description)
 
         yield show_line
         return

@@ -25,6 +25,8 @@ class Overlap:
     found: Mapping[str, tuple[str, ...]]
     songs: int  # of the store
     recorded: bool  # whether the model records at all what it was trained on
+    trained: int = 0  # songs that it records
+    near: int | None = None  # of these, those whose features were compared for near duplicates
 
     @property
     def names(self) -> frozenset[str]:
@@ -48,6 +50,11 @@ class Overlap:
             line += (
                 " Nothing but names could be compared: it may have been trained on these songs "
                 "under other names."
+            )
+        if self.near is not None and self.near < self.trained:
+            line += (
+                f" Near duplicates could be looked for of {self.near:,} of the {self.trained:,} "
+                "songs that it was trained or validated on."
             )
         return line
 
@@ -79,19 +86,23 @@ def find_overlap(described: Description, features: Features, near: Path | None =
     kinds = {digest.rpartition(":")[0] for digest in described.digests}
     if any(digest and digest.rpartition(":")[0] in kinds for digest in digests):
         known["digest of the samples"] = (digests, set(described.digests))
+    compared = None
     if near is not None:
-        alike = _near_overlap(described, features, open_features(near))
+        alike, compared = _near_overlap(described, features, open_features(near))
         known["near duplicate"] = (names, alike)
     found: dict[str, tuple[str, ...]] = {}
     left = dict(enumerate(names))
     for means, (keys, trained) in known.items():
         hits = [row for row in left if keys[row] in trained]
         found[means] = tuple(left.pop(row) for row in hits)
-    return Overlap(found, len(names), bool(described.trained_on or described.digests))
+    recorded = bool(described.trained_on or described.digests)
+    return Overlap(found, len(names), recorded, len(described.trained_on), compared)
 
 
-def _near_overlap(described: Description, features: Features, trained: Features) -> set[str]:
-    """Name the songs of a store of which the training store holds a near duplicate."""
+def _near_overlap(
+    described: Description, features: Features, trained: Features
+) -> tuple[set[str], int]:
+    """Name the songs of which the training store holds a near duplicate; count what it holds."""
     option = f"--near-duplicates {trained.path}"
     if trained.frontend != features.frontend or isinstance(features.frontend, Musicnn):
         raise BackbeatError(
@@ -115,4 +126,4 @@ def _near_overlap(described: Description, features: Features, trained: Features)
     )
     seconds = np.concatenate([trained.track_seconds()[kept], features.track_seconds()])
     pairs = find_near_duplicates(both, features.frontend, seconds=seconds)
-    return {other.names[pair.second - n] for pair in pairs if pair.first < n <= pair.second}
+    return {other.names[pair.second - n] for pair in pairs if pair.first < n <= pair.second}, n
