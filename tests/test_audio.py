@@ -330,4 +330,4 @@ def test_import_is_light():
 def test_a_link_to_nothing_is_called_that(tmp_path):
     (tmp_path / "link.wav").symlink_to(tmp_path / "gone.wav")
     with pytest.raises(audio.AudioError, match=r"link\.wav: a link to a file that is not there$"):
-        audio.read(tmp_path / "link.wav", 22_050)
+        audio.read(tmp_path / "link.wav", sample_rate=22_050)

@@ -194,7 +194,8 @@ def test_near_duplicates_of_a_part_of_the_songs_are_no_answer_for_all(store):
     names = [f"new {row}" for row in range(30)]
     found = find_overlap(trained, renamed(store, names), near=store.path)
     assert found.sentence.endswith(
-        "Near duplicates could be looked for of 6 of the 8 songs that it was trained or validated on."
+        "Near duplicates could be looked for of 6 of the 8 songs that it was trained or "
+        "validated on."
     )
 
 
