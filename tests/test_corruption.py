@@ -62,20 +62,20 @@ def test_a_bundle(tmp_path):
         return bundle.description, bundle.card, bundle.hash, answers
 
     names = ["model.backbeat"]
-    told = try_all(tmp_path / "whole", names, read, tmp_path / "copy", flips=20 * FLIPS)
-    assert told["refused"] > 10 * FLIPS
+    counts = try_all(tmp_path / "whole", names, read, tmp_path / "copy", flips=20 * FLIPS)
+    assert counts["refused"] > 10 * FLIPS
 
 
 def test_the_bundles_that_come_with_backbeat(tmp_path):
     (tmp_path / "whole").mkdir()
     shutil.copy(find_bundle("gtzan-fast"), tmp_path / "whole" / "model.backbeat")
-    told = try_all(
+    counts = try_all(
         tmp_path / "whole",
         ["model.backbeat"],
         lambda folder: replace(read_bundle(folder), path=Path()),
         tmp_path / "copy",
     )
-    assert told["refused"] >= FLIPS
+    assert counts["refused"] >= FLIPS
 
 
 # --- Runs
@@ -98,8 +98,10 @@ def told_by(run):
 def test_a_run(run, tmp_path):
     names = [name for name in files_of(run) if "figures" not in name and name != "report.html"]
     assert {"SHA256SUMS", "model.backbeat", "predictions.csv"} <= set(names)
-    told = try_all(run, names, lambda folder: [*map(told_by, read_runs(folder))], tmp_path / "copy")
-    assert told["refused"] > 4 * FLIPS
+    counts = try_all(
+        run, names, lambda folder: [*map(told_by, read_runs(folder))], tmp_path / "copy"
+    )
+    assert counts["refused"] > 4 * FLIPS
 
 
 def test_a_run_without_checksums_is_read_as_it_is(run, tmp_path):
@@ -138,8 +140,8 @@ def test_a_cross_validation(run, tmp_path):
         found = read_runs(folder)
         return [*map(told_by, found)]
 
-    told = try_all(whole, ["crossvalidation.json"], read, tmp_path / "copy", flips=10 * FLIPS)
-    assert told["refused"] > FLIPS
+    counts = try_all(whole, ["crossvalidation.json"], read, tmp_path / "copy", flips=10 * FLIPS)
+    assert counts["refused"] > FLIPS
     change_json(whole / "crossvalidation.json", version=2)
     with pytest.raises(BackbeatError, match=REFUSED_VERSION):
         read_runs(whole)
@@ -154,8 +156,8 @@ def test_a_split(run, tmp_path):
         return content["parts"], content["hash"]
 
     names = ["split.json"]
-    told = try_all(tmp_path / "whole", names, read, tmp_path / "copy", flips=20 * FLIPS)
-    assert told["refused"] > 5 * FLIPS
+    counts = try_all(tmp_path / "whole", names, read, tmp_path / "copy", flips=20 * FLIPS)
+    assert counts["refused"] > 5 * FLIPS
     change_json(tmp_path / "copy" / "split.json", version=2)
     with pytest.raises(BackbeatError, match=REFUSED_VERSION):
         read(tmp_path / "copy")
@@ -167,8 +169,8 @@ def test_a_reproduction(tmp_path):
         made = made_run(whole, model, 0.5)
         sums.write_sums(made, [path.name for path in made.iterdir()])
     names = [name for name in files_of(whole) if "mlp" in name and "backbeat" not in name]
-    told = try_all(whole, names, lambda folder: repr(read_results(folder)), tmp_path / "copy")
-    assert told["refused"] > 5 * FLIPS
+    counts = try_all(whole, names, lambda folder: repr(read_results(folder)), tmp_path / "copy")
+    assert counts["refused"] > 5 * FLIPS
 
 
 def test_a_checkpoint(tmp_path):
@@ -191,8 +193,8 @@ def test_a_checkpoint(tmp_path):
             return Healed()  # a training that begins anew
         return checkpoint.restore(network, folder / "c.npz"), [v.value for v in variables]
 
-    told = try_all(tmp_path / "whole", ["c.npz"], read, tmp_path / "copy", flips=20 * FLIPS)
-    assert told["refused"] > 10 * FLIPS
+    counts = try_all(tmp_path / "whole", ["c.npz"], read, tmp_path / "copy", flips=20 * FLIPS)
+    assert counts["refused"] > 10 * FLIPS
 
 
 # --- Searches
@@ -229,8 +231,8 @@ def test_a_judgement(store, trial, tmp_path):
             return Healed()  # it is trained again
         return read_judgement(folder / "result.json"), read_history(folder / "history.csv")
 
-    told = try_all(whole, files_of(whole), read, tmp_path / "copy")
-    assert told["refused"] > 2 * FLIPS
+    counts = try_all(whole, files_of(whole), read, tmp_path / "copy")
+    assert counts["refused"] > 2 * FLIPS
 
 
 def test_a_study(tmp_path):
@@ -242,15 +244,15 @@ def test_a_study(tmp_path):
     copy = tmp_path / "copy"
     # Of a database most bytes are empty: those that say something are flipped.
     places = [place for place, byte in enumerate(content) if byte]
-    told = 0
+    counts = 0
     for place in places[len(places) // 3 :: len(places) // max(1, FLIPS // 8)]:
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(tmp_path / "whole", copy)
         flipped = bytes([content[place] ^ 1])
         (copy / "study.db").write_bytes(content[:place] + flipped + content[place + 1 :])
         assert study(copy / "study.db", MadeJudge(), budget=3) == whole
-        told += 1
-    print(f"{told} damages, all healed")
+        counts += 1
+    print(f"{counts} damages, all healed")
 
 
 # --- The index of answers
@@ -271,15 +273,15 @@ def test_an_index(tmp_path, caplog):
             for song in songs:
                 index.keep(known[song], STAMP, "x")
             again = {song: index.find(song, STAMP, "x") for song in songs}
-        for told in (found, again):  # what is not known is heard again
-            assert all(repr(told[song]) in ("None", repr(wanted[song])) for song in songs)
+        for answers in (found, again):  # what is not known is analysed again
+            assert all(repr(answers[song]) in ("None", repr(wanted[song])) for song in songs)
         return Healed() if None in found.values() else repr(found)
 
     with open_index(whole / "index.sqlite") as index:
         wanted = {song: index.find(song, STAMP, "x") for song in songs}
     names = ["index.sqlite"]
-    told = try_all(whole, names, read, tmp_path / "copy", flips=8 * FLIPS, fresh=True)
-    assert told["healed"] > FLIPS // 2
+    counts = try_all(whole, names, read, tmp_path / "copy", flips=8 * FLIPS, fresh=True)
+    assert counts["healed"] > FLIPS // 2
     assert "put aside" in caplog.text
 
 
@@ -340,12 +342,12 @@ def test_a_log_of_tags(tmp_path):
             assert left[name] in (before[name], after[name]), name
         if left == before:
             return "undone"
-        assert failures or not log.ended  # it is told that not all was undone
+        assert failures or not log.ended  # it is counts that not all was undone
         return Healed()
 
     names = ["log.jsonl"]
-    told = try_all(tmp_path / "whole", names, read, tmp_path / "copy", flips=12 * FLIPS)
-    assert told["healed"] > 2 * FLIPS
+    counts = try_all(tmp_path / "whole", names, read, tmp_path / "copy", flips=12 * FLIPS)
+    assert counts["healed"] > 2 * FLIPS
 
 
 # --- Features
@@ -380,8 +382,8 @@ def test_a_feature_store(store, tmp_path):
         return repr(features.table), features.frontend, examples.x.tobytes(), examples.names
 
     names = [name for name in files_of(store.path) if "/c/" not in name or name.endswith("0")]
-    told = try_all(store.path, names, read, tmp_path / "copy", flips=max(2, FLIPS // 2))
-    assert told["refused"] > FLIPS
+    counts = try_all(store.path, names, read, tmp_path / "copy", flips=max(2, FLIPS // 2))
+    assert counts["refused"] > FLIPS
     attributes = json.loads((store.path / "zarr.json").read_text())
     attributes["attributes"]["version"] = 2
     (tmp_path / "copy" / "zarr.json").write_text(json.dumps(attributes))
@@ -454,5 +456,5 @@ def test_an_unfinished_store(songs, tmp_path, monkeypatch):
 
     parts = ("zarr.json", "features/zarr.json", "features/c/0/0/0/0", "progress/c/0")
     flips = max(1, FLIPS // 8)
-    told = try_all(whole, parts, read, tmp_path / "copy", flips=flips, fresh=True)
-    assert told["equal"] and told["healed"] and told["refused"]
+    counts = try_all(whole, parts, read, tmp_path / "copy", flips=flips, fresh=True)
+    assert counts["equal"] and counts["healed"] and counts["refused"]

@@ -1,4 +1,4 @@
-"""Faults of the disk: each told in a line with its remedy, and nothing lost that was done."""
+"""Faults of the disk: each reported in one line with its remedy, and nothing lost that was done."""
 
 import contextlib
 import errno
@@ -82,7 +82,7 @@ def tree(folder):
 
 def finished(cli, disk, *command, sizes):
     """Run a command on a disk that is too small; each time make it larger, and run it again."""
-    told = []
+    messages = []
     for size in sizes:
         disk.resize(size)
         status, _, err = cli(*command)
@@ -94,10 +94,10 @@ def finished(cli, disk, *command, sizes):
         assert lines[0].endswith("; free some space, then run the same command again"), err
         assert "Traceback" not in err
         assert not list(disk.path.rglob(".writing-*"))
-        told.append(lines[0])
+        messages.append(lines[0])
     assert not status, err
-    assert len(told) > 1, "the disk was too large"
-    return told
+    assert len(messages) > 1, "the disk was too large"
+    return messages
 
 
 # --- A full disk
@@ -333,7 +333,7 @@ def test_a_read_only_folder_is_told_in_a_line(
 def test_files_that_vanish_or_change_after_they_were_listed(
     cli, collection, tmp_path, monkeypatch, workers
 ):
-    """Each is told of; the others are done; and the same command does not take it for the same."""
+    """Each is listed; the others are done; and the same command does not take it for the same."""
     import backbeat.features.prepare
 
     songs = tmp_path / "songs"
@@ -352,8 +352,8 @@ def test_files_that_vanish_or_change_after_they_were_listed(
         status, out, err = cli(*command)
     assert status == 0
     assert "features of 2 of 4 tracks" in out
-    told = [line.partition(".wav: ")[0] for line in err.splitlines()]
-    assert told == ["left out: jazz/1", "left out: rock/2"]
+    messages = [line.partition(".wav: ")[0] for line in err.splitlines()]
+    assert messages == ["left out: jazz/1", "left out: rock/2"]
     assert "Traceback" not in err
     features = open_features(tmp_path / "features")
     assert features.table.slices.tolist() == [10, 0, 0, 10]
@@ -438,9 +438,11 @@ def test_looping_folders_end_and_hold_each_song(cli, looping, bundle):
     assert {track.path.resolve() for track in read_collection(looping).tracks} == {
         path.resolve() for path in looping.rglob("*.wav")
     }
-    heard = list(find_songs([looping]))
-    assert {path.resolve() for path in heard} == {path.resolve() for path in looping.rglob("*.wav")}
-    assert len(heard) == len({path.resolve() for path in heard})
+    found_songs = list(find_songs([looping]))
+    assert {path.resolve() for path in found_songs} == {
+        path.resolve() for path in looping.rglob("*.wav")
+    }
+    assert len(found_songs) == len({path.resolve() for path in found_songs})
     status, out, _ = cli("check", looping, "--workers", "1")
     assert status == 0  # deep.wav is too short, but whole
     assert "6 tracks" in out or "5 tracks" in out

@@ -70,7 +70,7 @@ def hostile(tmp_path_factory):
 def here(hostile, monkeypatch):
     """Stand in the folder, so that a path begins as its file's name does."""
     monkeypatch.chdir(hostile)
-    # Heard once for all tests.
+    # Analysed once for all tests.
     monkeypatch.setenv("BACKBEAT_INDEX", str(hostile.with_name("hostile.sqlite")))
     yield Path()
     assert not Path("pwned").exists()
@@ -126,8 +126,8 @@ def test_json_lines_hold_every_name_exactly(cli, here, bundle, tmp_path):
     cli("classify", here, "--model", bundle, "--format", "jsonl", "-o", lines)
     text = lines.read_text("ascii")
     assert printable(text)
-    told = {unescaped(json.loads(line)["path"]) for line in text.splitlines()}
-    assert told == {*NAMES, "=broken().mp3"}
+    paths = {unescaped(json.loads(line)["path"]) for line in text.splitlines()}
+    assert paths == {*NAMES, "=broken().mp3"}
 
 
 def test_a_line_of_a_playlist_is_a_song_or_a_comment(cli, here, bundle, tmp_path):

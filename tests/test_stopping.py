@@ -18,13 +18,13 @@ import signal, sys, time
 from pathlib import Path
 from backbeat.files import atomic
 from backbeat.cli.stopping import stopped_by_signals
-class Told:
+class Watched:
     def __del__(self):  # where Python ignores what is raised
         signal.raise_signal(int(sys.argv[1]))
 with stopped_by_signals(), atomic.replacing(Path(sys.argv[2])) as temporary:
     temporary.write_text("half")
-    told = Told()
-    del told
+    watched = Watched()
+    del watched
     print("went on", flush=True)
     time.sleep(60)
 """
@@ -112,6 +112,6 @@ def test_the_command_says_that_it_was_stopped(tmp_path, number, status):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
-    told, err = process.communicate(timeout=60)
-    assert (process.returncode, told, err) == (status, "", "backbeat: stopped\n")
+    printed, err = process.communicate(timeout=60)
+    assert (process.returncode, printed, err) == (status, "", "backbeat: stopped\n")
     assert not list(tmp_path.rglob(".*"))
