@@ -81,7 +81,7 @@ def test_the_bundles_that_come_with_backbeat(tmp_path):
 # --- Runs
 
 
-def told_by(run):
+def run_content(run):
     predictions = run.predictions
     answers = [getattr(predictions, name).tolist() for name in ("tracks", "slices", "truth")]
     return (
@@ -99,7 +99,7 @@ def test_a_run(run, tmp_path):
     names = [name for name in files_of(run) if "figures" not in name and name != "report.html"]
     assert {"SHA256SUMS", "model.backbeat", "predictions.csv"} <= set(names)
     counts = try_all(
-        run, names, lambda folder: [*map(told_by, read_runs(folder))], tmp_path / "copy"
+        run, names, lambda folder: [*map(run_content, read_runs(folder))], tmp_path / "copy"
     )
     assert counts["refused"] > 4 * FLIPS
 
@@ -107,7 +107,7 @@ def test_a_run(run, tmp_path):
 def test_a_run_without_checksums_is_read_as_it_is(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / sums.NAME).unlink()
-    assert told_by(read_runs(tmp_path / "run")[0]) == told_by(read_runs(run)[0])
+    assert run_content(read_runs(tmp_path / "run")[0]) == run_content(read_runs(run)[0])
 
 
 def test_a_score_that_was_changed_by_hand_is_told(run, tmp_path):
@@ -138,7 +138,7 @@ def test_a_cross_validation(run, tmp_path):
 
     def read(folder):
         found = read_runs(folder)
-        return [*map(told_by, found)]
+        return [*map(run_content, found)]
 
     counts = try_all(whole, ["crossvalidation.json"], read, tmp_path / "copy", flips=10 * FLIPS)
     assert counts["refused"] > FLIPS
@@ -366,7 +366,7 @@ def prepared(songs, out, **options):
     return prepare.prepare(songs, out, frontend=LogMel(), windows=1, **options)
 
 
-def told_by_store(path):
+def store_content(path):
     features = open_features(path)
     examples = features.examples("maps")
     table = features.table
@@ -393,9 +393,9 @@ def test_a_feature_store(store, tmp_path):
 
 def test_a_store_without_checksums_is_read_as_it_is(songs, tmp_path):
     prepared(songs, tmp_path / "store")
-    wanted = told_by_store(tmp_path / "store")
+    wanted = store_content(tmp_path / "store")
     (tmp_path / "store" / sums.NAME).unlink()
-    assert told_by_store(tmp_path / "store") == wanted
+    assert store_content(tmp_path / "store") == wanted
 
 
 def test_damaged_features_are_made_again(songs, tmp_path):
@@ -411,9 +411,9 @@ def test_damaged_features_are_made_again(songs, tmp_path):
         else:
             (copy / chunks[1]).write_bytes(content)
         with contextlib.suppress(BackbeatError):  # a flipped byte need not say anything
-            assert told_by_store(copy) == told_by_store(whole), damage
+            assert store_content(copy) == store_content(whole), damage
         prepared(songs, copy, mend=True)
-        assert told_by_store(copy) == told_by_store(whole), damage
+        assert store_content(copy) == store_content(whole), damage
         assert files_of(copy) == files_of(whole)
 
 
@@ -437,7 +437,7 @@ def test_what_cannot_be_mended_is_told(songs, tmp_path, monkeypatch):
 def test_an_unfinished_store(songs, tmp_path, monkeypatch):
     whole = tmp_path / "whole"
     prepared(songs, tmp_path / "finished")
-    wanted = told_by_store(tmp_path / "finished")
+    wanted = store_content(tmp_path / "finished")
     with monkeypatch.context() as context:
         context.setattr(prepare, "tabulate", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -446,12 +446,12 @@ def test_an_unfinished_store(songs, tmp_path, monkeypatch):
     def read(folder):
         prepared(songs, folder, mend=True)
         try:
-            return told_by_store(folder)
+            return store_content(folder)
         except BackbeatError:
             prepared(
                 songs, folder, mend=True
             )  # features that were damaged before the store was done
-            assert told_by_store(folder) == wanted
+            assert store_content(folder) == wanted
             return Healed()
 
     parts = ("zarr.json", "features/zarr.json", "features/c/0/0/0/0", "progress/c/0")

@@ -438,11 +438,9 @@ def test_looping_folders_end_and_hold_each_song(cli, looping, bundle):
     assert {track.path.resolve() for track in read_collection(looping).tracks} == {
         path.resolve() for path in looping.rglob("*.wav")
     }
-    found_songs = list(find_songs([looping]))
-    assert {path.resolve() for path in found_songs} == {
-        path.resolve() for path in looping.rglob("*.wav")
-    }
-    assert len(found_songs) == len({path.resolve() for path in found_songs})
+    found = list(find_songs([looping]))
+    assert {path.resolve() for path in found} == {path.resolve() for path in looping.rglob("*.wav")}
+    assert len(found) == len({path.resolve() for path in found})
     status, out, _ = cli("check", looping, "--workers", "1")
     assert status == 0  # deep.wav is too short, but whole
     assert "6 tracks" in out or "5 tracks" in out
