@@ -223,7 +223,7 @@ def test_a_judgement(store, trial, tmp_path):
     _, judge = trial
     examples = store.examples("mfcc")
     split = make_split(examples, "artists", seed=3, valid_share=0.2)
-    judge(*without_test(examples, split), tmp_path / "trials", 3)(small_spec())
+    judge(store, *without_test(examples, split), tmp_path / "trials", 3)(small_spec())
     (whole,) = (tmp_path / "trials").iterdir()
 
     def read(folder):

@@ -214,7 +214,13 @@ class Spec(_Strict):
         return self
 
     def with_epochs(self, epochs: int | None) -> "Spec":
-        """Give the spec with another number of epochs, which must be positive; itself for None."""
+        """Give the spec with another number of epochs; itself for None.
+
+        Raises
+        ------
+        BackbeatError
+            If there is not at least one.
+        """
         if epochs is None:
             return self
         if epochs < 1:
