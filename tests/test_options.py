@@ -642,10 +642,14 @@ def test_a_model_fits_a_front_end_or_is_refused(model, frontend, stores):
         assert zoo.count_weights(spec, x.shape[1:], len(GENRES)) > 0
 
 
-WALK = [(model, frontend, "artists", ()) for model in MODELS for frontend in FRONT_ENDS] + [
+# Every model is trained once; one of each family on every split. That the others fit or are refused
+# is looked at above, without training.
+WALK = [
+    (model, next(frontend for frontend in FRONT_ENDS if takes(model, frontend)), "artists", ())
+    for model in MODELS
+] + [
     (model, frontend, split, folds)
-    for model in ("mlp_base", "transfer")
-    for frontend in FRONT_ENDS
+    for model, frontend in (("mlp_base", "mfcc"), ("mlp_base", "musicnn"), ("transfer", "musicnn"))
     for split in SPLITS
     for folds in ((), ("--folds", "2", "-w", "1"))
 ]
