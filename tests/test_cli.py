@@ -226,7 +226,7 @@ MISTAKES = {
     "classify, no run": (("classify", "{songs}", "--model", "{folder}"), "name a bundle"),
     "classify, newer": (
         ("classify", "{songs}", "--model", newer),
-        "newer.backbeat: bundle format 99 is newer than this backbeat reads (2); update backbeat",
+        "newer.backbeat: bundle format 99 is newer than this backbeat reads (3); update backbeat",
     ),
     "classify, text": (
         ("classify", "{songs}", "--model", text),

@@ -20,7 +20,7 @@ from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.evaluation import read_predictions
 from backbeat.features.importing import import_features
 from backbeat.files import documents
-from backbeat.library.tags.log import read_log
+from backbeat.library.tags.log import VERSION, _sum, read_log
 from backbeat.splits import read_parts
 from backbeat.training.history import read_history
 from backbeat.tuning.judge import read_judgement
@@ -261,8 +261,11 @@ def test_a_network_that_is_none_is_named(tmp_path, bundle):
 @pytest.mark.parametrize("path", ["", ".", "/", "relative.mp3", "/a\0b.mp3"])
 def test_an_undo_log_of_odd_paths_tells_of_nothing(tmp_path, path):
     log = tmp_path / "log.jsonl"
-    first = {"event": "run", "log": "backbeat tag", "version": 1}
-    log.write_text(f"{json.dumps(first)}\n{json.dumps({'event': 'begin', 'path': path})}\n")
+    lines = (
+        {"event": "run", "log": "backbeat tag", "version": VERSION},
+        {"event": "begin", "path": path},
+    )
+    log.write_text("".join(f"{json.dumps(line | {'sum': _sum(line)})}\n" for line in lines))
     assert read_log(log).begun == ()
 
 

@@ -247,7 +247,7 @@ def test_a_model_of_such_a_store_answers_stores_and_songs_equally(prepared, tmp_
 def test_stores_at_full_resolution_can_be_audited_and_searched(prepared, cli):
     status, printed, err = cli("audit", prepared / "store", "--split", "tracks")
     assert status == 0, err
-    assert "near duplicates are not looked for" in printed + err
+    assert "no search for near duplicates" in printed + err
     status, _, err = cli("suspects", prepared / "store", "--folds", 2)
     assert status == 0, err
     status, _, err = cli(

@@ -20,7 +20,7 @@ from backbeat.web.uploads import Arrivals, Uploads
 
 # Keeps the song in the browser before it is classified, for the player afterwards.
 _KEEP = "async (song, ...others) => { await backbeat.keep(song); return [song, ...others]; }"
-_SHOW = "() => backbeat.figures.show()"
+_SHOW = "() => backbeat.show()"
 
 
 def theme() -> gr.themes.Base:
