@@ -331,8 +331,8 @@ def test_a_log_that_is_missing_is_named(tmp_path):
 
 def test_one_process_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    said = pytest.raises(BackbeatError, match="another backbeat is writing tags")
-    with alone(), said, alone():
+    refused = pytest.raises(BackbeatError, match="another backbeat is writing tags")
+    with alone(), refused, alone():
         pass
     with alone():
         pass
@@ -355,7 +355,7 @@ what, song, log = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 before = song.read_bytes()
 list(apply([Change(song, formats.read(song), ("Rock", "Pop"), 0.9)], LogWriter(log, {})))
 after = song.read_bytes()
-content = read_log(log)
+logged = read_log(log)
 assert before != after
 events = 0
 watched = ("open", "os.", "shutil.")
@@ -380,7 +380,7 @@ for last in range(1, 500):
             change = Change(song, formats.read(song), ("Rock", "Pop"), 0.9)
             done = list(apply([change], LogWriter(log, {})))
         else:
-            done = list(undo(content))
+            done = list(undo(logged))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     content = song.read_bytes()
