@@ -197,7 +197,7 @@ def _resampling(frontend: FrontEnd, shape: tuple[int, int], seconds: float, step
         starts = np.arange(slices)[:, None] * frontend.slice_samples
         times = (starts + centres).ravel() / frontend.sample_rate
     elif isinstance(frontend, LogMel):
-        # The columns of a map are picked at this spacing; see `frontend.logmel`.
+        # The columns of a map are picked at this spacing; see `frontend.LogMel`.
         n_frames = 1 + int(seconds * frontend.sample_rate) // frontend.hop_length
         spacing = (n_frames - 1.7) / frontend.columns * frontend.hop_length
         times = (np.arange(slices * frames) + 0.5) * spacing / frontend.sample_rate

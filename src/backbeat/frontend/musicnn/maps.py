@@ -52,7 +52,7 @@ def maps_to_patches(maps: Array, *, parameters: LogMel | None = None) -> Array:
     Parameters
     ----------
     maps : ndarray of float32, shape (..., columns, bands)
-        Decibels below the loudest cell, as `backbeat.frontend.logmel` gives them.
+        Decibels below the loudest cell, as `frontend.LogMel` gives them.
     parameters : LogMel, optional
         The front-end that made them; its standard by default.
     """
