@@ -98,9 +98,10 @@ def test_every_option_is_explained():
 
 
 def test_completion_is_light_and_knows_verbs_and_options(cli, monkeypatch):
-    status, script, _ = cli("--show-completion", "bash")
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: ("bash", "/bin/bash"))
+    status, script, _ = cli("--show-completion")
     assert status == 0
-    assert "_BACKBEAT_COMPLETE=complete_bash" in script
+    assert "=complete_bash" in script  # a test's own name stands before it
     monkeypatch.setenv("_BACKBEAT_COMPLETE", "complete_bash")
     for words, found in (("backbeat sus", "suspects"), ("backbeat classify --clu", "--cluster")):
         monkeypatch.setenv("COMP_WORDS", words)

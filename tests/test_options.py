@@ -8,8 +8,10 @@ of it: those that the function does not use for such a split, as tests of the sp
 import contextlib
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import re
 import shutil
 import time
@@ -21,6 +23,7 @@ import numpy as np
 import pytest
 import typer
 
+import backbeat
 from backbeat import splits, zoo
 from backbeat.cli import app
 from backbeat.collections import gtzan
@@ -388,6 +391,10 @@ def plain(value):
 @pytest.fixture
 def calls(monkeypatch, places):
     """What was called, with what."""
+    # First all modules: one that is imported later would keep what is put in place of a function.
+    for module in pkgutil.walk_packages(backbeat.__path__, "backbeat."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     made = []
 
     def note(target, result=None, through=False, clean=lambda arguments: arguments):

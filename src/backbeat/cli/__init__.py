@@ -102,7 +102,7 @@ def main() -> None:
     try:
         with stopped_by_signals():
             _refuse_urls(sys.argv[1:])
-            app()
+            app(prog_name="backbeat")
     except BackbeatError as error:
         _end(str(error), error.status)
     except SystemExit as ended:
