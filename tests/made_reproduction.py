@@ -40,7 +40,7 @@ def made_run(
     seconds=6.0,
     genres=GTZAN_GENRES,
     recalls=None,
-    songs="ab",
+    songs=("blues.00000", "rock.00001"),
     protocol="slices",
     finished=True,
 ):

@@ -100,6 +100,15 @@ def test_random_slices_know_nearly_every_song_and_artists_none():
     assert (artists.folds, artists.leaks[0].songs, artists.left_out) == (5, 1_000, 0)
 
 
+def test_a_song_tested_in_two_folds_is_counted_as_one_song():
+    examples = gtzan_like(slices=10)
+    found = audit_splits(examples, make_folds(examples, "slices", 2))
+    tests = found.leaks[0].songs
+    assert found.tested == 1_000 < tests
+    assert f" of {tests:,} tests of 1,000 songs)" in found.summary
+    assert found.to_json()["summary"] == found.summary
+
+
 def test_a_song_is_no_copy_of_itself():
     examples = made_examples(["rock", "jazz"] * 10, digests=[f"d{n}" for n in range(20)])
     found = leaks_of(audit_splits(examples, [make_split(examples, "slices")]))

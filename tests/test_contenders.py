@@ -67,6 +67,18 @@ def test_seeds_of_one_model_are_its_trials(store, run, tmp_path):
     assert len(contender.trials) == 2
 
 
+def test_a_song_tested_on_two_splits_is_not_shown_as_two_songs(cli, store, run, tmp_path):
+    other = made_run(store, tmp_path / "other", seed=5)
+    tested = [
+        json.loads((path / "split.json").read_text())["parts"]["test"] for path in (run, other)
+    ]
+    tests, songs = sum(map(len, tested)), len(set().union(*tested))
+    assert songs < tests
+    out = cli("compare", run, other)[1]
+    assert f"Unknown for all {tests} tests of {songs} songs: album." in out
+    assert f"{songs} songs by " in out and f"{tests} test songs" not in out
+
+
 def test_runs_on_two_kinds_of_split_are_no_trials_of_one_model(store, run, tmp_path):
     leaking = made_run(store, tmp_path / "leaking", protocol="slices")
     with pytest.raises(BackbeatError, match=r"tested on the split slices, but .* on artists"):

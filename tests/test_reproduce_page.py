@@ -76,6 +76,27 @@ def test_page_without_slices_on_both_sides_has_no_such_warning(tmp_path):
     assert "0 of 0" not in text and "Findings that hold" not in text
 
 
+@pytest.mark.parametrize("protocol", ["slices", "artists"])
+def test_the_papers_genres_alone_are_not_its_songs(tmp_path, protocol):
+    # As the built-in collection, whose genres are named as GTZAN's.
+    songs = ("blues/jam-blues-000.wav", "rock/jam-rock-001.wav")
+    made_run(tmp_path, "mlp_01", 0.5, epochs=50, protocol=protocol, songs=songs)
+    report.write(tmp_path)
+    text = Page((tmp_path / "report.html").read_text("utf-8")).text
+    assert "The paper's figures are of other songs" in text
+    assert "The paper's figures are of other songs" in (tmp_path / "tables.md").read_text("utf-8")
+    assert "are therefore to be expected" not in text
+    assert ("Ours are also of other songs" in text) == (protocol == "artists")
+
+
+def test_a_gap_to_the_papers_songs_is_explained_by_the_split(tmp_path):
+    made_run(tmp_path, "mlp_01", 0.5, epochs=50, protocol="artists")
+    report.write(tmp_path)
+    text = Page((tmp_path / "report.html").read_text("utf-8")).text
+    assert "Figures below the paper's are therefore to be expected." in text
+    assert "of other songs" not in text
+
+
 def test_page_is_self_contained_and_accessible(whole, page):
     source = (whole[0] / "report.html").read_text("utf-8")
     assert "http://" not in source and "https://" not in source and "@import" not in source

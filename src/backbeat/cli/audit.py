@@ -133,8 +133,6 @@ def _effect_json(effect: "LeakEffect") -> dict[str, Any]:
 
 
 def _print_audit(found: "Audit") -> None:
-    from backbeat.splits import leak_sentence
-
     rows = [
         (
             leak.kind,
@@ -153,7 +151,7 @@ def _print_audit(found: "Audit") -> None:
         names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
         where = f", {pair.offset:+.1f} s" if pair.offset else ""
         say(f"{pair.kind}: {names}, correlation {pair.correlation:.2f}{where}")
-    say(leak_sentence(found.leaks))
+    say(found.summary)
 
 
 def _print_effect(effect: "LeakEffect") -> None:

@@ -39,10 +39,11 @@ def compare(
     from backbeat.splits import is_leaking, leak_sentence, leaks_to_json
 
     compared, leaks, copies = compare_runs(runs)
+    sentence = leak_sentence(leaks, songs=compared.songs)
     if out:
         from backbeat import figures
 
-        leak = leak_sentence(leaks) if is_leaking(leaks) else ""
+        leak = sentence if is_leaking(leaks) else ""
         figures.save(figures.comparison(compared, leak=leak), out)
     if as_json:
         say_json({"leaks": leaks_to_json(leaks), "copies": copies, **asdict(compared)})
@@ -83,5 +84,5 @@ def compare(
         t = pair.resampled_t
         if t:
             say(f"  over {t.trials} trials: corrected t {t.t:.2f}, p = {t.p:.3f}")
-    for line in (*copies, leak_sentence(leaks)):
+    for line in (*copies, sentence):
         say(line)

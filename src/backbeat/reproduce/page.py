@@ -37,6 +37,10 @@ _VERDICTS = {
     "": ("", ""),
 }
 _MLP_TABLES = (1, 2, 3)
+OTHER_SONGS = (
+    "The songs here are not GTZAN's. The paper's figures are of other songs, so that a difference "
+    "from them may be one of the songs and not of the models."
+)
 
 
 def write(folder: Path, *, songs: Path | None = None) -> tuple[Path, ...]:
@@ -69,7 +73,8 @@ def write(folder: Path, *, songs: Path | None = None) -> tuple[Path, ...]:
 
 def _note(results: Results) -> str:
     ours = f"Ours: split {results.protocol}, hash {results.split_hash}"
-    return f"{ours}. **{results.leak}** The paper's are of random slices, which leak."
+    songs = "" if results.papers_songs else f" {OTHER_SONGS}"
+    return f"{ours}. **{results.leak}** The paper's are of random slices, which leak.{songs}"
 
 
 def reproduction_report(
@@ -238,7 +243,7 @@ def _step(compared: ComparedStep) -> dict[str, Any]:
 def _summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Summarise the results in plain words, a string a paragraph."""
     found, scale = results.found, _epochs_scale(results)
-    paragraphs = []
+    paragraphs = [] if results.papers_songs else [OTHER_SONGS]
     if scale:
         paragraphs.append(
             f"The models were trained for {scale} of the paper's epochs: their accuracies are not "
@@ -274,7 +279,7 @@ def _summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
         paragraphs[-1] += f" These do not hold: {statements}."
     if not results.divides_songs:
         other = ["trained for other numbers of epochs"] if scale else []
-        other += [] if results.papers_genres else ["of other genres"]
+        other += [] if results.papers_songs else ["of other songs"]
         paragraphs.append(
             "The paper tested on slices of songs that it had also trained on, which makes its "
             f"figures too high; ours are of a split by {results.protocol}. "

@@ -10,13 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from backbeat.collections import gtzan
 from backbeat.collections.genres import GTZAN_GENRES, gtzan_spelling
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
 from backbeat.files.checksums import check_sums
 from backbeat.files.documents import read_bytes, read_json
 from backbeat.reproduce import paper
-from backbeat.splits import Leaks, divides_songs, leak_sentence, leaks_from_json, read_parts
+from backbeat.splits import (
+    PARTS,
+    Leaks,
+    divides_songs,
+    leak_sentence,
+    leaks_from_json,
+    read_parts,
+    tracks_in,
+)
 from backbeat.training.history import Epoch, read_history
 from backbeat.zoo.spec import Spec, read_spec
 
@@ -124,6 +133,7 @@ class Results:
     valid: int
     test: int
     genres: tuple[str, ...]
+    papers_songs: bool  # whether most songs are GTZAN's, by their identities
     environment: Mapping[str, Any]  # of the first run
 
     @property
@@ -241,8 +251,14 @@ def read_results(folder: Path) -> Results:
         valid=len(split["parts"]["valid"]),
         test=len(split["parts"]["test"]),
         genres=first.genres,
+        papers_songs=_are_gtzan(tracks_in(split["parts"], split["unit"], *PARTS)),
         environment=environments[0],
     )
+
+
+def _are_gtzan(songs: frozenset[str]) -> bool:
+    """Whether most songs have the name of one of GTZAN's."""
+    return 2 * sum(gtzan.track_id(song) is not None for song in songs) > len(songs)
 
 
 def _read_run(path: Path) -> tuple[str, Run]:

@@ -28,7 +28,7 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
             f"{evaluated.overlap.sentence} Artists were not compared.",
         ]
     else:
-        lines.append(leak_sentence(evaluated.leaks))
+        lines.append(leak_sentence(evaluated.leaks, songs=metrics.n_tracks))
     missing = [
         genre
         for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)

@@ -38,6 +38,7 @@ class Audit:
     # Tracks in the split (in any fold), and tracks of the store that are in none
     tracks: int
     left_out: int
+    tested: int  # tracks in the test part of any fold
     leaks: Leaks  # one a kind; near duplicates where they were looked for
     crossings: tuple[Crossing, ...]  # pairs of copies on two sides
 
@@ -46,13 +47,18 @@ class Audit:
         """Whether anything of the test part is in training or validation."""
         return is_leaking(self.leaks)
 
+    @property
+    def summary(self) -> str:
+        """What was measured, in words."""
+        return leak_sentence(self.leaks, songs=self.tested)
+
     def to_json(self) -> dict[str, Any]:
         """Give the content of a JSON file."""
         return {
             **asdict(self),
             "leaks": leaks_to_json(self.leaks),
             "leaking": self.leaking,
-            "summary": leak_sentence(self.leaks),
+            "summary": self.summary,
         }
 
 
@@ -85,6 +91,7 @@ def audit_splits(
         folds=splits[0].folds if len(splits) > 1 else 0,
         tracks=len(in_any),
         left_out=n - len(in_any),
+        tested=len(np.unique(np.concatenate([examples.track[s.rows("test")] for s in splits]))),
         leaks=measure_leaks(examples, parts, near=None if duplicates is None else near),
         crossings=_crossings(examples, splits, joined(examples.digests), duplicates or ()),
     )

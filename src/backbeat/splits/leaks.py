@@ -137,15 +137,18 @@ def divides_songs(leaks: Leaks) -> bool:
     return any(leak.shared for leak in leaks if leak.kind == "song")
 
 
-def leak_sentence(leaks: Leaks, tested: str = "test") -> str:
+def leak_sentence(leaks: Leaks, tested: str = "test", songs: int | None = None) -> str:
     """Say what was measured: what is shared, what is not, and of how many songs it is not known.
 
     Such as "Leaks by artist (12 of 40 test songs, unknown for 8). Not shared with training: song,
-    exact copy. Unknown for all 40 test songs: album." `tested` names the part measured on.
+    exact copy. Unknown for all 40 test songs: album." `tested` names the part measured on; `songs`
+    is how many there are where several splits may test one, of which each counts.
     """
     if not leaks or not leaks[0].songs:
         return f"No {tested} songs: a leak cannot be measured."
     n = f"{leaks[0].songs:,} {tested} songs"
+    if songs is not None and songs < leaks[0].songs:
+        n = f"{leaks[0].songs:,} tests of {songs:,} songs"
     shared = [
         f"{leak.kind} ({leak.shared:,} of {n}"
         + (f", unknown for {leak.unknown:,})" if leak.unknown else ")")
