@@ -295,6 +295,14 @@ REFUSED = [
         ("audit", *VERBS["audit"], *_WITH_MODEL, *_TRANSFER, "--epochs", "2"),
         *("--epochs", "with --model transfer"),
     ),
+    (
+        ("evaluate", *VERBS["evaluate"], "--near-duplicates", "{store}"),
+        *("--near-duplicates", "without --on"),
+    ),
+    (
+        ("evaluate", *VERBS["evaluate"], "--on", "{store}", "--clean", "{run}"),
+        *("--clean", "with --on"),
+    ),
     ((*_FORMAT, "--top", "2"), "--top", "with --format csv --timeline"),
     ((*_FORMAT, "--tags"), "--tags", "with --format csv --timeline"),
     (("tag", *VERBS["tag"], "-o", "plan.csv"), "--out", "without --dry-run"),
@@ -438,7 +446,7 @@ def calls(monkeypatch, places):
         "backbeat.training.jobs.embed", lambda features, **_: features.examples("mfcc")
     )
     note("backbeat.features.prepare.prepare", Summary(1, 1, (), ()))
-    note("backbeat.cli.train.evaluate")  # of what was not trained
+    note("backbeat.cli.train.score_run")  # of what was not trained
     note("backbeat.runs.scoring.write_evaluation", Path("report.html"))
     note("backbeat.splits.audit.audit_splits", through=True)
     note("backbeat.runs.effect.measure_leak_effect")

@@ -112,6 +112,12 @@ def test_another_front_end_is_refused(run, tmp_path):
         evaluate_run(run, on=other.path)
 
 
+def test_a_shipped_bundle_is_named_and_not_its_path(cli, store):
+    status, _, err = cli("evaluate", "--model", "gtzan", "--on", store.path)
+    assert status == 1 and "another front-end than gtzan was trained on" in err
+    assert "shipped" not in err
+
+
 def test_what_is_no_finished_run_is_refused(run, store, tmp_path):
     with pytest.raises(BackbeatError, match="not a run; `backbeat train` makes one"):
         evaluate_run(tmp_path / "nothing")

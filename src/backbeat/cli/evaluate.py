@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbeat.cli.console import progress, say, say_json, table
-from backbeat.cli.options import Json
+from backbeat.cli.options import Json, refuse
 
 if TYPE_CHECKING:
     from backbeat.runs.evaluation import Evaluation
 
 
 def evaluate(
+    context: typer.Context,
     run: Annotated[
         Path | None,
         typer.Argument(help="A run directory or cross-validation, from train."),
@@ -47,32 +48,47 @@ def evaluate(
     from backbeat.errors import BackbeatError
     from backbeat.runs import scoring
 
-    if near_duplicates is not None and on is None:
-        raise BackbeatError("--near-duplicates: goes with --on")
-    if clean is not None and (run is None or on is not None):
-        raise BackbeatError("--clean: goes with a run's own test part, not with --on or --model")
     if (run is None) == (model is None):
         raise BackbeatError("name a run, or a bundle with --model")
-    with progress("predicting", "slices", shown=on is not None) as show:
+    if on is None:
+        refuse(context, "without --on", "near_duplicates")
+        if run is None:
+            raise BackbeatError("--model: name the features to evaluate it on with --on")
+        score_run(run, clean=clean, as_json=as_json)
+        return
+    refuse(context, "with --on", "clean")
+    with progress("predicting", "slices") as show:
         if run is not None:
             evaluated = scoring.evaluate_run(
-                run, on=on, clean=clean, near_duplicates=near_duplicates, on_progress=show
-            )
-        elif model is not None and on is not None:
-            evaluated = scoring.evaluate_bundle(
-                find_bundle(model), on, near_duplicates=near_duplicates, on_progress=show
+                run, on=on, near_duplicates=near_duplicates, on_progress=show
             )
         else:
-            raise BackbeatError("--model: name the features to evaluate it on with --on")
-    report = None if on or run is None else scoring.write_evaluation(run, evaluated)
-    if as_json:
-        say_json(scoring.evaluation_json(evaluated))
-        return
-    _print_scores(evaluated)
-    if report and run is not None:
+            evaluated = scoring.evaluate_bundle(
+                find_bundle(model or ""), on, near_duplicates=near_duplicates, on_progress=show
+            )
+    _show(evaluated, as_json=as_json)
+
+
+def score_run(run: Path, *, clean: Path | None = None, as_json: bool = False) -> None:
+    """Score a run on its own test part, write its figures and report, and print its scores."""
+    from backbeat.runs import scoring
+
+    evaluated = scoring.evaluate_run(run, clean=clean)
+    report = scoring.write_evaluation(run, evaluated)
+    _show(evaluated, as_json=as_json)
+    if not as_json:
         say(f"\nReport: {report}\nFigures: {run / 'figures'}")
         if (run / "model.backbeat").exists():
             say(f"Bundle: {run / 'model.backbeat'}")
+
+
+def _show(evaluated: "Evaluation", *, as_json: bool) -> None:
+    from backbeat.runs.scoring import evaluation_json
+
+    if as_json:
+        say_json(evaluation_json(evaluated))
+    else:
+        _print_scores(evaluated)
 
 
 def _print_scores(evaluated: "Evaluation") -> None:

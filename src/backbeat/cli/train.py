@@ -12,7 +12,7 @@ from backbeat.cli.console import (
     progress,
     warn,
 )
-from backbeat.cli.evaluate import evaluate
+from backbeat.cli.evaluate import score_run
 from backbeat.cli.options import (
     Cluster,
     Epochs,
@@ -104,7 +104,7 @@ def train(
         list_failed_runs(failures)
         if failures:
             raise typer.Exit(1)
-        evaluate(out, as_json=as_json)
+        score_run(out, as_json=as_json)
         return
     drawn = splits.make_split(examples, split, test_share=test_share, **drawing)
     _refuse_max_error(context, drawn)
@@ -122,7 +122,7 @@ def train(
             on_progress=on_progress,
             tensorboard=tensorboard,
         )
-    evaluate(out, as_json=as_json)
+    score_run(out, as_json=as_json)
 
 
 def _refuse_max_error(context: typer.Context, split: "Split") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from backbeat import transfer
 from backbeat.bundle.archive import Bundle, read_bundle
+from backbeat.bundle.shipped import shown
 from backbeat.collections.genres import find_genre
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions
@@ -33,22 +34,24 @@ def predict(
     were left out. Refused if the front-ends or the genres differ, or nothing is left.
     """
     bundle = read_bundle(run)
-    described = bundle.description
+    described, name = bundle.description, shown(run)
     if transfer.bundle_frontend(features.frontend) != described.frontend:
         raise BackbeatError(
-            f"{features.path}: made with another front-end than {run} was trained on; prepare the "
+            f"{features.path}: made with another front-end than {name} was trained on; prepare the "
             f"collection with --frontend {described.frontend.name}"
         )
     places = {genre: find_genre(genre, described.genres) for genre in features.genres}
     if unknown := sorted(genre for genre, place in places.items() if place is None):
         raise BackbeatError(
-            f"{features.path}: genres that {run} does not know: {', '.join(unknown)}"
+            f"{features.path}: genres that {name} does not know: {', '.join(unknown)}"
         )
     examples, answer = _answering(bundle, features)
     kept = np.array([name not in leave_out for name in examples.names], bool)
     rows = np.flatnonzero(kept[examples.track])
     if not len(rows):
-        raise BackbeatError(f"{features.path}: {run} was trained or validated on all of its tracks")
+        raise BackbeatError(
+            f"{features.path}: {name} was trained or validated on all of its tracks"
+        )
     renumbered = np.array([places[genre] for genre in examples.genres], np.int64)
     parts = []
     for start in range(0, len(rows), _SLICES_AT_ONCE):
@@ -60,7 +63,7 @@ def predict(
         except BackbeatError:
             raise
         except Exception as error:  # a network that fails for these slices alone
-            raise BackbeatError(f"{run}: its network cannot be run: {one_line(error)}") from error
+            raise BackbeatError(f"{name}: its network cannot be run: {one_line(error)}") from error
         parts.append(outputs.probabilities)
     if on_progress:
         on_progress(len(rows), len(rows))

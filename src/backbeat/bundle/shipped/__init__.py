@@ -21,6 +21,11 @@ def find_bundle(model: Path | str) -> Path:
     return shipped if str(model) == path.name and shipped.exists() else path
 
 
+def shown(path: Path) -> str:
+    """Give what a message calls a bundle: a shipped one by its name, others by their path."""
+    return path.stem if is_shipped(path) else str(path)
+
+
 def is_shipped(path: Path) -> bool:
     """Whether a bundle lies where this package has its own.
 
