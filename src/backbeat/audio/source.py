@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -85,12 +85,16 @@ class Source:
     `since` gives the blocks from a moment (s) on without decoding others, and ends a running
     iteration. In an MP3 without a table of contents the moment is found by the bit rate, and can be
     off by seconds where that varies. Both raise AudioError.
+
+    `notes` says in words what is wrong with the file although it plays, such as a header that
+    declares another length; reading may add to them.
     """
 
     path: Path
     info: AudioInfo
     blocks: Iterator[Samples]  # from the beginning, shape (frames, channels)
     since: Callable[[float], Iterator[Samples]]
+    notes: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Samples]:
         return self.blocks

@@ -31,12 +31,17 @@ class SongWindows:
 
     At most `max_windows` (by default all), spread over the song; what lies between is not decoded,
     unless to learn the length of a song that does not declare it.
+
+    After the iteration `asked` is how many seconds of the song the windows were to cover (of a song
+    analysed whole, what its header declares), `read` how many of them were there, and `errors` why
+    decoding ended early. Where not a sample could be read, the error is raised.
     """
 
     def __init__(
         self, source: audio.Source, frontend: FrontEnd, max_windows: int | None = None
     ) -> None:
-        self.seconds = 0.0
+        self.seconds = self.asked = self.read = 0.0
+        self.errors: list[audio.AudioError] = []
         self._source = source
         self._frontend = frontend
         self._max = max_windows
@@ -57,12 +62,14 @@ class SongWindows:
         # It declares no length, or far too much: an MP3 without a count of its frames.
         path = self._source.path
         with audio.open_source(path) as anew:
-            seconds = sum(map(len, anew)) / anew.info.sample_rate
+            self.asked, self.errors = 0.0, []
+            seconds = sum(map(len, self._until_error(anew))) / anew.info.sample_rate
             if self._is_long(seconds):
                 yield from self._few(anew, seconds)
                 self.seconds = seconds
                 return
         with audio.open_source(path) as anew:
+            self.errors = []
             yield from self._all(anew)
 
     def _is_long(self, seconds: float) -> bool:
@@ -77,16 +84,14 @@ class SongWindows:
         """Give the windows that are spread over a song, without decoding what lies between."""
         for number in frontends.spread(seconds, self._frontend, self._max or 0):
             start = number * self._length
-            try:
-                window = next(
-                    frontends.windows(self._mono(source.since(start)), self._frontend), None
-                )
-            except audio.AudioError:  # it ends before, or cannot be entered there
-                continue
+            self.asked += min(self._length, seconds - start)
+            mono = self._until_error(self._mono(_since(source, start)))
+            window = next(frontends.windows(mono, self._frontend), None)
             if window is not None:
+                self.read += min(self._length, len(window) / self._frontend.sample_rate)
                 yield Window(start, window)
 
-    def _all(self, blocks: Iterable[Array]) -> Iterator[Window]:
+    def _all(self, source: audio.Source) -> Iterator[Window]:
         rate = self._frontend.sample_rate
         samples = start = 0
 
@@ -96,10 +101,26 @@ class SongWindows:
                 samples += len(block)
                 yield block
 
-        for window in frontends.windows(counted(self._mono(blocks)), self._frontend):
+        mono = self._until_error(counted(self._mono(source)))
+        for window in frontends.windows(mono, self._frontend):
             yield Window(start / rate, window)
             start += len(window)
-        self.seconds = samples / rate
+        self.seconds = self.read = samples / rate
+        self.asked = source.info.seconds or self.read
+        if self.errors and not samples:
+            raise self.errors[0]
+
+    def _until_error(self, mono: Iterable[Array]) -> Iterator[Array]:
+        """Pass on what can be decoded, and note what ends it."""
+        try:
+            yield from mono
+        except audio.AudioError as error:
+            self.errors.append(error)
 
     def _mono(self, blocks: Iterable[Array]) -> Iterator[Array]:
         return audio.mono_blocks(blocks, self._source.info, self._frontend.sample_rate)
+
+
+def _since(source: audio.Source, start: float) -> Iterator[Array]:
+    """Enter a song at `start` (s) when the first block is asked for, where an error is noted."""
+    yield from source.since(start)
