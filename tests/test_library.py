@@ -1,5 +1,6 @@
 """The index answers what is known; playlists and neighbours come of its answers."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -16,14 +17,15 @@ from hypothesis import strategies as st
 from backbeat.classify import Answer, Failure, Moment, classify_all, find_songs, load
 from backbeat.errors import BackbeatError
 from backbeat.library import answer_all, open_index
-from backbeat.library.index import Stamp, default_path, settings_of, stamp_of
+from backbeat.library.index import default_path, settings_of
 from backbeat.library.neighbours import cosine, nearest
 from backbeat.library.playlists import by_label, entry_of, write_playlist
+from backbeat.library.stamps import Stamp, stamp_of
 from backbeat.library.summary import bar_chart
 from bundles import make_bundle
 from sounds import music, write
 
-STAMP = Stamp(7, 11)
+STAMP = Stamp(7, 11, 13, 17)
 
 
 def answer(path, genre="rock", probability=0.8, embedding=(1.0, 0.0), verdict="sure", **changes):
@@ -51,7 +53,7 @@ def index(tmp_path):
 
 def test_what_is_kept_is_found_again(index):
     known = answer("a.mp3", tags=(("rock", 0.5), ("guitar", 0.25)))
-    index.keep(known, STAMP, "x")
+    index.keep(known, STAMP, b"", "x")
     found = index.find(Path("a.mp3"), STAMP, "x")
     assert found == known
     assert np.array_equal(found.embedding, known.embedding)
@@ -61,27 +63,30 @@ def test_what_is_kept_is_found_again(index):
 
 
 def test_what_has_changed_is_not_found(index):
-    index.keep(answer("a.mp3"), STAMP, "x")
-    assert index.find(Path("a.mp3"), Stamp(8, 11), "x") is None
-    assert index.find(Path("a.mp3"), Stamp(7, 12), "x") is None
+    index.keep(answer("a.mp3"), STAMP, b"", "x")
+    assert index.find(Path("a.mp3"), replace(STAMP, size=8), "x") is None
+    assert index.find(Path("a.mp3"), replace(STAMP, changed=12), "x") is None
     assert index.find(Path("a.mp3"), STAMP, "another bundle") is None
     assert index.find(Path("b.mp3"), STAMP, "x") is None
 
 
 def test_a_new_answer_takes_the_place_of_the_old(index):
-    index.keep(answer("a.mp3"), STAMP, "x")
-    index.keep(answer("a.mp3", "jazz"), Stamp(9, 9), "x")
+    index.keep(answer("a.mp3"), STAMP, b"", "x")
+    index.keep(answer("a.mp3", "jazz"), replace(STAMP, size=9), b"", "x")
     assert index.find(Path("a.mp3"), STAMP, "x") is None
-    assert index.find(Path("a.mp3"), Stamp(9, 9), "x").genre == "jazz"
+    assert index.find(Path("a.mp3"), replace(STAMP, size=9), "x").genre == "jazz"
 
 
-def test_a_file_that_was_only_tagged_is_still_known(index):
-    index.keep(answer("a.mp3"), STAMP, "x")
-    index.changed(Path("a.mp3"), STAMP, Stamp(20, 21))
-    assert index.find(Path("a.mp3"), Stamp(20, 21), "x") == answer("a.mp3")
-    # Of a file that had changed before nothing is known.
-    index.changed(Path("a.mp3"), STAMP, Stamp(30, 31))
-    assert index.find(Path("a.mp3"), Stamp(30, 31), "x") is None
+def test_a_file_that_was_only_tagged_is_still_known(index, tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"tagged")
+    index.keep(answer(path), STAMP, b"", "x")
+    index.changed(path, STAMP, stamp_of(path))
+    assert index.find(path, stamp_of(path), "x") == answer(path)
+    # Of a file that had changed before, or was changed since, nothing is known.
+    for before, after in ((STAMP, replace(STAMP, size=20)), (stamp_of(path), STAMP)):
+        index.changed(path, before, after)
+        assert index.find(path, after, "x") is None
 
 
 def test_only_files_below_the_folder_that_are_gone_are_forgotten(index, tmp_path):
@@ -95,7 +100,7 @@ def test_only_files_below_the_folder_that_are_gone_are_forgotten(index, tmp_path
     others = [beside / "gone.mp3", tmp_path / "a.mp3"]
     for path in [*there, *gone, *others]:
         for settings in ("x", "y"):
-            index.keep(answer(path), STAMP, settings)
+            index.keep(answer(path), STAMP, b"", settings)
     assert index.forget_gone(folder) == len(gone)
     assert not any(index.knows(path, STAMP, s) for path in gone for s in "xy")
     assert all(index.knows(path, STAMP, s) for path in [*there, *others] for s in "xy")
@@ -109,7 +114,7 @@ def test_only_files_below_the_folder_that_are_gone_are_forgotten(index, tmp_path
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
 def test_names_that_are_no_text_are_found_again(index):
     path = Path(os.fsdecode(b"caf\xe9\n.mp3"))
-    index.keep(answer(path), STAMP, "x")
+    index.keep(answer(path), STAMP, b"", "x")
     assert index.find(path, STAMP, "x") == answer(path)
 
 
@@ -131,8 +136,25 @@ def test_what_is_no_index_is_refused(tmp_path):
     ):
         pass
     assert other.read_bytes() == before
-    with pytest.raises(BackbeatError, match=r"cannot be used .*--index"), open_index(tmp_path):
+    with pytest.raises(BackbeatError, match="is a folder; name a file"), open_index(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_another_programs_database_is_refused_and_left(tmp_path, damaged):
+    path = tmp_path / "music.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table answers (question text)")
+        connection.execute("pragma user_version = 3")
+    if damaged:
+        content = bytearray(path.read_bytes())
+        content[100:400] = bytes(300)
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(BackbeatError, match="db: not an index"), open_index(path):
+        pass
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_index_lies_in_the_users_cache(monkeypatch, tmp_path):
@@ -182,11 +204,101 @@ def test_only_new_and_changed_files_are_classified_again(bundle, tmp_path, index
     assert len(classified[-1]) == 5
 
 
+@pytest.mark.parametrize("put_back", ["before its answer", "after its answer"])
+def test_a_song_that_is_replaced_while_it_is_analysed_is_not_kept(
+    bundle, tmp_path, index, put_back
+):
+    song, other = (write(tmp_path / f"{n}.wav", music(6.0, seed=n)) for n in range(2))
+    classifier = load(bundle)
+    wanted = classifier.classify(song)
+
+    def exchange():
+        song.rename(tmp_path / "beside")
+        other.rename(song)
+        (tmp_path / "beside").rename(other)
+
+    def while_exchanged(songs):
+        exchange()
+        results = list(classify_all(classifier, songs, workers=1))
+        if put_back == "before its answer":
+            exchange()
+        yield from results
+
+    (found,) = answer_all(classifier, [song], index, while_exchanged)
+    assert found.ranking != wanted.ranking
+    if put_back == "after its answer":
+        exchange()
+    classify = partial(classify_all, classifier, workers=1)
+    assert list(answer_all(classifier, [song], index, classify)) == [wanted]
+
+
+def test_equal_sizes_and_times_do_not_make_another_song_known(bundle, tmp_path, index):
+    songs = [write(tmp_path / f"{n}.wav", music(6.0, seed=n)) for n in range(3)]
+    for song in songs:
+        os.utime(song, ns=(1, 1))
+    classifier = load(bundle)
+    classified = []
+    answer_now = partial(answer_all, classifier, songs, index, recorded(classifier, classified))
+    first = list(answer_now())
+    songs[0].rename(tmp_path / "beside")
+    songs[1].rename(songs[0])
+    (tmp_path / "beside").rename(songs[1])
+    songs[2].write_bytes(songs[0].read_bytes())
+    os.utime(songs[2], ns=(1, 1))
+    second = list(answer_now())
+    assert [found.ranking for found in second] == [first[n].ranking for n in (1, 0, 1)]
+    assert classified[1:] == [["0.wav", "1.wav", "2.wav"]]
+    # A copy at the same place, as another mount may have it, and other rights change no sound.
+    for song in songs:
+        content = song.read_bytes()
+        song.unlink()
+        song.write_bytes(content)
+        song.chmod(0o400)
+        os.utime(song, ns=(1, 1))
+    for _ in range(2):
+        assert list(answer_now()) == second
+    assert len(classified) == 2
+
+
+def test_a_song_of_any_date_is_answered_and_known(bundle, tmp_path, index):
+    years = (-(2**40), 2**34, 2**43)  # 1883 BC is what some file systems can hold, too
+    songs = [write(tmp_path / f"{n}.wav", music(6.0, seed=n)) for n in range(len(years))]
+    dated = 0
+    for song, second in zip(songs, years, strict=True):
+        with contextlib.suppress(OSError, OverflowError):
+            os.utime(song, (second, second))
+            dated += song.stat().st_mtime_ns not in range(-(2**63), 2**63)
+    assert dated
+    classifier = load(bundle)
+    classified = []
+    classify = recorded(classifier, classified)
+    first = list(answer_all(classifier, songs, index, classify))
+    assert list(answer_all(classifier, songs, index, classify)) == first
+    assert classified == [["0.wav", "1.wav", "2.wav"]]
+    index.keep(first[0], Stamp(2**70, 2**70, 2**64 - 1, -(2**70)), b"", "x")
+
+
+def test_a_folder_above_a_link_is_that_of_what_it_leads_to(index, tmp_path):
+    (tmp_path / "far" / "album").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "album")
+    index.keep(answer(tmp_path / "s.wav"), STAMP, b"", "x")
+    index.keep(answer(tmp_path / "far" / "s.wav", "jazz"), STAMP, b"", "x")
+    assert index.find(tmp_path / "link" / ".." / "s.wav", STAMP, "x").genre == "jazz"
+    assert index.find(tmp_path / "far" / ".." / "s.wav", STAMP, "x").genre == "rock"
+
+
+def test_an_answer_of_another_analysis_is_not_taken(bundle, monkeypatch):
+    classifier = load(bundle)
+    before = settings_of(classifier)
+    monkeypatch.setattr("backbeat.library.index.ANALYSIS_VERSION", 10**9)
+    assert settings_of(classifier) != before
+
+
 def test_another_bundle_or_number_of_windows_is_another_answer(bundle, songs, index, tmp_path):
     classifier = load(bundle)
     path = songs / "a.wav"
     known = classifier.classify(path)
-    index.keep(known, stamp_of(path), settings_of(classifier))
+    index.keep(known, stamp_of(path), b"", settings_of(classifier))
     for other in (
         replace(classifier, windows=4),
         load(make_bundle(tmp_path / "other.backbeat", genres=("blues", "pop"))),
@@ -203,9 +315,10 @@ def test_an_answer_that_is_gone_meanwhile_costs_no_other(bundle, tmp_path, index
     classifier = load(bundle)
     classify = partial(classify_all, classifier, workers=1)
     settings = settings_of(classifier)
-    index.keep(classifier.classify(songs[1]), stamp_of(songs[1]), settings)
+    known = classifier.classify(songs[1])
+    index.keep(known, stamp_of(songs[1]), b"", settings)
     first = next(answers := answer_all(classifier, songs, index, classify))
-    index.changed(songs[1], stamp_of(songs[1]), STAMP)
+    index.keep(known, STAMP, b"", settings)
     results = [first, *answers]
     assert [result.path for result in results] == songs
     assert results == list(classify(songs))

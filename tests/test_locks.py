@@ -257,14 +257,15 @@ WRITER = """
 import sys
 from pathlib import Path
 from backbeat.classify import Answer
-from backbeat.library.index import Stamp, open_index
+from backbeat.library.index import open_index
+from backbeat.library.stamps import Stamp
 sys.stdin.readline()
 for number in range(20):
     with open_index(Path(sys.argv[1])) as index:
         answer = Answer(path=Path(f"/{sys.argv[2]}/{number}"), seconds=1.0, ranking=(("a", 1.0),),
                         verdict="sure", strangeness=None, agreement=1.0, timeline=(),
                         embedding=None)
-        index.keep(answer, Stamp(1, 1), "settings")
+        index.keep(answer, Stamp(1, 1, 1, 1), b"", "settings")
 """
 
 

@@ -26,7 +26,8 @@ from backbeat.evaluation import Predictions, evaluate, read_predictions, write_p
 from backbeat.features.importing import import_features
 from backbeat.features.store import open_features
 from backbeat.files.claims import claim
-from backbeat.library.index import Stamp, open_index
+from backbeat.library.index import open_index
+from backbeat.library.stamps import Stamp
 from backbeat.library.tags import log as log_module
 from backbeat.library.tags.log import Entry, LogWriter, read_log
 from backbeat.library.tags.rewriting import State
@@ -333,7 +334,7 @@ def index(folder: Path) -> None:
     for rows in (1, 40):
         with open_index(folder / f"seed{rows}.sqlite") as opened:
             for row in range(rows):
-                opened.keep(_named(row), Stamp(row, row), _SETTINGS)
+                opened.keep(_named(row), _stamp(row), b"samples", _SETTINGS)
         with sqlite3.connect(folder / f"seed{rows}.sqlite") as connection:
             connection.execute("pragma journal_mode = delete")
 
@@ -342,15 +343,19 @@ def _named(row: int) -> Answer:
     return replace(_SONG, path=Path(f"/music/{row}.wav"))
 
 
+def _stamp(number: int) -> Stamp:
+    return Stamp(number, number, number, number)
+
+
 def read_index(path: Path) -> None:
     """Look songs up in an index, and keep one."""
     with open_index(path) as opened:
         for row in (0, 1, 20):
-            known = opened.find(Path(f"/music/{row}.wav"), Stamp(row, row), _SETTINGS)
+            known = opened.find(Path(f"/music/{row}.wav"), _stamp(row), _SETTINGS)
             if known:
                 _ = known.label, known.genre, known.probability
-        opened.keep(_named(100), Stamp(1, 1), _SETTINGS)
-        opened.changed(Path("/music/0.wav"), Stamp(0, 0), Stamp(5, 5))
+        opened.keep(_named(100), _stamp(1), b"samples", _SETTINGS)
+        opened.changed(Path("/music/0.wav"), _stamp(0), _stamp(5))
 
 
 def log(folder: Path) -> None:

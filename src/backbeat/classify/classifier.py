@@ -27,6 +27,10 @@ from backbeat.parallel.bounds import guarded
 if TYPE_CHECKING:
     from backbeat.classify.autotags import Tagger
 
+ANALYSIS_VERSION = 1
+"""Of what comes between a file and the network: decoding, windows, front-ends. Raise it with any
+change that gives a song another answer: the index then takes none of the older ones."""
+
 _SILENCE = 1e-4  # peak, full scale 1: -80 dBFS, as in the integrity check
 
 Verdict = Literal["sure", "unsure", "out of genre", "not calibrated"]

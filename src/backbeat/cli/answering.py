@@ -78,14 +78,17 @@ def answer_songs(
 
 @contextlib.contextmanager
 def open_known(path: Path | None) -> "Iterator[Index | None]":
-    """Open the index; the default one may fail, as where there is no home folder."""
-    from backbeat.library.index import open_index
+    """Open the index; None where it cannot be used, as on a full disk or without a home folder.
+
+    Only a file that is named and no index is an error.
+    """
+    from backbeat.library.index import UnusableIndexError, open_index
 
     with contextlib.ExitStack() as stack:
         try:
             index = stack.enter_context(open_index(path))
         except (BackbeatError, OSError, RuntimeError) as error:
-            if path is not None:
+            if path is not None and not isinstance(error, UnusableIndexError):
                 raise
             warn(f"{error}; answers are not kept this time")
             index = None

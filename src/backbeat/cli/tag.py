@@ -247,7 +247,7 @@ def _write(
     keep_times: bool,
 ) -> None:
     from backbeat.classify import Failure
-    from backbeat.library.index import Stamp, stamp_of
+    from backbeat.library.stamps import Stamp, stamp_of
     from backbeat.library.tags.log import alone
     from backbeat.library.tags.writing import apply
 
@@ -292,7 +292,7 @@ def _write_plan(decisions: "Iterable[Decision]", out: Path | None, tally: _Tally
 def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
     """Take back the changes of a log, report the result, and exit."""
     from backbeat.classify import Failure
-    from backbeat.library.index import stamp_of
+    from backbeat.library.stamps import stamp_of
     from backbeat.library.tags.log import alone, read_log
     from backbeat.library.tags.writing import undo
 

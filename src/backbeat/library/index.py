@@ -1,8 +1,8 @@
 """The index: the answer for each file, so that only new or changed files are classified again.
 
 An SQLite file with a row for each file, bundle and number of windows. A row is valid while the file
-has the size and time of change that it had before it was decoded; `settings` name what else an
-answer depends on. A kill loses the songs that are being decoded, and nothing else.
+has the size and the times that it had before it was decoded, see `Stamp`; `settings` name what else
+an answer depends on. A kill loses the songs that are being decoded, and nothing else.
 
 Each row has a checksum; where it does not fit, the song is classified again. A file that is damaged
 beyond that is put aside and a new one begun: it is only a cache.
@@ -15,7 +15,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,17 +23,20 @@ import numpy as np
 import platformdirs
 import xxhash
 
-from backbeat.classify import Answer, Classifier, Moment
+from backbeat.classify import ANALYSIS_VERSION, Answer, Classifier, Moment
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.files.documents import parse_json
 from backbeat.files.locks import locked
+from backbeat.library.stamps import Stamp, samples_of
 
-_VERSION = 2
+_VERSION = 3
+_APPLICATION = 0x6262_6174  # in SQLite's header: without it, a file is another program's
 _SECONDS_TO_WAIT = 60.0  # for another command that is writing
 _TABLE = """
 create table if not exists answers (
-    path blob not null, settings text not null, size integer not null, changed integer not null,
-    answer text not null, embedding blob, sum integer, primary key (path, settings)
+    path blob not null, settings text not null, written text not null, place text not null,
+    samples blob not null, answer text not null, embedding blob, sum integer,
+    primary key (path, settings)
 ) without rowid
 """
 # The errors that mean damage. SQLITE_ERROR is a missing table, as the statements here are correct.
@@ -45,29 +48,17 @@ _DAMAGE = (
     sqlite3.SQLITE_IOERR_SHORT_READ,
 )
 _MAGIC = b"SQLite format 3\0"
+_APPLICATION_AT = slice(68, 72)  # of the header, most significant byte first
+# A file in the place of a folder, or a folder in that of a file.
+_WRONG_PLACE = (FileExistsError, NotADirectoryError, IsADirectoryError)
 
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What shows that a file is unchanged."""
-
-    size: int
-    """In bytes."""
-    changed: int
-    """In nanoseconds since 1970."""
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """Give a file's stamp; None if that fails: decoding then says what is wrong."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return Stamp(status.st_size, status.st_mtime_ns)
+class UnusableIndexError(BackbeatError):
+    """The place of an index cannot be read or written now, such as on a full or read-only disk."""
 
 
 def default_path() -> Path:
@@ -76,10 +67,15 @@ def default_path() -> Path:
 
 
 class Index:
-    """Answers on disk; open it with `open_index`."""
+    """Answers on disk; open it with `open_index`.
+
+    Where it cannot be used any more, as on a full disk, it says so once, and neither gives nor
+    keeps answers from then on.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._usable = True
         with _named_errors(path):
             try:
                 self._connection = _connect(path)
@@ -107,6 +103,17 @@ class Index:
             with self._connection:
                 return work(self._connection)
 
+    def _try(self, work: Callable[[sqlite3.Connection], _T]) -> _T | None:
+        """Do some work with the database, where that is possible."""
+        if not self._usable:
+            return None
+        try:
+            return self._do(work)
+        except (BackbeatError, OSError) as error:  # it must not cost the answers
+            _log.warning("%s; answers are not kept from here on", error)
+            self._usable = False
+            return None
+
     def _begin_anew(self, error: sqlite3.Error) -> None:
         self._connection.close()
         # Another command may have found the damage before us.
@@ -117,41 +124,54 @@ class Index:
 
     def find(self, path: Path, stamp: Stamp, settings: str) -> Answer | None:
         """Give the answer for a file, if it is known and the file has this stamp."""
-        row = self._row("answer, embedding, sum", path, stamp, settings)
+        row = self._row(path, stamp, settings)
         if row is None or _sum(_key(path), settings, row[0], row[1]) != row[2]:
             return None
         with _named_errors(self.path):
             return replace(_answer(parse_json(row[0]), row[1]), path=path)
 
     def knows(self, path: Path, stamp: Stamp, settings: str) -> bool:
-        """Whether there is an answer to find, without reading and checking it."""
-        return self._row("1", path, stamp, settings) is not None
+        """Whether there is an answer to find, without checking it."""
+        return self._row(path, stamp, settings) is not None
 
-    def _row(self, columns: str, path: Path, stamp: Stamp, settings: str) -> Any:
+    def _row(self, path: Path, stamp: Stamp, settings: str) -> Any:
         query = (
-            f"select {columns} from answers "  # nosec B608 # columns of this file alone
-            "where path = ? and settings = ? and size = ? and changed = ?"
+            "select answer, embedding, sum, place, samples from answers "
+            "where path = ? and settings = ? and written = ?"
         )
-        values = (_key(path), settings, stamp.size, stamp.changed)
-        return self._do(lambda connection: connection.execute(query, values).fetchone())
+        values = (_key(path), settings, stamp.written)
+        row = self._try(lambda connection: connection.execute(query, values).fetchone())
+        if row is None or row[3] == stamp.place.encode():
+            return row
+        if samples_of(path, stamp) != row[4]:
+            return None
+        update = "update answers set place = ? where path = ? and written = ? and samples = ?"
+        same = (stamp.place, _key(path), stamp.written, row[4])
+        self._try(lambda connection: connection.execute(update, same))
+        return row
 
     def changed(self, path: Path, before: Stamp, after: Stamp) -> None:
         """Note that a file was changed without its sound, such as when it was tagged."""
-        row = (after.size, after.changed, _key(path), before.size, before.changed)
+        samples = samples_of(path, after)
+        if samples is None:  # it was changed again
+            return
+        row = (after.written, after.place, samples, _key(path), before.written, before.place)
         update = (
-            "update answers set size = ?, changed = ? where path = ? and size = ? and changed = ?"
+            "update answers set written = ?, place = ?, samples = ? "
+            "where path = ? and written = ? and place = ?"
         )
-        self._do(lambda connection: connection.execute(update, row))
+        self._try(lambda connection: connection.execute(update, row))
 
-    def keep(self, answer: Answer, stamp: Stamp, settings: str) -> None:
-        """Write the answer for a file."""
+    def keep(self, answer: Answer, stamp: Stamp, samples: bytes, settings: str) -> None:
+        """Write the answer for a file with this stamp, and these `samples_of` it."""
         embedding = None if answer.embedding is None else answer.embedding.astype("<f2").tobytes()
         content = json.dumps(_content(answer), separators=(",", ":"))
         path = _key(answer.path)
         sum_of_row = _sum(path, settings, content.encode("utf-8"), embedding)
-        row = (path, settings, stamp.size, stamp.changed, content, embedding, sum_of_row)
-        replacement = "replace into answers values (?, ?, ?, ?, ?, ?, ?)"
-        self._do(lambda connection: connection.execute(replacement, row))
+        seen = (stamp.written, stamp.place, samples)
+        row = (path, settings, *seen, content, embedding, sum_of_row)
+        replacement = "replace into answers values (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._try(lambda connection: connection.execute(replacement, row))
 
     def forget_gone(self, folder: Path) -> int:
         """Forget files below a folder that no longer exist, and give their number.
@@ -183,7 +203,14 @@ class Index:
 def open_index(path: Path | None = None) -> Iterator[Index]:
     """Open an index (by default at `default_path`), made if missing.
 
-    Refuses one that cannot be written, is no index, or has another format version.
+    Refuses a file that is no index, or of another format version.
+
+    Raises
+    ------
+    UnusableIndexError
+        If it cannot be used now, such as on a full or read-only disk.
+    BackbeatError
+        If something else is there.
     """
     with contextlib.closing(Index(path or default_path())) as index:
         yield index
@@ -191,6 +218,8 @@ def open_index(path: Path | None = None) -> Iterator[Index]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise BackbeatError(f"{printable(path)}: is a folder; name a file with --index")
     connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)
     try:
         # Damaged text may not be UTF-8, and its checksum is compared first.
@@ -211,6 +240,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         return
     # SQLite does not wait for others when the journal's mode is changed.
     with locked(path, wait=True):
+        # First and by itself, so that a damaged file is known as ours whenever a kill came.
+        connection.execute(f"pragma application_id = {_APPLICATION}")
         # A kill at any moment leaves the file whole, and readers need not wait for a writer.
         connection.execute("pragma journal_mode = wal")
         with connection:
@@ -222,16 +253,19 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
 
 def _is_made(path: Path, connection: sqlite3.Connection) -> bool:
     """Whether the file is an index of this format, rather than empty; refuse anything else."""
-    version, tables, others = connection.execute(
-        "select user_version, (select count(*) from sqlite_master), "
-        "(select count(*) from sqlite_master where name <> 'answers') from pragma_user_version"
+    version, application, tables, others = connection.execute(
+        "select user_version, application_id, (select count(*) from sqlite_master), "
+        "(select count(*) from sqlite_master where name <> 'answers') "
+        "from pragma_user_version, pragma_application_id"
     ).fetchone()
-    if version < 0 or others or (tables and not version):
+    # Indexes before version 3 had no application.
+    foreign = application not in ((_APPLICATION,) if version == _VERSION else (0, _APPLICATION))
+    if version < 0 or others or (tables and not version) or foreign:
         raise BackbeatError(f"{printable(path)}: not an index; name another with --index")
     if version not in (0, _VERSION):
         raise BackbeatError(
             f"{printable(path)}: an index in format version {version}, this backbeat reads "
-            f"{_VERSION}; use the backbeat that wrote it, or name another with --index"
+            f"{_VERSION}; remove it, or name another with --index"
         )
     return bool(version)
 
@@ -256,7 +290,9 @@ def _is_damage(error: sqlite3.Error) -> bool:
 def _was_ours(path: Path) -> bool:
     """Whether a damaged file was an index, rather than something named by mistake."""
     with path.open("rb") as file:
-        return path == default_path() or file.read(len(_MAGIC)) == _MAGIC
+        head = file.read(_APPLICATION_AT.stop)
+    marked = head[_APPLICATION_AT] == _APPLICATION.to_bytes(4, "big")
+    return (head.startswith(_MAGIC) and marked) or path == default_path()
 
 
 def _put_aside(path: Path, error: sqlite3.Error) -> None:
@@ -277,6 +313,7 @@ def _put_aside(path: Path, error: sqlite3.Error) -> None:
 def settings_of(classifier: Classifier) -> str:
     """Name everything, besides the file, that an answer depends on."""
     described = {
+        "analysis": ANALYSIS_VERSION,
         "bundle": classifier.bundle.hash,
         "windows": classifier.windows,
         "tags": classifier.tagger is not None,
@@ -289,9 +326,12 @@ def _named_errors(path: Path) -> Iterator[None]:
     """Turn errors into one that names the index and the remedy."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise BackbeatError(
-            f"{printable(path)}: the index cannot be used ({error}); name another with --index"
+    except _WRONG_PLACE:
+        raise
+    except (sqlite3.OperationalError, OSError) as error:
+        what = error.strerror if isinstance(error, OSError) else error
+        raise UnusableIndexError(
+            f"{printable(path)}: the index cannot be used ({what}); name another with --index"
         ) from error
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         raise BackbeatError(
@@ -301,8 +341,15 @@ def _named_errors(path: Path) -> Iterator[None]:
 
 
 def _key(path: Path) -> bytes:
-    """Give a file's absolute path as the system writes it; links are not followed."""
-    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps ".."
+    """Give a file's absolute path as the system writes it; links are followed before ``..`` only.
+
+    There, the system follows them, too: the folder above is that of what the link leads to.
+    """
+    path = path.absolute()
+    if ".." in path.parts:
+        last = len(path.parts) - path.parts[::-1].index("..")
+        path = Path(os.path.realpath(Path(*path.parts[:last])), *path.parts[last:])
+    return os.fsencode(path)
 
 
 def _is_gone(path: bytes) -> bool:
