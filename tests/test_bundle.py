@@ -246,7 +246,7 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path, network, words):
 def test_the_card_tells_the_leak_and_what_was_measured(tmp_path):
     clean = make_description()
     text = bundle.card(clean)
-    assert "50.0% of\n20 test slices, 50.0% of 2 test tracks" in text
+    assert "50.0 % of 20 test slices,\n50.0 % of 2 test tracks" in text
     assert "blues, rock" in text
     assert "10 slice(s) of 125 frames x 13 bands in each window of\n29 s" in text
     assert "LEAK" not in text.upper()
@@ -268,8 +268,8 @@ def test_the_card_says_what_its_calibration_rests_on():
     assert "temperature lies at the end of its search range" in text(temperature=19.999)
     assert "Fewer than 50 validation songs: all of this is uncertain." in text(songs=10)
     never = Unsure(threshold=1.0, max_error=0.2, coverage=0.0, error=None)
-    assert "no threshold was expected to keep wrong answers at 20%" in text(unsure=never)
-    assert "0% of those answers" not in text(unsure=never)
+    assert "no threshold was expected to keep wrong answers at 20 %" in text(unsure=never)
+    assert "0 % of those answers" not in text(unsure=never)
 
 
 def test_the_card_of_a_real_run_tells_its_leak(run, leaking):

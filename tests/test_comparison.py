@@ -17,6 +17,7 @@ from backbeat.evaluation.comparison import (
     share_interval,
 )
 from backbeat.figures.comparison import alike
+from backbeat.files.text import signed
 
 
 def contender(name, right, *, groups=None, keys=("a",), tracks=None):
@@ -148,7 +149,7 @@ def test_chance_is_called_chance():
     assert pair.verdict == "no significant difference"
     assert pair.sentence == (
         "a and b do not differ significantly on these 60 songs: by 1.7 points "
-        f"(95 % interval {100 * pair.interval.low:+.1f} to {100 * pair.interval.high:+.1f}; "
+        f"(95 % interval {signed(100 * pair.interval.low)} to {signed(100 * pair.interval.high)}; "
         "McNemar p = 1.000)."
     )
     assert pair.interval.low < 0 < pair.interval.high
@@ -172,7 +173,7 @@ def test_models_that_answer_alike_have_a_symmetric_interval():
     right = np.arange(20) < 15
     compared = compare([contender("a", right), contender("b", right)])
     [pair] = compared.pairs
-    assert "by 0.0 points (95 % interval -16.1 to +16.1; McNemar p = 1.000)" in pair.sentence
+    assert "by 0.0 points (95 % interval −16.1 to +16.1; McNemar p = 1.000)" in pair.sentence
     assert compared.scores[0].by_genre.commonest_share == 1.0
 
 

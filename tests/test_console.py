@@ -105,7 +105,7 @@ def test_the_line_says_what_is_done_of_how_much(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines() == [
         "classifying: 1,000 of 2,000 songs",
         r"looking\x1b: 1,001 songs",
-        "epoch 2/9  loss 0.500  accuracy 25.0%: 43 of 360 batches",
+        "epoch 2/9  loss 0.500  accuracy 25.0 %: 43 of 360 batches",
     ]
 
 

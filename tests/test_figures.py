@@ -10,7 +10,6 @@ from backbeat.evaluation import LEAKING, Predictions, evaluate
 from backbeat.evaluation.calibration import Certainty, reliability, risk_coverage
 from backbeat.evaluation.comparison import Contender, Trial, compare
 from backbeat.figures.scores import text_colour
-from backbeat.files.text import clock
 
 GENRES = ("blues", "R&B $x$", "rock")
 HISTORY = {
@@ -237,10 +236,6 @@ def test_waveplot_keeps_the_peaks():
 def test_names_in_any_script_draw_without_warning(recwarn):
     figures.to_png(figures.confusion(np.eye(2), ["演歌", "🎷"]))
     assert not list(recwarn)
-
-
-def test_minutes():
-    assert [clock(s) for s in (0, 5, 65, 3600)] == ["0:00", "0:05", "1:05", "60:00"]
 
 
 def test_drawing_leaves_matplotlib_as_it_was():

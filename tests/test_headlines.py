@@ -9,6 +9,7 @@ import pytest
 from backbeat import figures
 from backbeat.evaluation.calibration import Calibration, Unsure, reliability
 from backbeat.evaluation.comparison import genre_means
+from backbeat.files.text import percent
 from backbeat.runs.headlines import certainty_lines, first_lines
 from backbeat.runs.reading import joined_songs, read_run, songs_of
 from backbeat.runs.scoring import (
@@ -32,7 +33,9 @@ def test_an_honest_run_says_so(run):
     assert f"by whole artists ({evaluated.groups})." in lines[2]
     # Of four artists there is none.
     assert evaluated.interval is None and "no 95 % interval" in lines[2]
-    assert lines[3].startswith(f"Balanced accuracy {evaluated.by_genre.balanced_accuracy:.1%}, ")
+    assert lines[3].startswith(
+        f"Balanced accuracy {percent(evaluated.by_genre.balanced_accuracy)}, "
+    )
     assert evaluated.clean is None
 
 
@@ -125,7 +128,7 @@ def test_what_could_not_be_calibrated_says_why(leaking, run, store, tmp_path):
     lines = certainty_lines(evaluate_run(run))
     assert "expected calibration error of test songs" in lines[0]
     assert lines[1].startswith("Fewer than 50 validation songs")
-    assert lines[2].startswith('"Unsure" aims at 20% wrong answers')
+    assert lines[2].startswith('"Unsure" aims at 20 % wrong answers')
 
 
 def test_a_rare_genre_is_not_hidden_by_the_accuracy(run):
@@ -134,8 +137,8 @@ def test_a_rare_genre_is_not_hidden_by_the_accuracy(run):
     found = genre_means(truth, answers, [str(song) for song in range(80)])
     line = first_lines(replace(evaluate_run(run), by_genre=found))[3]
     low, high = (100 * end for end in (found.balanced_interval.low, found.balanced_interval.high))
-    assert f"Balanced accuracy 74.4%, 95 % interval {low:.1f} to {high:.1f} %; macro-F1 " in line
-    assert line.endswith("Always answering pop, the most frequent genre, gets 97.5% of songs.")
+    assert f"Balanced accuracy 74.4 %, 95 % interval {low:.1f} to {high:.1f} %; macro-F1 " in line
+    assert line.endswith("Always answering pop, the most frequent genre, gets 97.5 % of songs.")
 
 
 def test_three_artists_give_no_interval(run):
@@ -179,7 +182,7 @@ def test_a_fit_at_its_limit_or_of_few_songs_says_so(run):
     assert line.endswith(f"of test songs {good.after.error:.3f}, as without it.")
     none = replace(good, coverage=0.0, error=None, answered=0)
     [_, line] = certainty_lines(replace(evaluated, certainty=none))
-    assert line == '"Unsure" aims at 20% wrong answers: it answers none of the test songs.'
+    assert line == '"Unsure" aims at 20 % wrong answers: it answers none of the test songs.'
     assert none.to_json()["unsure"]["error"] is None
 
 

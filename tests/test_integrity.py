@@ -196,7 +196,7 @@ def test_clipped(tmp_path, afterwards):
     at_limit = np.abs(clipped[:, 0]) >= 0.9999 * afterwards
     runs = [len(list(run)) for top, run in groupby(at_limit) if top]
     share = sum(run for run in runs if run >= 3) / len(clipped)
-    assert reasons(path) == [f"clipped: {share:.1%} of its samples are at the limit"]
+    assert reasons(path) == [f"clipped: {100 * share:.1f} % of its samples are at the limit"]
 
 
 def test_a_limiter_is_not_clipping(tmp_path):

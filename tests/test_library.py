@@ -452,9 +452,9 @@ def test_cosines_are_those_of_the_formula():
 def test_the_chart_has_a_bar_a_genre_and_ends_with_what_failed():
     chart = bar_chart({"failed": 1, "rock": 10, "unsure": 20, "jazz": 40, "pop": 0}, width=8)
     assert chart.splitlines() == [
-        "jazz    40   56%  ████████",
-        "rock    10   14%  ██",
-        "unsure  20   28%  ████",
-        "failed   1    1%  ▎",
+        "jazz    40   56 %  ████████",
+        "rock    10   14 %  ██",
+        "unsure  20   28 %  ████",
+        "failed   1    1 %  ▎",
     ]
     assert bar_chart({}) == ""

@@ -126,8 +126,8 @@ def test_reasons_claim_no_certainty():
     probabilities[0] = [0.001, 0.997, 0.001, 0.001]
     probabilities[1] = [0.03, 0.1, 0.81, 0.06]
     reasons = {suspect.name: suspect.reason for suspect in listed(labels, probabilities)}
-    assert reasons["song 000"] == "sounds like jazz (>99%), not blues (<1%)"
-    assert reasons.get("song 001") in (None, "sounds like pop (81%), not jazz (10%)")
+    assert reasons["song 000"] == "sounds like jazz (>99 %), not blues (<1 %)"
+    assert reasons.get("song 001") in (None, "sounds like pop (81 %), not jazz (10 %)")
 
 
 def test_labels_that_fit_are_no_suspects():
@@ -475,7 +475,9 @@ def test_the_verb_warns_where_genres_cannot_be_told_apart(cli, tmp_path):
     status, _, err = cli("suspects", store.path)
     assert status == 0
     found = find_suspects(open_features(store.path))
-    assert found.caveat.startswith(f"{len(found.suspects) / 60:.0%} of the songs are suspected: ")
+    assert found.caveat.startswith(
+        f"{100 * len(found.suspects) / 60:.0f} % of the songs are suspected: "
+    )
     assert found.caveat in " ".join(err.split())
     assert json.loads(cli("suspects", store.path, "--json")[1])["caveat"] == found.caveat
 

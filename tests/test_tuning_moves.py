@@ -45,8 +45,8 @@ def test_the_papers_best_models_can_be_come_to():
         "+ another dense 256", "100 epochs", "200 epochs",
     )  # fmt: skip
     cnn = after(
-        "cnn", "+ pooling", "+ normalisation, dropout 30%, dense 64", "+ sequence 3x3",
-        "+ sequence 2x2", "dropout from 40% to 20%", "+ dense 128", "100 epochs",
+        "cnn", "+ pooling", "+ normalisation, dropout 30 %, dense 64", "+ sequence 3x3",
+        "+ sequence 2x2", "dropout from 40 % to 20 %", "+ dense 128", "100 epochs",
     )  # fmt: skip
     for spec, name in ((mlp, "mlp_27"), (cnn, "cnn_03.8")):
         printed = zoo.find(name)
@@ -61,7 +61,7 @@ def test_a_layer_is_added_before_epochs_are_changed():
         "+ dense 256; 100 epochs", "+ dense 256; 30 epochs",
     ]  # fmt: skip
     assert words(after("cnn"))[:5] == [
-        "+ pooling", "+ normalisation, dropout 30%, dense 64", "+ sequence 3x3", "+ sequence 2x2",
+        "+ pooling", "+ normalisation, dropout 30 %, dense 64", "+ sequence 3x3", "+ sequence 2x2",
         "+ dense 64",
     ]  # fmt: skip
 

@@ -150,13 +150,13 @@ def test_whatever_the_accuracies_are(seed, budget, family):
 def test_the_log_reads_as_a_tree():
     text = climb(scored(PAPER), budget=5).to_text()
     assert text.splitlines() == [
-        " 46.9%  kept      1. dense 512, relu, 50 epochs",
-        " 58.6%  kept          3. + dense 256",
-        " 61.3%  kept              4. + dense 128",
-        " 59.7%  not kept              5. + dense 64",
-        " 42.5%  not kept  2. dense 512, sigmoid, 50 epochs",
+        "46.9 %  kept      1. dense 512, relu, 50 epochs",
+        "58.6 %  kept          3. + dense 256",
+        "61.3 %  kept              4. + dense 128",
+        "59.7 %  not kept              5. + dense 64",
+        "42.5 %  not kept  2. dense 512, sigmoid, 50 epochs",
         "",
-        f"Best: 4, 61.3% {climb(scored(PAPER), budget=5).best.spec.name}",
+        f"Best: 4, 61.3 % {climb(scored(PAPER), budget=5).best.spec.name}",
         "Ended: the budget of 5 models is used up",
     ]
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from backbeat import classify
+from backbeat.files.text import probability
 from browsers import CONTRASTS, chromium, launch
 from servers import serving
 from sounds import music, write
@@ -124,7 +125,7 @@ def test_a_song_dropped_is_answered_and_its_moments_are_heard(visit, sounds, cla
     assert known.verdict == "out of genre"  # a chord over noise is no music
     expect(answer.locator(".bb-label")).to_have_text("out of genre")
     expect(answer.locator(".bb-verdict")).to_contain_text(
-        f"likeliest genre is {known.genre} ({known.probability:.0%})"
+        f"likeliest genre is {known.genre} ({probability(known.probability)})"
     )
     shown = answer.locator(".bb-ranking").first.locator(".bb-genre").all_inner_texts()
     assert shown == [genre for genre, _ in known.ranking[:5]]
@@ -139,7 +140,7 @@ def test_a_song_dropped_is_answered_and_its_moments_are_heard(visit, sounds, cla
     box = answer.locator(".bb-lanes").bounding_box()
     page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
     last = known.timeline[-1]
-    said = f"0:06 to 0:09: {last.genre}, {last.probability:.0%}"
+    said = f"0:06 to 0:09: {last.genre}, {probability(last.probability)}"
     expect(answer.locator(".bb-moment")).to_have_text(said)
     assert player.evaluate("audio => audio.currentTime") >= 8.0
     assert server.left() == {}  # yet it is played: from the browser's own memory
@@ -189,7 +190,7 @@ def test_two_at_once_are_each_answered(visit, sounds, classifier):
         known = classifier.classify(sounds / name)
         answer = answered(page, name)
         numbers = answer.locator(".bb-ranking").first.locator(".bb-number").all_inner_texts()
-        assert numbers == [f"{p:.0%}" for _, p in known.ranking[:5]]
+        assert numbers == [probability(p) for _, p in known.ranking[:5]]
 
 
 def test_the_same_song_of_two_visitors(visit, sounds, server):
@@ -279,7 +280,7 @@ def test_the_model_is_described(visit):
     page.get_by_role("tab", name="The model").click()
     card = page.locator("#card")
     expect(card).to_contain_text("What it is not")
-    expect(card).to_contain_text("77.8%")
+    expect(card).to_contain_text("77.8 %")
     assert heading.bounding_box() == before  # the page does not jump
 
 

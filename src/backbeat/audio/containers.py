@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backbeat.audio import AudioInfo
+from backbeat.files.text import number
 
 __all__ = ["breaks_off", "declared_seconds"]
 
@@ -185,5 +186,7 @@ def _mp4_breaks_off(file: BinaryIO) -> str | None:
         indexed |= kind in (b"moov", b"moof")
         position += length
     if position > size:
-        return f"it breaks off, {position - size:,} of its {position:,} bytes are missing"
+        return (
+            f"it breaks off, {number(position - size)} of its {number(position)} bytes are missing"
+        )
     return None if indexed else "its index (moov) is missing, the recording was never finished"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from backbeat.audio.source import AudioError, AudioInfo, Source, block_frames, check_limits, mix
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     import av
@@ -136,7 +137,7 @@ def _frames(
                 done += frame.samples / frame.sample_rate
                 yield frame
     except (av.FFmpegError, OSError, ValueError) as error:
-        what = f"damaged after {done:.1f} s ({_message(error)})"
+        what = f"damaged after {number(done, 1)} s ({_message(error)})"
         raise AudioError(path, what) from None
     if done and damaged > max(_MAX_DAMAGED, _MAX_DAMAGED_SHARE * packets):
         raise AudioError(path, f"damaged: {damaged} of its {packets} packets cannot be decoded")
@@ -159,7 +160,7 @@ def _frames_since(
     try:
         container.seek(max(0, int((begin - _RUN_UP) / stream.time_base)), stream=stream)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise AudioError(path, f"cannot seek to {start:.1f} s ({_message(error)})") from None
+        raise AudioError(path, f"cannot seek to {number(start, 1)} s ({_message(error)})") from None
     for frame in _frames(path, container, stream):
         if frame.time is None or frame.time + frame.samples / frame.sample_rate > begin:
             yield frame

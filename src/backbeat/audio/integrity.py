@@ -18,6 +18,7 @@ from xxhash import xxh3_128
 from backbeat.audio import LOUDEST, AudioError, AudioInfo, open_source
 from backbeat.audio.containers import breaks_off, declared_seconds
 from backbeat.files.folders import natural
+from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,7 +182,9 @@ class Inspector:
         if declared is not None:
             missing = declared - seconds
             if missing > max(TOLERATED_SECONDS, TOLERATED_SHARE * declared):
-                broken = f"the header declares {declared:.1f} s, {seconds:.1f} s are there"
+                broken = (
+                    f"the header declares {number(declared, 1)} s, {number(seconds, 1)} s are there"
+                )
             else:
                 broken = None  # all of the sound is there, whatever follows
         if broken:
@@ -192,18 +195,20 @@ class Inspector:
     def _content(self, seconds: float, min_seconds: float) -> Iterator[Finding]:
         """Check whether the samples are a song's."""
         if seconds < min_seconds:
-            what = f"{seconds:.2f} s long, the front-end needs {min_seconds:.1f} s"
+            what = f"{number(seconds, 2)} s long, the front-end needs {number(min_seconds, 1)} s"
             yield Finding("unusable", "too-short", what)
         if self._no_sound:
-            what = f"{self._no_sound:,} samples are not numbers, or too large for any sound"
+            what = f"{number(self._no_sound)} samples are not numbers, or too large for any sound"
             yield Finding("unusable", "not-finite", what)
         if self._frames and self._peak < SILENT_PEAK:
-            what = "only zeros" if not self._peak else f"peak {20 * np.log10(self._peak):.0f} dBFS"
+            what = (
+                "only zeros" if not self._peak else f"peak {number(20 * np.log10(self._peak))} dBFS"
+            )
             yield Finding("unusable", "silent", f"silent: {what}")
         samples = self._frames * self.info.channels
         clipped = max(self._at_full_scale, self._at_peak) / max(samples, 1)
         if clipped > CLIPPED_SHARE:
-            what = f"clipped: {clipped:.1%} of its samples are at the limit"
+            what = f"clipped: {percent(clipped)} of its samples are at the limit"
             yield Finding("suspicious", "clipped", what)
 
 

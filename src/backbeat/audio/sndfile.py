@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backbeat.audio.source import AudioError, AudioInfo, Source, block_frames, check_limits
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     import soundfile
@@ -28,10 +29,10 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
     import soundfile
 
     # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    stack.callback(os.close, number)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    stack.callback(os.close, descriptor)
     try:
-        file = stack.enter_context(soundfile.SoundFile(number, closefd=False))
+        file = stack.enter_context(soundfile.SoundFile(descriptor, closefd=False))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         what = f"not audio that can be played ({_message(error)})"
         raise AudioError(path, what, "not-audio") from None
@@ -44,7 +45,9 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
         try:
             file.seek(min(file.frames, round(seconds * file.samplerate)))
         except RuntimeError as error:
-            raise AudioError(path, f"damaged at {seconds:.1f} s ({_message(error)})") from None
+            raise AudioError(
+                path, f"damaged at {number(seconds, 1)} s ({_message(error)})"
+            ) from None
         return _blocks(path, file, seconds)
 
     return Source(path, info, _blocks(path, file), since)
@@ -62,7 +65,7 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
             block = file.read(frames, dtype="int16" if short else "float32", always_2d=True)
         except RuntimeError as error:
             where = start + done / file.samplerate
-            what = f"damaged after {where:.1f} s ({_message(error)})"
+            what = f"damaged after {number(where, 1)} s ({_message(error)})"
             raise AudioError(path, what) from None
         if not len(block):
             return

@@ -2,6 +2,7 @@
 
 from backbeat.bundle.description import Description
 from backbeat.evaluation.calibration import MIN_SONGS, Calibration, at_limit
+from backbeat.files.text import number, percent, significant
 from backbeat.frontend import input_shape
 
 
@@ -12,7 +13,7 @@ def card(description: Description) -> str:
     if split.leak.startswith(("LEAKING", "Leaks")):
         leak = f"\n**{split.leak}** Accuracy on new songs was not measured.\n"
     recalls = "\n".join(
-        f"| {genre} | {'-' if value is None else f'{value:.0%}'} |"
+        f"| {genre} | {'-' if value is None else percent(value, 0)} |"
         for genre, value in measured.recall.items()
     )
     slices, frames, bands = input_shape(description.frontend, description.input)
@@ -25,12 +26,13 @@ A music-genre classifier for {len(description.genres)} genres: {", ".join(descri
 Made by {description.made_by} from {description.trained_on_tracks} tracks.
 
 It predicts from {slices} slice(s) of {size} in each window of
-{description.frontend.window_samples / description.frontend.sample_rate:g} s
+{significant(description.frontend.window_samples / description.frontend.sample_rate)} s
 (front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
 
 ## Measured
-Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`: {measured.slice_accuracy:.1%} of
-{measured.slices} test slices, {measured.track_accuracy:.1%} of {measured.tracks} test tracks.
+Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`:
+{percent(measured.slice_accuracy)} of {measured.slices} test slices,
+{percent(measured.track_accuracy)} of {measured.tracks} test tracks.
 {leak}
 | genre | recall of tracks |
 | --- | --- |
@@ -50,7 +52,8 @@ def _how_sure(calibration: Calibration) -> str:
     if not calibration.fitted:
         return "Its probabilities are the network's own, not calibrated; it is never unsure."
     lines = [
-        f"Probabilities of songs are calibrated (temperature {calibration.temperature:.2f}, fitted "
+        f"Probabilities of songs are calibrated (temperature "
+        f"{number(calibration.temperature, 2)}, fitted "
         f"on {calibration.songs} validation songs)."
     ]
     if at_limit(calibration.temperature):
@@ -64,17 +67,20 @@ def _how_sure(calibration: Calibration) -> str:
     if unsure and unsure.error is None:
         lines.append(
             'It says "unsure" of all validation songs: no threshold was expected to keep wrong '
-            f"answers at {unsure.max_error:.0%}."
+            f"answers at {percent(unsure.max_error, 0)}."
         )
     elif unsure:
         lines.append(
-            f'Below {unsure.threshold:.0%} it says "unsure": of the validation songs it then '
-            f"answers {unsure.coverage:.0%}, and {unsure.error:.0%} of those answers are wrong "
-            f"(aim: {unsure.max_error:.0%})."
+            f'Below {percent(unsure.threshold, 0)} it says "unsure": of the validation songs it '
+            f"then "
+            f"answers {percent(unsure.coverage, 0)}, and {percent(unsure.error, 0)} of those "
+            f"answers are wrong "
+            f"(aim: {percent(unsure.max_error, 0)})."
         )
     if stranger := calibration.out_of_genre:
         lines.append(
-            f"Songs stranger to it than {stranger.threshold:.0%} of the validation songs are "
+            f"Songs stranger to it than {percent(stranger.threshold, 0)} of the validation songs "
+            f"are "
             'reported as "out of genre": perhaps none of these genres.'
         )
     return "\n".join(lines)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from backbeat.bundle.plain_onnx import plain
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
+from backbeat.files.text import number, significant
 from backbeat.parallel.bounds import MEMORY, guarded, is_watched
 from backbeat.parallel.worker import Copy, Worker, can_copy
 
@@ -57,7 +58,9 @@ def export_onnx(network: Any, examples: Array) -> bytes:
     expected = network.predict(examples, verbose=0)
     difference = float(np.abs(open_network(exported)(examples) - expected).max())
     if not difference <= _EXPORT_TOLERANCE:
-        raise RuntimeError(f"the exported network differs from the trained one by {difference:.2g}")
+        raise RuntimeError(
+            f"the exported network differs from the trained one by {significant(difference, 2)}"
+        )
     return exported
 
 
@@ -195,7 +198,7 @@ class Stranger:
                 if isinstance(error, WorkerLostError):
                     reason = error.reason
                 elif isinstance(error, MemoryError) or any(n in str(error) for n in _NO_MEMORY):
-                    reason = f"it needs more than {MEMORY / 2**30:.0f} GB of memory"
+                    reason = f"it needs more than {number(MEMORY / 2**30)} GB of memory"
                 else:
                     raise
                 raise BackbeatError(f"{self._path}: the network cannot be run: {reason}") from error

@@ -10,6 +10,8 @@ is refused: files named as weights, functions, loops, training, other makers' op
 import math
 from collections.abc import Mapping
 
+from backbeat.files.text import number
+
 # What is kept of each message of onnx.proto, by the numbers of its fields. A star: it may stand
 # several times. An enum is a small number, of which protobuf's readers drop the higher bits.
 _KEPT: Mapping[str, Mapping[int, str]] = {
@@ -131,14 +133,14 @@ class _Writer:
             raise ValueError("it holds other weights than numbers")
         dimensions = [value for value in found.get(1, []) if isinstance(value, int)]
         promised, held = math.prod(dimensions), 0
-        for number, (content,) in ((n, found[n]) for n in (*_NUMBERS, _RAW) if n in found):
+        for field, (content,) in ((n, found[n]) for n in (*_NUMBERS, _RAW) if n in found):
             assert isinstance(content, memoryview)
-            if number == _RAW or number == 4:
+            if field == _RAW or field == 4:
                 each = _BYTES_EACH[data_type]
                 held += len(content) // each if len(content) % each == 0 else -1
             else:
                 held += self._count_varints(content)
-            if data_type not in _NUMBERS.get(number, _BYTES_EACH):
+            if data_type not in _NUMBERS.get(field, _BYTES_EACH):
                 raise ValueError("it holds weights of another type than they promise")
         if held != promised or max(dimensions, default=0) >= _MAX_DIMENSION:
             raise ValueError("it holds more or fewer weights than it promises")
@@ -154,7 +156,7 @@ class _Writer:
     def _count(self) -> None:
         self._parts += 1
         if self._parts > _MAX_PARTS:
-            raise ValueError(f"it has more than {_MAX_PARTS:,} parts")
+            raise ValueError(f"it has more than {number(_MAX_PARTS)} parts")
 
 
 def _is_onnx(found: _Found, number: int) -> bool:

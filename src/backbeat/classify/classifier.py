@@ -22,6 +22,7 @@ from backbeat.classify.windows import SongWindows
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import vote
 from backbeat.evaluation.calibration import Calibration, strangeness, with_temperature
+from backbeat.files.text import number
 from backbeat.parallel.bounds import guarded
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class Classifier:
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
         min_seconds = front.min_answer_samples / front.sample_rate
         if windows.seconds < min_seconds:
-            what = f"too short: this model needs {min_seconds:.1f} s"
+            what = f"too short: this model needs {number(min_seconds, 1)} s"
             raise audio.AudioError(path, what, "too-short")
         if not rows:
             raise audio.AudioError(path, "silent: no sound above -80 dBFS", "silent")

@@ -18,6 +18,7 @@ from backbeat.cli.options import (
     refuse_for_split,
 )
 from backbeat.errors import printable
+from backbeat.files.text import number, percent, signed
 
 if TYPE_CHECKING:
     from backbeat.features.duplicates import NearDuplicate
@@ -136,21 +137,21 @@ def _print_audit(found: "Audit") -> None:
     rows = [
         (
             leak.kind,
-            f"{leak.in_training:,}",
-            f"{leak.in_validation:,}",
-            f"{leak.known - leak.shared:,}",
-            f"{leak.unknown:,}",
+            number(leak.in_training),
+            number(leak.in_validation),
+            number(leak.known - leak.shared),
+            number(leak.unknown),
         )
         for leak in found.leaks
     ]
     folds = f", {found.folds} folds" if found.folds else ""
     title = f"Split {found.protocol}{folds}: test songs of which ... is in another part"
     table(title, ("the same", "in training", "in validation", "not shared", "unknown"), rows)
-    say(f"\n{found.tracks:,} tracks in the split, {found.left_out:,} left out")
+    say(f"\n{number(found.tracks)} tracks in the split, {number(found.left_out)} left out")
     for pair in found.crossings:
         names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
-        where = f", {pair.offset:+.1f} s" if pair.offset else ""
-        say(f"{pair.kind}: {names}, correlation {pair.correlation:.2f}{where}")
+        where = f", {signed(pair.offset)} s" if pair.offset else ""
+        say(f"{pair.kind}: {names}, correlation {number(pair.correlation, 2)}{where}")
     say(found.summary)
 
 
@@ -161,8 +162,8 @@ def _print_effect(effect: "LeakEffect") -> None:
         (
             name,
             evaluated.protocol,
-            f"{evaluated.metrics.slice_accuracy:.1%}",
-            f"{evaluated.metrics.track_accuracy:.1%}",
+            percent(evaluated.metrics.slice_accuracy),
+            percent(evaluated.metrics.track_accuracy),
             span(evaluated.interval),
             evaluated.metrics.n_tracks,
         )
@@ -174,4 +175,4 @@ def _print_effect(effect: "LeakEffect") -> None:
         ("run", "split", "slice accuracy", "song accuracy", "95 % interval", "songs"),
         rows,
     )
-    say(f"\nThe split changes song accuracy by {100 * effect.points:+.1f} points.")
+    say(f"\nThe split changes song accuracy by {signed(100 * effect.points)} points.")

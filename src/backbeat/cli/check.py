@@ -9,6 +9,7 @@ import typer
 from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import printable
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     from backbeat.collections.check import CheckReport
@@ -44,7 +45,7 @@ def read_collection(path: Path, several: SeveralName | None) -> "Collection":
         songs, what = len(read.tracks), "their first is used (--several skip leaves them out)"
         if several is SeveralName.skip:
             songs, what = songs + read.several, "they are left out"
-        warn(f"with several genres: {read.several:,} of {songs:,} songs; {what}")
+        warn(f"with several genres: {number(read.several)} of {number(songs)} songs; {what}")
     return read
 
 
@@ -87,7 +88,7 @@ def check(
 def _print(report: "CheckReport") -> None:
     read = report.collection
     counted = [
-        (g.genre, g.tracks, g.usable, g.unusable, g.suspicious, f"{g.seconds / 60:.1f}")
+        (g.genre, g.tracks, g.usable, g.unusable, g.suspicious, number(g.seconds / 60, 1))
         for g in report.genres
     ]
     columns = ("genre", "tracks", "usable", "unusable", "suspicious", "minutes")
@@ -95,10 +96,10 @@ def _print(report: "CheckReport") -> None:
     sums = report.to_json()
     artists = sums["artists"]
     say(
-        f"\n{sums['tracks']:,} tracks, {sums['seconds'] / 3600:.2f} hours usable; "
-        f"{artists['different']:,} artists known of {artists['known']:,} tracks, "
-        f"unknown of {artists['unknown']:,}; "
-        f"{sums['ignored']:,} file{'' if sums['ignored'] == 1 else 's'} of other kinds"
+        f"\n{number(sums['tracks'])} tracks, {number(sums['seconds'] / 3600, 2)} hours usable; "
+        f"{number(artists['different'])} artists known of {number(artists['known'])} tracks, "
+        f"unknown of {number(artists['unknown'])}; "
+        f"{number(sums['ignored'])} file{'' if sums['ignored'] == 1 else 's'} of other kinds"
     )
     if report.findings:
         rows = [(f.level, printable(f.track), f.reason) for f in report.findings]

@@ -7,14 +7,19 @@ import typer
 
 from backbeat.cli.console import say, say_json, table
 from backbeat.cli.options import Json
+from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
     from backbeat.evaluation.comparison import Interval
 
 
 def _with_interval(value: float, interval: "Interval | None") -> str:
-    ends = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval else ""
-    return f"{value:.1%}{ends}"
+    ends = (
+        f" ({number(100 * interval.low, 1)} to {number(100 * interval.high, 1)})"
+        if interval
+        else ""
+    )
+    return f"{percent(value)}{ends}"
 
 
 def compare(
@@ -51,21 +56,21 @@ def compare(
     rows = [
         (
             score.name,
-            f"{score.accuracy:.1%}",
+            percent(score.accuracy),
             span(score.interval),
             _with_interval(score.by_genre.balanced_accuracy, score.by_genre.balanced_interval),
             _with_interval(score.by_genre.macro_f1, score.by_genre.f1_interval),
-            ", ".join(f"{trial:.1%}" for trial in score.trials) if len(score.trials) > 1 else "",
+            ", ".join(percent(trial) for trial in score.trials) if len(score.trials) > 1 else "",
         )
         for score in compared.scores
     ]
     artist = next(leak for leak in leaks if leak.kind == "artist")
-    title = f"{compared.songs:,} songs "
+    title = f"{number(compared.songs)} songs "
     if not artist.known:
         title += "of unknown artists"
     else:
         unknown = " or songs of unknown ones" if artist.known < artist.songs else ""
-        title += f"by {compared.groups:,} artists{unknown}"
+        title += f"by {number(compared.groups)} artists{unknown}"
     columns = ("model", "song accuracy", "95 % interval", "balanced accuracy", "macro-F1", "trials")
     table(title, columns, rows)
     if compared.groups < MIN_GROUPS:
@@ -77,12 +82,12 @@ def compare(
     common = compared.scores[0].by_genre
     say(
         f"Always answering {common.commonest}, the most frequent genre, gets "
-        f"{common.commonest_share:.1%} of songs.\n"
+        f"{percent(common.commonest_share)} of songs.\n"
     )
     for pair in compared.pairs:
         say(pair.sentence)
         t = pair.resampled_t
         if t:
-            say(f"  over {t.trials} trials: corrected t {t.t:.2f}, p = {t.p:.3f}")
+            say(f"  over {t.trials} trials: corrected t {number(t.t, 2)}, p = {number(t.p, 3)}")
     for line in (*copies, sentence):
         say(line)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbeat.errors import printable
+from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,8 +56,8 @@ def progress(
         lines = Lines(_SECONDS_BETWEEN_LINES)
 
         def show_line(done: int, total: int | None, description: str = description) -> None:
-            of = f" of {total:,}" if total else ""
-            lines.show(f"{description}: {done:,}{of} {unit}" if unit else description)
+            of = f" of {number(total)}" if total else ""
+            lines.show(f"{description}: {number(done)}{of} {unit}" if unit else description)
 
         yield show_line
         return
@@ -90,7 +91,7 @@ def progress(
 
         def show_bar(done: int, total: int | None, description: str = description) -> None:
             per_second = bar.tasks[0].speed
-            speed = f"{per_second:.1f} {unit}/s" if per_second else ""
+            speed = f"{number(per_second, 1)} {unit}/s" if per_second else ""
             bar.update(task, description=description, completed=done, total=total, speed=speed)
 
         yield show_bar
@@ -137,10 +138,10 @@ def epoch_progress(monitored: str) -> "Iterator[Callable[[Progress], None]]":
     with progress("training", "batches") as show:
 
         def on_progress(now: "Progress") -> None:
-            description = f"epoch {now.epoch}/{now.epochs}  loss {now.loss:.3f}"
-            description += f"  accuracy {now.accuracy:.1%}"
+            description = f"epoch {now.epoch}/{now.epochs}  loss {number(now.loss, 3)}"
+            description += f"  accuracy {percent(now.accuracy)}"
             if now.history:
-                description += f"  {monitored} {now.history[-1].val_accuracy:.1%}"
+                description += f"  {monitored} {percent(now.history[-1].val_accuracy)}"
             done = (now.epoch - 1) * now.batches + now.batch
             show(done, now.epochs * now.batches, description)
 
@@ -176,7 +177,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
             overflow="fold",
         )
     for row in rows:
-        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        cells = (f"{number(cell)}" if isinstance(cell, int) else str(cell) for cell in row)
         shown.add_row(*(Text(_printable(cell)) for cell in cells))
     # A terminal has its own width; a pipe or a file has none, and must not lose the ends of names.
     width = None if sys.stdout.isatty() else 200
@@ -209,7 +210,7 @@ def _printable(text: str) -> str:
 
 def plural(count: int, noun: str) -> str:
     """Give a count of things, such as "1 song" and "1,000 songs"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def list_failures(
@@ -224,7 +225,9 @@ def list_failures(
         warn(f"{failure.status}: {printable(failure.path)}: {failure.reason}")
     if others:
         kinds = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
-        named = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in kinds[:5])
+        named = ", ".join(
+            f"{number(count)} {suffix or 'without suffix'}" for suffix, count in kinds[:5]
+        )
         more = ", ..." if len(kinds) > 5 else ""
         warn(f"{plural(sum(others.values()), 'file')} of other kinds ({named}{more})")
     return any(failure.status == "failed" for failure in failures)
@@ -234,8 +237,8 @@ def count_failures(failures: "Collection[Failure]") -> str:
     """Count files that were not processed, such as "1 link, 2 skipped, 0 failed"."""
     counts = Counter(failure.status for failure in failures)
     links = plural(counts["link"], "link") if counts["link"] else ""
-    skipped = f"{counts['skipped']:,} skipped" if counts["skipped"] else ""
-    return ", ".join(filter(None, (links, skipped, f"{counts['failed']:,} failed")))
+    skipped = f"{number(counts['skipped'])} skipped" if counts["skipped"] else ""
+    return ", ".join(filter(None, (links, skipped, f"{number(counts['failed'])} failed")))
 
 
 def failures_json(failures: "Collection[Failure]") -> list[dict[str, str]]:

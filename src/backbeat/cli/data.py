@@ -8,6 +8,7 @@ import typer
 from backbeat.cli.check import check
 from backbeat.cli.console import progress, say
 from backbeat.cli.options import Workers
+from backbeat.files.text import number
 
 data = typer.Typer(no_args_is_help=True, help="Get a collection: jam (built in) or gtzan.")
 
@@ -36,7 +37,7 @@ def jam(
             with_faults=with_faults,
             on_progress=show,
         )
-    say(f"{out}: {len(paths):,} files in {len(jams.GENRES)} genres")
+    say(f"{out}: {number(len(paths))} files in {len(jams.GENRES)} genres")
 
 
 @data.command()

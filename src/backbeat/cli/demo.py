@@ -7,6 +7,7 @@ import typer
 
 from backbeat.cli.console import epoch_progress, progress, say
 from backbeat.cli.options import Workers
+from backbeat.files.text import percent, probability
 
 if TYPE_CHECKING:
     from backbeat.runs.evaluation import Evaluation
@@ -79,13 +80,14 @@ def run_demo(out: Path, workers: int | None = None) -> None:
         if isinstance(result, Answer):
             truth = result.path.parent.name
             withheld = "" if result.label == result.genre else f" ({result.label})"
-            say(f"   {truth:<10} taken for {result.genre:<10} {result.probability:4.0%}{withheld}")
+            share = probability(result.probability)
+            say(f"   {truth:<10} taken for {result.genre:<10} {share:>5}{withheld}")
     say("6. Pictures of a song")
     pictures = show(songs / "rock" / "jam-rock-000.wav", out / "pictures")
     say("\nAccuracy of slices")
     for protocol, evaluated in evaluations.items():
         leak = splits.leak_sentence(evaluated.leaks)
-        say(f"  {protocol}: {evaluated.metrics.slice_accuracy:.1%}. {leak}")
+        say(f"  {protocol}: {percent(evaluated.metrics.slice_accuracy)}. {leak}")
     say("\nLook at:")
     for path in (
         out / "run-slices" / "report.html",
@@ -118,8 +120,8 @@ def _train(features: Path, out: Path, protocol: str) -> "Evaluation":
     scoring.write_evaluation(run, evaluated)
     metrics = evaluated.metrics
     say(
-        f"   {protocol}: {metrics.slice_accuracy:.1%} of slices, "
-        f"{metrics.track_accuracy:.1%} of songs"
+        f"   {protocol}: {percent(metrics.slice_accuracy)} of slices, "
+        f"{percent(metrics.track_accuracy)} of songs"
     )
     return evaluated
 

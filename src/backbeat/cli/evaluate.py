@@ -7,6 +7,7 @@ import typer
 
 from backbeat.cli.console import progress, say, say_json, table
 from backbeat.cli.options import Json, refuse
+from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
     from backbeat.runs.evaluation import Evaluation
@@ -97,16 +98,17 @@ def _print_scores(evaluated: "Evaluation") -> None:
     metrics = evaluated.metrics
     say(metrics.slice_report.text())
     tracks = [
-        (genre, f"{100 * (scores.recall or 0):.0f}" if scores.support else "-", scores.support)
+        (genre, number(100 * (scores.recall or 0)) if scores.support else "-", scores.support)
         for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
     ]
     table("Tracks (vote of their slices)", ("genre", "recall %", "tracks"), tracks)
     say(
-        f"\n{evaluated.model}: accuracy of slices {metrics.slice_accuracy:.2%} "
-        f"({metrics.n_slices:,}), of tracks {metrics.track_accuracy:.2%} ({metrics.n_tracks:,}); "
-        f"variance of recall {metrics.recall_variance:.1%}"
+        f"\n{evaluated.model}: accuracy of slices {percent(metrics.slice_accuracy, 2)} "
+        f"({number(metrics.n_slices)}), of tracks {percent(metrics.track_accuracy, 2)} "
+        f"({number(metrics.n_tracks)}); "
+        f"variance of recall {percent(metrics.recall_variance)}"
         # Of a bundle alone it is not known.
-        + f"; processing time {evaluated.training_seconds / 60:.2f} min"
+        + f"; processing time {number(evaluated.training_seconds / 60, 2)} min"
         * bool(evaluated.training_seconds)
     )
     for line in (*first_lines(evaluated), *certainty_lines(evaluated)):

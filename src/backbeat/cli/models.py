@@ -7,6 +7,7 @@ import typer
 
 from backbeat.cli.console import say, say_json, table
 from backbeat.cli.options import Json
+from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
     from backbeat.zoo import Spec
@@ -37,7 +38,7 @@ def models(
     if name is not None:
         [spec], [counts] = specs, counted
         shape = " x ".join(map(str, counts["input_shape"]))
-        weights = counts["unfit"] or f"{counts['weights']:,} weights"
+        weights = counts["unfit"] or f"{number(counts['weights'])} weights"
         say(f"{spec.to_yaml()}# for slices of {shape} and {_GENRES} genres: {weights}")
         return
     rows = [
@@ -58,7 +59,7 @@ def models(
         *("paper %", "paper min"),
     )
     table("Models", columns, rows)
-    shape = "of the shape that each takes" if frames is None else f"of {frames:,} frames"
+    shape = "of the shape that each takes" if frames is None else f"of {number(frames)} frames"
     say(f"\nweights: for slices {shape} and {_GENRES} genres")
     for counts in counted:
         if counts["unfit"]:
@@ -100,7 +101,7 @@ def _describe(spec: "Spec") -> str:
             case "batch_norm":
                 sequences[-1].append("norm")
             case "dropout":
-                sequences[-1].append(f"drop {layer.rate:.0%}")
+                sequences[-1].append(f"drop {percent(layer.rate, 0)}")
             case "dense":
                 dense.append(str(layer.units))
     sequences = [sequence for sequence in sequences if sequence]

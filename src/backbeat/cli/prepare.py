@@ -10,6 +10,7 @@ from backbeat.cli.check import CollectionPath, Several, read_collection
 from backbeat.cli.console import progress, say, say_json, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import printable
+from backbeat.files.text import number
 
 
 class FrontEndName(StrEnum):
@@ -76,7 +77,7 @@ def prepare(
         content = {"store": str(out), "tracks": summary.tracks, "kept": summary.kept}
         say_json({**content, "findings": findings})
         return
-    say(f"{out}: features of {summary.kept:,} of {summary.tracks:,} tracks")
+    say(f"{out}: features of {number(summary.kept)} of {number(summary.tracks)} tracks")
     for name, finding in summary.findings:
         note = "left out" if name in left_out else "kept"
         warn(f"{note}: {printable(name)}: {finding}")
@@ -96,4 +97,4 @@ def import_features(
     from backbeat.features.importing import import_features as bring
 
     features = bring(file, out, frontend=frontend, on_dropped=lambda what: warn(f"dropped: {what}"))
-    say(f"{out}: features of {len(features.table):,} tracks in {len(features.genres)} genres")
+    say(f"{out}: features of {number(len(features.table))} tracks in {len(features.genres)} genres")

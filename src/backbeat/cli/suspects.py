@@ -9,6 +9,7 @@ import typer
 from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.cli.options import Json, Store
 from backbeat.errors import printable
+from backbeat.files.text import number, percent
 
 _ROWS = 30
 
@@ -57,7 +58,7 @@ def suspects(
         write_suspects(out, listed)
     if found.unjudged:
         what = "songs" if by is Grouping.tracks else "artists"
-        small = ", ".join(f"{genre} ({songs:,})" for genre, songs in found.unjudged.items())
+        small = ", ".join(f"{genre} ({number(songs)})" for genre, songs in found.unjudged.items())
         warn(f"not judged, with fewer than {folds} different {what}: {printable(small)} songs")
     if as_json:
         content = {
@@ -80,10 +81,10 @@ def suspects(
         say("")
     if len(shown) < len(found.suspects):
         rest = "" if top else "; the file holds all" if out else "; -o writes all to a file"
-        say(f"The first {len(shown):,} of {len(found.suspects):,}{rest}.")
+        say(f"The first {number(len(shown))} of {number(len(found.suspects))}{rest}.")
     say(
-        f"{len(found.suspects):,} of {found.tracks:,} songs look mislabelled; "
-        f"{found.agreement:.0%} sound most like their labels."
+        f"{number(len(found.suspects))} of {number(found.tracks)} songs look mislabelled; "
+        f"{percent(found.agreement, 0)} sound most like their labels."
     )
     if out:
         say(f"List: {out}")

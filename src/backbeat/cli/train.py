@@ -24,6 +24,7 @@ from backbeat.cli.options import (
     refuse,
     refuse_for_split,
 )
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     from backbeat.splits import Split
@@ -135,11 +136,11 @@ def _describe_split(split: "Split", model: str) -> None:
     """Print on standard error how large the parts are, what is unknown, and what leaks."""
     from backbeat import splits
 
-    counts = ", ".join(f"{len(split.rows(part)):,} {part}" for part in splits.PARTS)
+    counts = ", ".join(f"{number(len(split.rows(part)))} {part}" for part in splits.PARTS)
     warn(f"{model}: {counts} slices; split {split.protocol}, hash {split.hash}")
     if split.unknown_artists and split.protocol not in ("slices", "tracks"):
         warn(
-            f"artists unknown of {split.unknown_artists:,} of {split.tracks:,} tracks: "
+            f"artists unknown of {number(split.unknown_artists)} of {number(split.tracks)} tracks: "
             "each stands for itself"
         )
     warn(split.leak)

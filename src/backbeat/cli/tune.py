@@ -10,6 +10,7 @@ import typer
 
 from backbeat.cli.console import progress, say, say_json
 from backbeat.cli.options import EpochsScale, Json, SplitName, Store, refuse_for_split
+from backbeat.files.text import percent, significant
 
 if TYPE_CHECKING:
     from backbeat.tuning import SearchProgress
@@ -86,7 +87,7 @@ def tune(
         shares = {"test_share": test_share, "valid_share": valid_share}
         ignored = splits.ignored(examples, split, None, valid_share)
         given = "".join(
-            f"--{name.replace('_', '-')} {share:g} "
+            f"--{name.replace('_', '-')} {significant(share)} "
             for name, share in shares.items()
             if name not in ignored
         )
@@ -101,7 +102,7 @@ def tune(
 def _describe(now: "SearchProgress") -> str:
     """Give the best so far and the epoch in progress in a few words."""
     best = now.log.best
-    parts = [f"best {best.accuracy or 0:.1%}" if best else "tuning"]
+    parts = [f"best {percent(best.accuracy)}" if best else "tuning"]
     if now.training:
         parts.append(f"epoch {now.training.epoch}/{now.training.epochs}")
     return ", ".join(parts)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from backbeat.errors import needing
 from backbeat.evaluation.predictions import Predictions, track_rows
+from backbeat.files.text import number
 
 FLOOR = 1e-12
 """The least probability that a logarithm is taken of."""
@@ -178,12 +179,12 @@ class ClassificationReport:
 
         def cells(scores: Scores) -> tuple[str, ...]:
             values = (scores.precision, scores.recall, scores.f1)
-            shown = (dash if value is None else f"{value:.2f}" for value in values)
+            shown = (dash if value is None else number(value, 2) for value in values)
             return (*shown, str(scores.support))
 
         genres = [(name, cells(own)) for name, own in zip(self.genres, self.scores, strict=True)]
         return genres, [
-            ("accuracy", ("", "", f"{self.accuracy:.2f}", str(self.support))),
+            ("accuracy", ("", "", number(self.accuracy, 2), str(self.support))),
             ("macro avg", cells(self.macro_avg)),
             ("weighted avg", cells(self.weighted_avg)),
         ]

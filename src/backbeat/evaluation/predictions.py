@@ -13,6 +13,7 @@ from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.files import atomic
 from backbeat.files.cells import exactly, harmless
 from backbeat.files.documents import read_bytes
+from backbeat.files.text import significant
 
 SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum (float16 and six printed digits pass)."""
@@ -181,7 +182,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     writer.writerow([*_FIXED_COLUMNS, *genres])
     for row in range(len(predictions)):
         track, truth = harmless(str(predictions.tracks[row])), genres[predictions.truth[row]]
-        rounded = [float(f"{value:.6g}") for value in predictions.probabilities[row]]
+        rounded = [float(significant(value)) for value in predictions.probabilities[row]]
         writer.writerow([track, int(predictions.slices[row]), truth, *rounded])
     atomic.write_text(path, text.getvalue())
 

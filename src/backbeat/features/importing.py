@@ -35,6 +35,7 @@ from backbeat.features.store import (
     write_table,
 )
 from backbeat.files import atomic
+from backbeat.files.text import number
 from backbeat.frontend import FrontEnd, LogMel, Mfcc
 
 _REQUIRED = ("X", "names", "y", "genres")
@@ -171,7 +172,7 @@ def _require_no_bomb(source: Path, file: Any) -> None:
     unpacked = sum(member.file_size for member in file.zip.infolist())
     if unpacked > max(_MAX_UNPACKED, _MAX_RATIO * source.stat().st_size):
         raise BackbeatError(
-            f"{source}: unpacks to {unpacked / 2**20:,.0f} MB, more than {_MAX_RATIO} times its "
+            f"{source}: unpacks to {number(unpacked / 2**20)} MB, more than {_MAX_RATIO} times its "
             "size; if that is intended, save it with np.savez, which does not compress"
         )
 
@@ -227,11 +228,12 @@ def _cut_off(x: npt.NDArray[Any], front: FrontEnd) -> Iterable[str]:
     if over := frames % front.frames:
         of_each = "track" if x.ndim == 3 else "slice"
         yield (
-            f"the last {over:,} of {frames:,} frames of each {of_each} "
-            f"({frames // front.frames:,} x {front.frames} are kept)"
+            f"the last {number(over)} of {number(frames)} frames of each {of_each} "
+            f"({number(frames // front.frames)} x {front.frames} are kept)"
         )
     if coefficients > front.n_mfcc:
-        yield f"the last {coefficients - front.n_mfcc:,} of {coefficients:,} coefficients"
+        over = coefficients - front.n_mfcc
+        yield f"the last {number(over)} of {number(coefficients)} coefficients"
 
 
 def _strings(

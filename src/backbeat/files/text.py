@@ -1,9 +1,9 @@
-"""How numbers are shown: shares, differences and times."""
+"""How numbers are shown, all of them: counts, shares, differences, times; and written to files."""
 
 
-def number(value: float | None, digits: int) -> str:
-    """Give a number with so many decimals; a dash for None."""
-    return "–" if value is None else f"{value:.{digits}f}"
+def number(value: float | None, digits: int = 0) -> str:
+    """Give a number with so many decimals, such as ``1,234.5``; a dash for None."""
+    return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -11,10 +11,17 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
+def probability(share: float) -> str:
+    """Give a probability in whole percent; ``>99 %`` or ``<1 %`` where it would seem certain."""
+    if share < 0.01:
+        return "<1 %"
+    return ">99 %" if share > 0.99 else percent(share, 0)
+
+
 def signed(value: float, digits: int = 1) -> str:
     """Give a number with its sign, a true minus, and none where it rounds to zero."""
-    text = f"{abs(value):.{digits}f}"
-    if not float(text):
+    text = number(abs(value), digits)
+    if not float(text.replace(",", "")):
         return text
     return ("+" if value > 0 else "−") + text
 
@@ -22,6 +29,16 @@ def signed(value: float, digits: int = 1) -> str:
 def points(difference: float) -> str:
     """Give a difference of shares in percentage points, such as ``+1.2 points``."""
     return f"{signed(100 * difference)} points"
+
+
+def significant(value: float, digits: int = 6) -> str:
+    """Give a number with so many significant digits and no thousands separators, as in a file."""
+    return f"{value:.{digits}g}"
+
+
+def fixed(value: float, digits: int) -> str:
+    """Give a number with so many decimals and no thousands separators, as in a file."""
+    return f"{value:.{digits}f}"
 
 
 def duration(seconds: float) -> str:
@@ -32,6 +49,6 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Give a time in seconds as minutes:seconds, such as ``1:05``."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02}"
+    """Give a time in seconds as minutes:seconds, such as ``1:05``; with a tenth if not whole."""
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes}:{tenths // 10:02}" + (f".{tenths % 10}" if tenths % 10 else "")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt, model_validator
 
+from backbeat.files.text import number
 from backbeat.frontend import spectrum
 
 Array = npt.NDArray[np.float32]
@@ -37,7 +38,9 @@ class Mfcc(spectrum.MelParameters):
         if not self.slice_samples:
             raise ValueError("seconds hold not one sample a slice")
         if math.prod(self.shape) > spectrum.MAX_NUMBERS:
-            raise ValueError(f"a window would hold more than {spectrum.MAX_NUMBERS:,} numbers")
+            raise ValueError(
+                f"a window would hold more than {number(spectrum.MAX_NUMBERS)} numbers"
+            )
         return self
 
     @property

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from backbeat.files.text import number, percent
+
 WITHHELD = ("unsure", "out of genre")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -20,9 +22,10 @@ def bar_chart(counts: Mapping[str, int], *, width: int = 40) -> str:
     shown = [label for label in [*genres, *last] if counts.get(label)]
     most = max(counts.values())
     names = max(map(len, shown))
-    numbers = len(f"{most:,}")
+    numbers = len(number(most))
     return "\n".join(
-        f"{label:<{names}}  {counts[label]:>{numbers},}  {counts[label] / total:>4.0%}  "
+        f"{label:<{names}}  {number(counts[label]):>{numbers}}  "
+        f"{percent(counts[label] / total, 0):>5}  "
         f"{_bar(counts[label] / most * width)}".rstrip()
         for label in shown
     )

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, NoReturn, cast
 
 from backbeat.errors import BackbeatError, WorkerLostError, one_line
+from backbeat.files.text import significant
 from backbeat.parallel.bounds import Guarded, become_watched
 
 # What numpy's, SciPy's and TensorFlow's thread pools read when they are loaded.
@@ -173,7 +174,7 @@ def _lost(status: int, current: "Guarded | None", attempts: int) -> WorkerLostEr
     """Make the error of a task that ended its workers, from the last one's status."""
     who = "its process" if current else "the process"
     if current and _timed_out(status):
-        reason = f"took longer than {current.seconds:.3g} s"
+        reason = f"took longer than {significant(current.seconds, 3)} s"
     elif status == -getattr(signal, "SIGKILL", 9):
         reason = "its process was killed, perhaps for want of memory"
     elif status < 0 and -status in set(signal.Signals):

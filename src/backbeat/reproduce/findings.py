@@ -14,7 +14,7 @@ import numpy as np
 import scipy.stats
 
 from backbeat.collections.genres import gtzan_spelling
-from backbeat.files.text import percent, points, signed
+from backbeat.files.text import number, percent, points, signed, significant
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results
 from backbeat.reproduce.series import SERIES
@@ -95,7 +95,7 @@ def same_order(results: Results) -> Finding:
     if len(found) < 3:
         return Finding("order", statement, None, ("Needs at least three of the models.",))
     rho, p = _spearman(found)
-    evidence = [f"Over {len(found)} models ρ = {_coefficient(rho)} (p = {p:.1g})."]
+    evidence = [f"Over {len(found)} models ρ = {_coefficient(rho)} (p = {significant(p, 1)})."]
     for family, name in (("mlp", "MLPs"), ("cnn", "CNNs")):
         own = [one for one in found if one.spec.family == family]
         if len(own) >= 3:
@@ -121,7 +121,8 @@ def base_falls(results: Results) -> Finding:
         after < before / 2,
         (
             f"{percent(before)} → {percent(after)} ({points(after - before)}); the paper's "
-            f"{paper.ROWS['mlp_base'].accuracy:.1f} → {paper.BASE_AT_100_ACCURACY:.1f} %.",
+            f"{number(paper.ROWS['mlp_base'].accuracy, 1)} → "
+            f"{number(paper.BASE_AT_100_ACCURACY, 1)} %.",
         ),
     )
 
@@ -165,7 +166,7 @@ def _steps(chain: tuple[str, ...], results: Results) -> str:
         "" if not any(small) else " (within chance)" if all(small) else " (partly within chance)"
     )
     return (
-        f"{' → '.join(chain)}: {' → '.join(f'{100 * value:.1f}' for value in ours)} %, "
+        f"{' → '.join(chain)}: {' → '.join(number(100 * value, 1) for value in ours)} %, "
         f"{', '.join(signed(100 * step) for step in steps)} points{chance}; the paper's "
         f"{', '.join(signed(step) for step in theirs)}."
     )
@@ -187,7 +188,8 @@ def _best(family: str, name: str, results: Results) -> Finding:
     if place:
         chance = " (within chance)" if close else ""
         evidence.append(
-            f"{name} comes {place + 1} of {len(ranked)}, {100 * gap:.1f} points behind{chance}."
+            f"{name} comes {place + 1} of {len(ranked)}, {number(100 * gap, 1)} points "
+            f"behind{chance}."
         )
     # Once another is better, those still missing cannot mend it.
     holds = False if place else (True if enough else None)
@@ -244,7 +246,7 @@ def _spearman(found: Sequence[Result]) -> tuple[float, float]:
 
 
 def _coefficient(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return number(value, 2).replace("-", "−")
 
 
 def _accuracy(results: Results, name: str) -> float:

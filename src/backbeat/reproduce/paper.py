@@ -109,15 +109,15 @@ mlp_26 | 7 | 512, 512, 256, 256, 128, 128, 64 | ReLU | 100 | 5.87 | 67.37
 
 _SEQUENCES = {
     "BASE": "2x (3x3 kernel, pooling, normalization), "
-    "1x (2x2 kernel, pooling, normalization, dropout 30%)",
+    "1x (2x2 kernel, pooling, normalization, dropout 30 %)",
     "C": "1x (3x3 kernel)",
     "CP": "1x (3x3 kernel, pooling)",
-    "ONE": "1x (3x3 kernel, pooling, normalization, dropout 30%)",
-    "TWO": "2x (3x3 kernel, pooling, normalization, dropout 30%)",
-    "THREE": "2x (3x3 kernel, pooling, normalization, dropout 30%), "
-    "1x (2x2 kernel, pooling, normalization, dropout 30%)",
-    "FALLING": "2x (3x3 kernel, pooling, normalization, dropout 40%, 30%), "
-    "1x (2x2 kernel, pooling, normalization, dropout 20%)",
+    "ONE": "1x (3x3 kernel, pooling, normalization, dropout 30 %)",
+    "TWO": "2x (3x3 kernel, pooling, normalization, dropout 30 %)",
+    "THREE": "2x (3x3 kernel, pooling, normalization, dropout 30 %), "
+    "1x (2x2 kernel, pooling, normalization, dropout 30 %)",
+    "FALLING": "2x (3x3 kernel, pooling, normalization, dropout 40 %, 30 %), "
+    "1x (2x2 kernel, pooling, normalization, dropout 20 %)",
 }
 """The printed cells of convolution sequences, which many rows share."""
 

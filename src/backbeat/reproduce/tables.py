@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backbeat.collections.genres import GTZAN_GENRES
-from backbeat.files.text import number, signed
+from backbeat.files.text import number, signed, significant
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results, sample_deviation
 
@@ -43,13 +43,13 @@ class Cell:
     def compared(self) -> str:
         """The comparison in words: ``+1.23``, or ``×0.12`` of minutes; empty for none."""
         if self.is_ratio:
-            return "" if self.ratio is None else f"×{self.ratio:.2f}"
+            return "" if self.ratio is None else f"×{number(self.ratio, 2)}"
         return "" if self.difference is None else signed(self.difference, self.digits)
 
     @property
     def our_text(self) -> str:
         """Ours, with its deviation; a dash where there is none."""
-        spread = "" if self.deviation is None else f" ± {self.deviation:.{self.digits}f}"
+        spread = "" if self.deviation is None else f" ± {number(self.deviation, self.digits)}"
         return number(self.ours, self.digits) + spread
 
     @property
@@ -334,7 +334,9 @@ def to_csv(tables: Sequence[Table]) -> str:
     )
 
     def shown(value: float | None) -> str:
-        return "" if value is None else f"{value:.10g}" if value == int(value) else f"{value:.6g}"
+        if value is None:
+            return ""
+        return significant(value, 10) if value == int(value) else significant(value)
 
     for table in tables:
         for model, cell in cells_of(table):

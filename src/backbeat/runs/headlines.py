@@ -3,6 +3,7 @@
 from backbeat.errors import printable
 from backbeat.evaluation.calibration import MIN_SONGS, at_limit
 from backbeat.evaluation.comparison import MIN_GROUPS, Interval
+from backbeat.files.text import number, percent
 from backbeat.runs.evaluation import Evaluation
 from backbeat.splits import is_leaking, leak_sentence
 
@@ -37,18 +38,20 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
     if missing:
         lines.append(f"No test song of: {', '.join(missing)}.")
     lines.append(
-        f"{metrics.track_accuracy:.1%} of {metrics.n_tracks:,} songs are correct by the vote of "
+        f"{percent(metrics.track_accuracy)} of {number(metrics.n_tracks)} songs are correct by "
+        f"the vote of "
         f"their slices; {_sure(interval)}, by {_groups(evaluated)}."
     )
     lines.append(_by_genre(evaluated))
     if evaluated.folds:
-        folds = ", ".join(f"{accuracy:.1%}" for accuracy in evaluated.folds)
+        folds = ", ".join(percent(accuracy) for accuracy in evaluated.folds)
         lines.append(f"Fold by fold: {folds}.")
     clean = evaluated.clean
     if clean:
         lines.append(
             f"On another split ({clean.protocol}; run {printable(clean.path.name)}) the same model "
-            f"gets {clean.track_accuracy:.1%} of {clean.tracks:,} songs, {_sure(clean.interval)}. "
+            f"gets {percent(clean.track_accuracy)} of {number(clean.tracks)} songs, "
+            f"{_sure(clean.interval)}. "
             f"{leak_sentence(clean.leaks)}"
         )
     elif is_leaking(evaluated.leaks):
@@ -71,12 +74,12 @@ def certainty_lines(evaluated: Evaluation) -> tuple[str, ...]:
             else "there was no validation part"
         )
         return (f"Probabilities are not calibrated: {why}.",)
-    heat = ", ".join(f"{temperature:.2f}" for temperature in certainty.temperatures)
+    heat = ", ".join(number(temperature, 2) for temperature in certainty.temperatures)
     songs = certainty.validation_songs
-    before, after = f"{certainty.before.error:.3f}", f"{certainty.after.error:.3f}"
+    before, after = number(certainty.before.error, 3), number(certainty.after.error, 3)
     lines = [
         f"Temperature {heat}, fitted on {'at least ' if len(certainty.temperatures) > 1 else ''}"
-        f"{songs:,} validation songs; expected calibration error of test songs "
+        f"{number(songs)} validation songs; expected calibration error of test songs "
         + (f"{before} before, {after} after." if before != after else f"{after}, as without it.")
     ]
     if any(map(at_limit, certainty.temperatures)):
@@ -89,20 +92,25 @@ def certainty_lines(evaluated: Evaluation) -> tuple[str, ...]:
             f"Fewer than {MIN_SONGS} validation songs: the temperature and the threshold of "
             '"unsure" are uncertain.'
         )
-    aim = f'"Unsure" aims at {certainty.max_error:.0%} wrong answers'
+    aim = f'"Unsure" aims at {percent(certainty.max_error, 0)} wrong answers'
     if certainty.error is None:
         lines.append(f"{aim}: it answers none of the test songs.")
     else:
         lines.append(
-            f"{aim}: it answers {certainty.coverage:.1%} of the test songs, of which "
-            f"{certainty.error:.1%} are wrong (all: {1 - evaluated.metrics.track_accuracy:.1%})."
+            f"{aim}: it answers {percent(certainty.coverage)} of the test songs, of which "
+            f"{percent(certainty.error)} are wrong (all: "
+            f"{percent(1 - evaluated.metrics.track_accuracy)})."
         )
     return tuple(lines)
 
 
 def span(interval: Interval | None) -> str:
     """Give an interval of shares in percent, or a dash where there is none."""
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %" if interval else "–"
+    return (
+        f"{number(100 * interval.low, 1)} to {number(100 * interval.high, 1)} %"
+        if interval
+        else "–"
+    )
 
 
 def _sure(interval: Interval | None, lacking: str = "") -> str:
@@ -116,16 +124,16 @@ def _by_genre(evaluated: Evaluation) -> str:
     one = "songs of one artist" if evaluated.artists_known else "one song"
     lacking = "" if evaluated.groups < MIN_GROUPS else f"a genre has {one} only"
     return (
-        f"Balanced accuracy {found.balanced_accuracy:.1%}, "
-        f"{_sure(found.balanced_interval, lacking)}; macro-F1 {found.macro_f1:.1%}, "
+        f"Balanced accuracy {percent(found.balanced_accuracy)}, "
+        f"{_sure(found.balanced_interval, lacking)}; macro-F1 {percent(found.macro_f1)}, "
         f"{_sure(found.f1_interval, lacking)}. Always answering {found.commonest}, the most "
-        f"frequent genre, gets {found.commonest_share:.1%} of songs."
+        f"frequent genre, gets {percent(found.commonest_share)} of songs."
     )
 
 
 def _groups(evaluated: Evaluation) -> str:
     groups, unknown = evaluated.groups, evaluated.metrics.n_tracks - evaluated.artists_known
     if not evaluated.artists_known:
-        return f"songs ({groups:,}; artists are unknown)"
-    alone = f" and songs of unknown artists ({unknown:,})" if unknown else ""
-    return f"whole artists ({groups - unknown:,}){alone}"
+        return f"songs ({number(groups)}; artists are unknown)"
+    alone = f" and songs of unknown artists ({number(unknown)})" if unknown else ""
+    return f"whole artists ({number(groups - unknown)}){alone}"

@@ -13,6 +13,7 @@ from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.features.duplicates import find_near_duplicates
 from backbeat.features.store import Features, open_features
+from backbeat.files.text import number
 from backbeat.frontend import Musicnn
 
 
@@ -39,11 +40,14 @@ class Overlap:
         if not self.recorded:
             return (
                 "The model does not record which songs it was trained on, so nothing could be "
-                f"compared: any of these {self.songs:,} songs may be among them."
+                f"compared: any of these {number(self.songs)} songs may be among them."
             )
-        counts = ", ".join(f"{len(names):,} by {means}" for means, names in self.found.items())
+        counts = ", ".join(
+            f"{number(len(names))} by {means}" for means, names in self.found.items()
+        )
         line = (
-            f"{len(self.names):,} of {self.songs:,} songs are left out, as the model was trained "
+            f"{number(len(self.names))} of {number(self.songs)} songs are left out, as the model "
+            f"was trained "
             f"or validated on them: {counts}."
         )
         if not self.names and list(self.found) == ["name"]:
@@ -53,7 +57,8 @@ class Overlap:
             )
         if self.near is not None and self.near < self.trained:
             line += (
-                f" Near duplicates could be looked for of {self.near:,} of the {self.trained:,} "
+                f" Near duplicates could be looked for of {number(self.near)} of the "
+                f"{number(self.trained)} "
                 "songs that it was trained or validated on."
             )
         return line

@@ -14,7 +14,7 @@ from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.evaluation.calibration import with_temperature
 from backbeat.files.checksums import check_sums
 from backbeat.files.documents import read_json
-from backbeat.files.text import duration
+from backbeat.files.text import duration, number
 from backbeat.splits import PARTS, Leaks, leaks_from_json, read_parts, tracks_in
 from backbeat.splits.groups import known_artist
 from backbeat.training.crossvalidation import fold_runs, is_crossvalidation
@@ -193,4 +193,4 @@ def protocol_of(runs: tuple[Run, ...]) -> str:
 
 def _range(numbers: list[int]) -> str:
     low, high = min(numbers), max(numbers)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return number(low) if low == high else f"{number(low)} to {number(high)}"

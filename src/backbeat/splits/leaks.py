@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.features.store import Examples
+from backbeat.files.text import number
 from backbeat.splits.groups import known_artist
 from backbeat.splits.protocols import TEST, TRAIN, VALID
 
@@ -146,12 +147,12 @@ def leak_sentence(leaks: Leaks, tested: str = "test", songs: int | None = None) 
     """
     if not leaks or not leaks[0].songs:
         return f"No {tested} songs: a leak cannot be measured."
-    n = f"{leaks[0].songs:,} {tested} songs"
+    n = f"{number(leaks[0].songs)} {tested} songs"
     if songs is not None and songs < leaks[0].songs:
-        n = f"{leaks[0].songs:,} tests of {songs:,} songs"
+        n = f"{number(leaks[0].songs)} tests of {number(songs)} songs"
     shared = [
-        f"{leak.kind} ({leak.shared:,} of {n}"
-        + (f", unknown for {leak.unknown:,})" if leak.unknown else ")")
+        f"{leak.kind} ({number(leak.shared)} of {n}"
+        + (f", unknown for {number(leak.unknown)})" if leak.unknown else ")")
         for leak in leaks
         if leak.shared
     ]
@@ -172,7 +173,7 @@ def leak_sentence(leaks: Leaks, tested: str = "test", songs: int | None = None) 
 
 def _gaps(leak: Leak, tested: str) -> str:
     gaps = [
-        f"{count:,} {part}"
+        f"{number(count)} {part}"
         for count, part in ((leak.unknown, tested), (leak.unknown_elsewhere, "training"))
         if count
     ]

@@ -7,6 +7,7 @@ import numpy as np
 from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
 from backbeat.features.store import Examples
+from backbeat.files.text import number
 from backbeat.splits.drawing import draw_groups, draw_slices
 from backbeat.splits.files import file_parts
 from backbeat.splits.groups import track_groups
@@ -56,14 +57,14 @@ def make_split(
     """
     check_protocol(protocol)
     _check_shares(test_share, valid_share)
-    name, _, number = protocol.partition(":")
+    name, _, fold = protocol.partition(":")
     if name == "gtzan-folds":
-        if not number:
+        if not fold:
             raise BackbeatError(
                 "--split gtzan-folds: is a cross-validation of three folds, which `backbeat train` "
                 "takes; name one here, such as gtzan-folds:1"
             )
-        return _published_fold(examples, protocol, int(number), seed, valid_share)
+        return _published_fold(examples, protocol, int(fold), seed, valid_share)
     if name == "file":
         return _from_file(examples, protocol, seed, valid_share)
     if name == "gtzan-filtered":
@@ -145,7 +146,7 @@ def make_folds(
             raise BackbeatError("--split gtzan-folds: has its own three folds; leave --folds out")
         numbers = range(1, PUBLISHED_FOLDS + 1)
         return tuple(
-            _published_fold(examples, protocol, number, seed, valid_share) for number in numbers
+            _published_fold(examples, protocol, fold, seed, valid_share) for fold in numbers
         )
     if protocol not in DRAWN:
         raise BackbeatError(f"--folds: not with --split {protocol}, which is one split")
@@ -176,24 +177,28 @@ def make_folds(
 
 
 def _published_fold(
-    examples: Examples, protocol: str, number: int, seed: int, valid_share: float | None
+    examples: Examples, protocol: str, fold: int, seed: int, valid_share: float | None
 ) -> Split:
     valid, folds = _valid_share(valid_share, False), PUBLISHED_FOLDS
-    part = _fold_parts(examples, number)[examples.track]
-    rng = np.random.default_rng([seed, number])
+    part = _fold_parts(examples, fold)[examples.track]
+    rng = np.random.default_rng([seed, fold])
     part = _with_validation(examples, part, valid, rng, "gtzan-folds")
     return _checked(
         examples,
-        split_of(examples, part, protocol, seed, 1 / folds, valid, fold=number, folds=folds),
+        split_of(examples, part, protocol, seed, 1 / folds, valid, fold=fold, folds=folds),
     )
 
 
 def _from_file(examples: Examples, protocol: str, seed: int, valid_share: float | None) -> Split:
     path = _file_of(protocol)
     part, unmatched = file_parts(path, examples)
-    for number, name in ((TRAIN, "train"), (TEST, "test")):
-        if not (part == number).any():
-            found = f"; {unmatched:,} of its rows name none of these features" if unmatched else ""
+    for which, name in ((TRAIN, "train"), (TEST, "test")):
+        if not (part == which).any():
+            found = (
+                f"; {number(unmatched)} of its rows name none of these features"
+                if unmatched
+                else ""
+            )
             raise BackbeatError(f"{path}: its {name} part holds no track of these features{found}")
     if not (part == VALID).any():
         divides = bool(shared_tracks(examples, part, TRAIN, TEST).size)

@@ -8,6 +8,7 @@ from pathlib import Path
 from backbeat.errors import BackbeatError, one_line
 from backbeat.files import atomic
 from backbeat.files.documents import read_bytes
+from backbeat.files.text import significant
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
     writer.writerow(COLUMNS)
     for row in history:
         number, *values = astuple(row)
-        writer.writerow([number, *(f"{value:.6g}" for value in values)])
+        writer.writerow([number, *(significant(value) for value in values)])
     atomic.write_text(path, text.getvalue())
 
 

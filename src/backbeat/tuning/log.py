@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from backbeat.files.text import percent
 from backbeat.zoo.spec import Spec
 
 Outcome = Literal["kept", "not kept", "pruned", "skipped"]
@@ -97,9 +98,12 @@ class Log:
         for depth, trial in self.tree():
             why = f" ({trial.reason})" if trial.reason else ""
             what = f"{'    ' * depth}{trial.number}. {trial.change}{why}"
-            lines.append(f"{percent(trial):>6}  {trial.outcome:<9} {what}")
+            lines.append(f"{percent(trial.accuracy):>6}  {trial.outcome:<9} {what}")
         if self.best:
-            lines += ["", f"Best: {self.best.number}, {percent(self.best)} {self.best.spec.name}"]
+            lines += [
+                "",
+                f"Best: {self.best.number}, {percent(self.best.accuracy)} {self.best.spec.name}",
+            ]
         if self.ended:
             lines.append(f"Ended: {self.ended}")
         return "\n".join(lines) + "\n"
@@ -112,11 +116,6 @@ class Log:
 
 NOTHING = Log()
 """No trials yet."""
-
-
-def percent(trial: Trial) -> str:
-    """Give a trial's validation accuracy, such as 58.6%; a dash where there is none."""
-    return "-" if trial.accuracy is None else f"{trial.accuracy:.1%}"
 
 
 def _as_dict(trial: Trial) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, cast
 
+from backbeat.files.text import percent
 from backbeat.zoo.spec import (
     Activation,
     Convolution,
@@ -135,7 +136,7 @@ def _sequences_changed(spec: Spec) -> Iterator[Change]:
         yield changed("+ pooling", [_with(each, Pooling()) for each in sequences], dense)
     if not _all_have(sequences, Normalization):
         full = [_with(_with(each, Normalization()), Dropout(rate=DROPOUT)) for each in sequences]
-        words = f"+ normalisation, dropout {DROPOUT:.0%}" + ("" if dense else ", dense 64")
+        words = f"+ normalisation, dropout {percent(DROPOUT, 0)}" + ("" if dense else ", dense 64")
         yield changed(words, full, head)
     tail = sequences[-1][1:]
     threes = sum(_kernel(each) == 3 for each in sequences)
@@ -155,7 +156,7 @@ def _sequences_changed(spec: Spec) -> Iterator[Change]:
             )
             for each, rate in zip(sequences, rates, strict=True)
         ]
-        yield changed("dropout from 40% to 20%", graded, dense)
+        yield changed("dropout from 40 % to 20 %", graded, dense)
 
 
 def _epochs_changed(spec: Spec, scale: float) -> Iterator[Change]:

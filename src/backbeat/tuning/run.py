@@ -22,6 +22,7 @@ from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
 from backbeat.files.claims import claim
 from backbeat.files.locks import locked
+from backbeat.files.text import number
 from backbeat.splits import (
     PARTS,
     VALID,
@@ -183,7 +184,7 @@ def _check(
 
 
 def _heading(family: str, strategy: str, split: Split, examples: Examples) -> tuple[str, ...]:
-    counts = ", ".join(f"{len(split.rows(part)):,} {part}" for part in PARTS)
+    counts = ", ".join(f"{number(len(split.rows(part)))} {part}" for part in PARTS)
     leaks = measure_leaks(examples, [split.part], tested=VALID)
     return (
         f"{family} by {strategy}; split {split.protocol}, seed {split.seed}: {counts} slices.",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.files.checksums import first_changed, write_sums
+from backbeat.files.text import significant
 from backbeat.training.history import Epoch
 from backbeat.tuning.judge import Judge, PrunedError
 from backbeat.tuning.log import NOTHING, Judgement, Log, Trial
@@ -119,7 +120,7 @@ def _watcher(trial: "optuna.Trial", epochs: int) -> Callable[[tuple[Epoch, ...]]
         for epoch in history[reported:]:
             reported += 1
             # As in history.csv, from which a trial that was judged before is reported again.
-            trial.report(float(f"{epoch.val_accuracy:.6g}"), epoch.epoch)
+            trial.report(float(significant(epoch.val_accuracy)), epoch.epoch)
         if len(history) < epochs and trial.should_prune():
             raise PrunedError
 

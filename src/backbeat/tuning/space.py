@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
+from backbeat.files.text import percent, significant
 from backbeat.tuning.moves import Family, named, scaled
 from backbeat.zoo.spec import (
     Activation,
@@ -61,7 +62,9 @@ def suggest(
         family,
         layers,
         optimizer=optimizer,
-        learning_rate=float(f"{trial.suggest_float('learning_rate', 1e-4, 1e-2, log=True):.3g}"),
+        learning_rate=float(
+            significant(trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True), 3)
+        ),
         batch_size=trial.suggest_categorical("batch_size", (16, 32, 64, 128)),
         epochs=scaled(trial.suggest_int("epochs", 10, 200, step=10), scale),
     )
@@ -107,7 +110,9 @@ def describe(spec: Spec) -> str:
     """Sum up in a line what was chosen."""
     parts = [_in_brief(layer) for layer in spec.layers if not isinstance(layer, Flatten)]
     epochs = "1 epoch" if spec.epochs == 1 else f"{spec.epochs} epochs"
-    training = f"{spec.optimizer} {spec.learning_rate:g}, batch {spec.batch_size}, {epochs}"
+    training = (
+        f"{spec.optimizer} {significant(spec.learning_rate)}, batch {spec.batch_size}, {epochs}"
+    )
     return f"{' '.join(parts)}; {training}"
 
 
@@ -118,7 +123,7 @@ def _in_brief(layer: Layer) -> str:
         case Dense():
             return f"dense:{layer.units}:{layer.activation}"
         case Dropout():
-            return f"drop:{layer.rate:.0%}"
+            return f"drop:{percent(layer.rate, 0)}"
         case Pooling():
             return "pool"
         case Normalization():

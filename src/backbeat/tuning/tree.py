@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from backbeat.figures.style import BLUE, FAINT, INK, ORANGE, RULE, bare, new_figure, styled
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     from backbeat.tuning.log import Log, Trial
@@ -90,12 +91,12 @@ def _scores(axes: Axes, trials: list["Trial"], best: int | None) -> None:
     for row, trial in enumerate(trials):
         if trial.accuracy is None:
             continue
-        percent = 100 * trial.accuracy
+        height = 100 * trial.accuracy
         mark = _MARKS[trial.outcome] | ({"color": ORANGE} if trial.number == best else {})
-        axes.plot(percent, row, markersize=6, zorder=3, **mark)
+        axes.plot(height, row, markersize=6, zorder=3, **mark)
         axes.annotate(
-            f"{percent:.1f}",
-            (percent, row),
+            number(height, 1),
+            (height, row),
             xytext=(7, 0),
             textcoords="offset points",
             va="center",

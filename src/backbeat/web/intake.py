@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backbeat.files.text import significant
 from backbeat.web.limits import Limits
 from backbeat.web.uploads import Uploads
 
@@ -150,4 +151,5 @@ _FULL = "busy: too much is waiting to be answered; try again later"
 
 
 def _too_large(limit: int) -> str:
-    return f"too large; at most {max(limit - _FORM_BYTES, 0) / 2**20:g} MB are accepted here"
+    megabytes = significant(max(limit - _FORM_BYTES, 0) / 2**20)
+    return f"too large; at most {megabytes} MB are accepted here"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from backbeat.figures.show import analyse
+from backbeat.files.text import fixed, number, significant
 from backbeat.frontend import Mfcc
 
 SECONDS = 30.0
@@ -77,7 +78,7 @@ def waveplot(samples: npt.ArrayLike, seconds: float) -> Picture:
         ),
         _outline(level / limit, -level / limit),
     )
-    labels = ((0.0, f"{-limit:.2g}"), (0.5, "0"), (1.0, f"{limit:.2g}"))
+    labels = ((0.0, significant(-limit, 2)), (0.5, "0"), (1.0, significant(limit, 2)))
     note = "Amplitude; the inner shape is the level (root mean square)."
     return Picture("waveplot", "Waveplot", note, seconds, outlines=outlines, labels=labels)
 
@@ -100,7 +101,7 @@ def spectrogram(decibels: npt.ArrayLike, sample_rate: float, seconds: float) -> 
         for hertz, words in ((100, "100"), (500, "500"), (2000, "2k"), (8000, "8k"))
         if bottom <= np.log2(hertz) <= top
     )
-    note = f"Frequency in Hz; dark is quiet, bright is loud, over {_FLOOR_DB:.0f} dB."
+    note = f"Frequency in Hz; dark is quiet, bright is loud, over {number(_FLOOR_DB)} dB."
     png = _png(rows / _FLOOR_DB + 1, _LOUDNESS)
     return Picture("spectrogram", "Spectrogram", note, seconds, png=png, labels=labels)
 
@@ -116,7 +117,7 @@ def mfcc_map(coefficients: npt.ArrayLike, seconds: float) -> Picture:
     labels = tuple(((row + 0.5) / count, str(row)) for row in range(0, count, 4))
     note = (
         "Mel-frequency cepstral coefficients; blue is below a coefficient's mean, red above it "
-        f"(up to {_DEVIATIONS:.0f} standard deviations)."
+        f"(up to {number(_DEVIATIONS)} standard deviations)."
     )
     return Picture("mfcc", "MFCCs", note, seconds, png=_png(shares, _DEVIATION), labels=labels)
 
@@ -136,8 +137,8 @@ def _fewer_columns(values: Array) -> Array:
 def _outline(above: Array, below: Array) -> str:
     """Give the points of a shape between two lines, in a box of 1 x 2."""
     x = (np.arange(len(above)) + 0.5) / len(above)
-    there = [f"{a:.4f},{1 - b:.4f}" for a, b in zip(x, above, strict=True)]
-    back = [f"{a:.4f},{1 - b:.4f}" for a, b in zip(x[::-1], below[::-1], strict=True)]
+    there = [f"{fixed(a, 4)},{fixed(1 - b, 4)}" for a, b in zip(x, above, strict=True)]
+    back = [f"{fixed(a, 4)},{fixed(1 - b, 4)}" for a, b in zip(x[::-1], below[::-1], strict=True)]
     return " ".join(there + back)
 
 

@@ -17,6 +17,7 @@ from backbeat import audio
 from backbeat.classify import Answer, Classifier, load
 from backbeat.classify.batches import Model, load_model
 from backbeat.errors import BackbeatError, WorkerLostError, one_line, printable
+from backbeat.files.text import number, significant
 from backbeat.parallel.bounds import guarded
 from backbeat.parallel.executors import ProcessExecutor
 from backbeat.web.limits import Limits
@@ -120,7 +121,8 @@ class Service:
             if not came:
                 raise RefusedError(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    f"{name}: busy: its turn did not come within {self.limits.seconds:g} s; "
+                    f"{name}: busy: its turn did not come within "
+                    f"{significant(self.limits.seconds)} s; "
                     "try again later",
                 )
             try:
@@ -156,7 +158,8 @@ class Service:
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
         except WorkerLostError as error:
             if error.timed_out:
-                what = f"{name}: no answer within {self.limits.seconds:g} s; send less of it"
+                seconds = significant(self.limits.seconds)
+                what = f"{name}: no answer within {seconds} s; send less of it"
                 raise RefusedError(HTTPStatus.GATEWAY_TIMEOUT, what) from error
             what = f"{name}: could not be decoded ({error.reason})"
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, what) from error
@@ -187,8 +190,8 @@ def _refuse_long(name: str, seconds: float | None, limits: Limits) -> None:
     if seconds is not None and seconds > 60 * limits.minutes:
         raise RefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"{name}: too long ({seconds / 60:.1f} minutes); "
-            f"at most {limits.minutes:g} minutes are accepted here",
+            f"{name}: too long ({number(seconds / 60, 1)} minutes); "
+            f"at most {significant(limits.minutes)} minutes are accepted here",
         )
 
 
@@ -207,5 +210,5 @@ def too_large(name: str, limits: Limits) -> RefusedError:
     """Make the refusal of a file with too many bytes."""
     return RefusedError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"{name}: too large; at most {limits.megabytes:g} MB are accepted here",
+        f"{name}: too large; at most {significant(limits.megabytes)} MB are accepted here",
     )

@@ -12,6 +12,7 @@ import jinja2
 
 from backbeat.classify import Answer, Failure, answers
 from backbeat.errors import printable
+from backbeat.files.text import clock, percent, probability
 from backbeat.web.pictures import Picture
 
 _TOP = 5  # genres shown at first; the others on demand
@@ -41,14 +42,6 @@ def ticks(seconds: float, most: int = 6) -> tuple[tuple[float, str], ...]:
     step = next((step for step in steps if seconds <= most * step), seconds / most)
     count = int(seconds / step) + 1
     return tuple((i * step / seconds, clock(i * step)) for i in range(count))
-
-
-def clock(seconds: float) -> str:
-    """Give a time as minutes:seconds, with a tenth where it is not whole."""
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
-    whole, tenth = divmod(rest, 10)
-    return f"{minutes}:{whole:02}" + (f".{tenth}" if tenth else "")
 
 
 def answer_html(answer: Answer, pictures: Sequence[Picture] = ()) -> str:
@@ -120,8 +113,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    percent = "{:.0%}".format
-    environment.filters.update(percent=percent, clock=clock, printable=printable)
+    environment.filters.update(
+        probability=probability,
+        percent=functools.partial(percent, digits=0),
+        clock=clock,
+        printable=printable,
+    )
     return environment
 
 

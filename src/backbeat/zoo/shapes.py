@@ -3,6 +3,7 @@
 import math
 
 from backbeat.errors import BackbeatError
+from backbeat.files.text import number
 from backbeat.zoo.spec import (
     Activated,
     BandNormalization,
@@ -37,15 +38,15 @@ def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
     """
     shape: Shape = (*input_shape, 1) if spec.family == "cnn" else input_shape
     weights = 0
-    for number, layer in enumerate(spec.layers, start=1):
+    for place, layer in enumerate(spec.layers, start=1):
         if isinstance(layer, _ON_IMAGES) and len(shape) != 3:
-            raise UnfitError(f"{spec.name}: layer {number} ({layer.kind}) comes after a flatten")
+            raise UnfitError(f"{spec.name}: layer {place} ({layer.kind}) comes after a flatten")
         match layer:
             case Convolution():
                 same = layer.padding == "same"
                 if not same and layer.kernel > min(shape[:2]):
                     raise UnfitError(
-                        f"{spec.name}: layer {number} ({layer.kind} {layer.kernel}x{layer.kernel}) "
+                        f"{spec.name}: layer {place} ({layer.kind} {layer.kernel}x{layer.kernel}) "
                         f"does not fit the {shape[0]} x {shape[1]} that is left of the input"
                     )
                 weights += (layer.kernel**2 * shape[2] + 1) * layer.filters
@@ -61,7 +62,7 @@ def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
             case Residual():
                 if layer.pool > min(shape[:2]):
                     raise UnfitError(
-                        f"{spec.name}: layer {number} ({layer.kind}) pools {layer.pool} x "
+                        f"{spec.name}: layer {place} ({layer.kind}) pools {layer.pool} x "
                         f"{layer.pool} of the {shape[0]} x {shape[1]} that is left of the input"
                     )
                 kernels = 9 * (shape[2] + layer.filters)
@@ -87,4 +88,6 @@ def check_fit(spec: Spec, input_shape: tuple[int, int], genres: int) -> None:
     """Refuse a spec whose layers do not fit or that has more than `MAX_WEIGHTS` weights."""
     weights = count_weights(spec, input_shape, genres)
     if weights > MAX_WEIGHTS:
-        raise UnfitError(f"{spec.name}: {weights:,} weights, more than the {MAX_WEIGHTS:,} tried")
+        raise UnfitError(
+            f"{spec.name}: {number(weights)} weights, more than the {number(MAX_WEIGHTS)} tried"
+        )

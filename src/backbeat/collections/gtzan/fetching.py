@@ -27,6 +27,7 @@ from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.collections.gtzan import MD5, SOURCES, find_genres, track_id
 from backbeat.errors import BackbeatError, message_of, one_line, printable
 from backbeat.files.locks import locked
+from backbeat.files.text import number
 
 __all__ = ["Progress", "fetch"]
 
@@ -234,7 +235,7 @@ def _check_member(archive: Path, name: str, count: int, plain: bool) -> None:
     if not plain:
         raise BackbeatError(f"{shown}: unsafe: a link or device in it ({printable(name)})")
     if count > MAX_MEMBERS:
-        raise BackbeatError(f"{shown}: more than {MAX_MEMBERS:,} members, so it is not GTZAN")
+        raise BackbeatError(f"{shown}: more than {number(MAX_MEMBERS)} members, so it is not GTZAN")
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:

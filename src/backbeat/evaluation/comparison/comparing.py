@@ -23,6 +23,7 @@ from backbeat.evaluation.comparison.significance import (
     holm,
     mcnemar,
 )
+from backbeat.files.text import number, signed
 
 SIGNIFICANT = 0.05
 NO_DIFFERENCE: Final = "no significant difference"
@@ -158,18 +159,19 @@ def _pair(
     difference, songs = float(differences.mean()), len(differences)
     measured = f"no interval with fewer than {MIN_GROUPS} artists"
     if interval:
-        measured = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+        measured = f"95 % interval {signed(100 * interval.low)} to {signed(100 * interval.high)}"
     measured += f"; McNemar {_p(p)}"
     if pairs > 1:
         measured += f" after Holm's correction over {pairs} pairs"
     sentence = (
-        f"{first.name} and {second.name} do not differ significantly on these {songs:,} songs: by "
-        f"{100 * difference:.1f} points ({measured})."
+        f"{first.name} and {second.name} do not differ significantly on these {number(songs)} "
+        f"songs: by "
+        f"{number(100 * difference, 1)} points ({measured})."
     )
     if better:
         sentence = (
-            f"{first.name} is better than {second.name}, by {100 * difference:.1f} points "
-            f"({measured}; {songs:,} songs)."
+            f"{first.name} is better than {second.name}, by {number(100 * difference, 1)} points "
+            f"({measured}; {number(songs)} songs)."
         )
     return Pair(
         first=first.name,
@@ -185,7 +187,7 @@ def _pair(
 
 
 def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
 def _by_song(contender: Contender) -> Floats:

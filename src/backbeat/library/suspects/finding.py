@@ -17,6 +17,7 @@ from backbeat.evaluation.calibration import fit_temperature, with_temperature
 from backbeat.features.store import Features
 from backbeat.files import atomic
 from backbeat.files.cells import harmless
+from backbeat.files.text import number, percent, probability, significant
 from backbeat.library.suspects.vectors import song_vectors
 from backbeat.splits.drawing import draw_groups
 from backbeat.splits.groups import joined, known_artist
@@ -73,7 +74,8 @@ class Findings:
         if len(self.suspects) <= _CAVEAT_SHARE * self.tracks:
             return ""
         return (
-            f"{len(self.suspects) / self.tracks:.0%} of the songs are suspected: either so many "
+            f"{percent(len(self.suspects) / self.tracks, 0)} of the songs are suspected: either "
+            f"so many "
             "labels are wrong, or these features cannot distinguish the genres and most suspected "
             "labels are correct; check the first of the list before you trust the rest"
         )
@@ -188,8 +190,8 @@ def out_of_fold(
         rng = np.random.default_rng([seed, draw])
         fold = draw_groups(labels, groups, np.full(folds, 1 / folds), rng)
         drawn = np.empty_like(mean)
-        for number in range(folds):
-            tested = fold == number
+        for place in range(folds):
+            tested = fold == place
             if tested.any():
                 _check_all_present(labels[~tested], genres)
                 model = _classifier(int((~tested).sum()), vectors.shape[1], seed)
@@ -201,7 +203,7 @@ def out_of_fold(
                     model.fit(vectors[~tested], labels[~tested])
                     drawn[tested] = model.predict_proba(vectors[tested])
             if on_progress:
-                on_progress(draw * folds + number + 1, DRAWS * folds)
+                on_progress(draw * folds + place + 1, DRAWS * folds)
         mean += with_temperature(drawn, fit_temperature(drawn, labels)) / DRAWS
     return mean
 
@@ -263,13 +265,13 @@ def list_suspects(
             likely = genres[int(probabilities[row].argmax())]
             p_genre = float(probabilities[row, genres.index(label)])
             p_likely = float(probabilities[row].max())
-            sound = f"sounds like {likely} ({_percent(p_likely)})"
-            other = "" if likely == label else f", not {label} ({_percent(p_genre)})"
+            sound = f"sounds like {likely} ({probability(p_likely)})"
+            other = "" if likely == label else f", not {label} ({probability(p_genre)})"
             reasons.append(sound + other)
         elif copy is not None:
             likely = labels[copy]
         if row in lonely and copy is None:
-            songs = f"{lonely[row]:,} songs by {artists[row]}"
+            songs = f"{number(lonely[row])} songs by {artists[row]}"
             reasons.append(f"the only one of {songs} labelled {label}")
         suspects.append(
             Suspect(
@@ -308,13 +310,6 @@ def _doubted(
     worst = others[np.argsort(scores[others], kind="stable")]
     doubted = judged[worst[: num_label_issues(given, predicted)]]
     return dict(zip(judged.tolist(), scores.tolist(), strict=True)), doubted.tolist()
-
-
-def _percent(probability: float) -> str:
-    """Round without claiming certainty."""
-    if probability < 0.01:
-        return "<1%"
-    return ">99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _contradicted(
@@ -361,7 +356,7 @@ def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
     writer.writerow(_COLUMNS)
     for suspect in suspects:
         numbers = (suspect.p_genre, suspect.p_likely, suspect.score)
-        rounded = ["" if value is None else float(f"{value:.6g}") for value in numbers]
+        rounded = ["" if value is None else float(significant(value)) for value in numbers]
         words = (suspect.name, suspect.genre, suspect.likely, suspect.reason)
         *named, reason = map(harmless, words)
         writer.writerow([*named, *rounded, reason])

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from backbeat.classify import Answer, Failure
 from backbeat.collections.genres import genre_key
 from backbeat.files.cells import harmless
+from backbeat.files.text import fixed
 
 GENRE_NAMES = {
     **{"blues": "Blues", "classical": "Classical", "country": "Country", "disco": "Disco"},
@@ -141,6 +142,6 @@ def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
         known = (path, present.format, harmless("; ".join(present.genres)))
         if isinstance(decision, Change):
             new = harmless("; ".join(decision.genres))
-            yield *known, new, f"{decision.confidence:.4f}", "write"
+            yield *known, new, fixed(decision.confidence, 4), "write"
         else:
             yield *known, "", "", decision.reason

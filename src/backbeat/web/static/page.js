@@ -37,6 +37,12 @@
     return `${Math.floor(tenths / 600)}:${whole}${tenths % 10 ? `.${tenths % 10}` : ""}`;
   };
 
+  // As `files/text.py` shows a probability.
+  const share = (probability) => {
+    if (probability < 0.01) return "<1 %";
+    return probability > 0.99 ? ">99 %" : `${Math.round(100 * probability)} %`;
+  };
+
   const of = (inside) => {
     const through = inside.closest(".bb-through");
     return {
@@ -52,7 +58,7 @@
 
   const choose = (song, index) => {
     const [start, end, genre, probability] = song.moments[index];
-    const words = `${clock(start)} to ${clock(end)}: ${genre}, ${Math.round(100 * probability)}%`;
+    const words = `${clock(start)} to ${clock(end)}: ${genre}, ${share(probability)}`;
     song.lanes.setAttribute("aria-valuenow", index + 1);
     song.lanes.setAttribute("aria-valuetext", words);
     song.caption.textContent = words;
