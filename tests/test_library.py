@@ -21,7 +21,6 @@ from backbeat.library.index import default_path, settings_of
 from backbeat.library.neighbours import cosine, nearest
 from backbeat.library.playlists import by_label, entry_of, write_playlist
 from backbeat.library.stamps import Stamp, stamp_of
-from backbeat.library.summary import bar_chart
 from bundles import make_bundle
 from sounds import music, write
 
@@ -447,14 +446,3 @@ def test_cosines_are_those_of_the_formula():
 
 
 # --- The chart
-
-
-def test_the_chart_has_a_bar_a_genre_and_ends_with_what_failed():
-    chart = bar_chart({"failed": 1, "rock": 10, "unsure": 20, "jazz": 40, "pop": 0}, width=8)
-    assert chart.splitlines() == [
-        "jazz    40   56 %  ████████",
-        "rock    10   14 %  ██",
-        "unsure  20   28 %  ████",
-        "failed   1    1 %  ▎",
-    ]
-    assert bar_chart({}) == ""

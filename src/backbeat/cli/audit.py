@@ -18,6 +18,7 @@ from backbeat.cli.options import (
     refuse_for_split,
 )
 from backbeat.errors import printable
+from backbeat.files.tables import Column
 from backbeat.files.text import number, percent, signed
 
 if TYPE_CHECKING:
@@ -137,16 +138,20 @@ def _print_audit(found: "Audit") -> None:
     rows = [
         (
             leak.kind,
-            number(leak.in_training),
-            number(leak.in_validation),
-            number(leak.known - leak.shared),
-            number(leak.unknown),
+            leak.in_training,
+            leak.in_validation,
+            leak.known - leak.shared,
+            leak.unknown,
         )
         for leak in found.leaks
     ]
     folds = f", {found.folds} folds" if found.folds else ""
     title = f"Split {found.protocol}{folds}: test songs of which ... is in another part"
-    table(title, ("the same", "in training", "in validation", "not shared", "unknown"), rows)
+    columns = (
+        *("the same", "in training"),
+        *(Column("in validation", optional=2), Column("not shared", optional=3), "unknown"),
+    )
+    table(title, columns, rows)
     say(f"\n{number(found.tracks)} tracks in the split, {number(found.left_out)} left out")
     for pair in found.crossings:
         names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
@@ -172,7 +177,10 @@ def _print_effect(effect: "LeakEffect") -> None:
     say("")
     table(
         f"Effect on {effect.clean.model}",
-        ("run", "split", "slice accuracy", "song accuracy", "95 % interval", "songs"),
+        (
+            *("run", Column("split", optional=2), Column("slice accuracy", optional=1)),
+            *("song accuracy", "95 % interval", Column("songs", optional=3)),
+        ),
         rows,
     )
     say(f"\nThe split changes song accuracy by {signed(100 * effect.points)} points.")

@@ -9,6 +9,7 @@ import typer
 from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import printable
+from backbeat.files.tables import Column
 from backbeat.files.text import number
 
 if TYPE_CHECKING:
@@ -91,7 +92,11 @@ def _print(report: "CheckReport") -> None:
         (g.genre, g.tracks, g.usable, g.unusable, g.suspicious, number(g.seconds / 60, 1))
         for g in report.genres
     ]
-    columns = ("genre", "tracks", "usable", "unusable", "suspicious", "minutes")
+    columns = (
+        Column("genre", shorten="end"),
+        *("tracks", "usable", "unusable"),
+        *(Column("suspicious", optional=1), Column("minutes", optional=2)),
+    )
     table(f"{printable(read.root)} ({read.kind})", columns, counted)
     sums = report.to_json()
     artists = sums["artists"]
@@ -102,6 +107,6 @@ def _print(report: "CheckReport") -> None:
         f"{number(sums['ignored'])} file{'' if sums['ignored'] == 1 else 's'} of other kinds"
     )
     if report.findings:
-        rows = [(f.level, printable(f.track), f.reason) for f in report.findings]
+        rows = [(f.level, f.track, f.reason) for f in report.findings]
         say("")
-        table("Findings", ("level", "file", "reason"), rows)
+        table("Findings", ("level", Column("file", shorten="middle"), "reason"), rows)

@@ -1,6 +1,7 @@
 """The verb classify."""
 
 import os
+import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from backbeat.cli.console import (
     plural,
     progress,
     say_json,
+    terminal_width,
     warn,
 )
 from backbeat.cli.options import (
@@ -28,11 +30,13 @@ from backbeat.cli.options import (
     Workers,
     refuse,
 )
+from backbeat.files.tables import bar_chart
 
 if TYPE_CHECKING:
     from backbeat.classify import Failure, Found
 
 _MIN_SONGS_IN_A_CHART = 20
+_WITHHELD = ("unsure", "out of genre")
 
 
 class Format(StrEnum):
@@ -132,11 +136,10 @@ def classify(
 
 def _summarise(counts: "Counter[str]", failures: "list[Failure]", found: "Found") -> bool:
     """Print the sums, of many songs as a bar chart, and each failure; return whether any failed."""
-    from backbeat.library.summary import WITHHELD, bar_chart
-
     if counts.total() >= _MIN_SONGS_IN_A_CHART:
-        warn(bar_chart(counts))
-    withheld = sum(counts[label] for label in WITHHELD)
+        last = (*_WITHHELD, "skipped", "failed")
+        warn("\n".join(bar_chart(counts, last=last, width=terminal_width(sys.stderr))))
+    withheld = sum(counts[label] for label in _WITHHELD)
     unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
     others = [*failures, *found.links]
     warn(f"{counts.total() - len(failures):,} answered{unsure}, {count_failures(others)}")

@@ -2,13 +2,16 @@
 
 import contextlib
 import io
+import os
+import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from backbeat.errors import printable
+from backbeat.files import tables
 from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
@@ -160,28 +163,43 @@ def job_progress(name: str, unit: str) -> "Iterator[Callable[[JobsProgress], Non
         yield on_progress
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table on standard output; numbers stand to the right."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def terminal_width(stream: TextIO | None = None) -> int | None:
+    """Give the columns of the terminal; None for a pipe or a file, where nothing is cut off."""
+    is_terminal = (stream or sys.stdout).isatty()
+    return shutil.get_terminal_size().columns if is_terminal else None
 
-    # As texts: what stands in brackets in a song's name is no style.
-    heading = Text(_printable(title), style="table.title")
-    shown = Table(title=heading, title_justify="left", title_style="bold", show_edge=False)
-    for index, column in enumerate(columns):
-        numbers = all(isinstance(row[index], int | float) or row[index] == "" for row in rows)
-        shown.add_column(
-            Text(_printable(column)),
-            justify="right" if numbers and rows else "left",
-            overflow="fold",
-        )
-    for row in rows:
-        cells = (f"{number(cell)}" if isinstance(cell, int) else str(cell) for cell in row)
-        shown.add_row(*(Text(_printable(cell)) for cell in cells))
-    # A terminal has its own width; a pipe or a file has none, and must not lose the ends of names.
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, soft_wrap=False).print(shown)
+
+def in_colour() -> bool:
+    """Whether standard output is a terminal on which colours are wanted."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
+def table(
+    title: str, columns: Sequence[str | tables.Column], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Print a table on standard output, no wider than the terminal; numbers stand to the right.
+
+    What is too narrow for some columns leaves them out, and says which.
+    """
+    own = [tables.Column(one) if isinstance(one, str) else one for one in columns]
+    texts = [[_cell(value) for value in row] for row in rows]
+    colour = in_colour()
+    layout = tables.lay_out(own, texts, terminal_width(), colour=colour)
+    if title:
+        print(tables.styled(_printable(title), "1", colour=colour))
+    print(tables.styled(layout.header(), "2", colour=colour))
+    for row in texts:
+        print(layout.line(row))
+    if layout.left_out:
+        say(f"Too narrow to show: {', '.join(layout.left_out)}.")
+
+
+def _cell(value: Any) -> tables.Cell:
+    """Give a value as a cell that cannot steer the terminal."""
+    if isinstance(value, tables.Styled):
+        return tables.Styled(printable(value.text), value.codes)
+    return number(value) if isinstance(value, int) else printable(value)
 
 
 def say(text: str) -> None:

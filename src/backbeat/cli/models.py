@@ -7,6 +7,7 @@ import typer
 
 from backbeat.cli.console import say, say_json, table
 from backbeat.cli.options import Json
+from backbeat.files.tables import Column
 from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
@@ -39,32 +40,33 @@ def models(
         [spec], [counts] = specs, counted
         shape = " x ".join(map(str, counts["input_shape"]))
         weights = counts["unfit"] or f"{number(counts['weights'])} weights"
-        say(f"{spec.to_yaml()}# for slices of {shape} and {_GENRES} genres: {weights}")
+        say(f"{spec.to_yaml()}# layers: {_describe(spec)}")
+        say(f"# for slices of {shape} and {_GENRES} genres: {weights}")
         return
     rows = [
         (
             spec.name,
-            _describe(spec),
             _activations(spec),
             spec.optimizer,
             spec.epochs,
             "" if counts["weights"] is None else counts["weights"],
-            spec.paper.accuracy if spec.paper else "",
-            spec.paper.minutes if spec.paper else "",
+            number(spec.paper.accuracy, 2) if spec.paper else "",
+            number(spec.paper.minutes, 2) if spec.paper else "",
         )
         for spec, counts in zip(specs, counted, strict=True)
     ]
     columns = (
-        *("model", "layers", "activation", "optimiser", "epochs", "weights"),
-        *("paper %", "paper min"),
+        *("model", Column("activation", optional=4), Column("optimiser", optional=3), "epochs"),
+        *("weights", Column("paper %", optional=1), Column("paper min", optional=2)),
     )
-    table("Models", columns, rows)
+    table("", columns, rows)
     shape = "of the shape that each takes" if frames is None else f"of {number(frames)} frames"
     say(f"\nweights: for slices {shape} and {_GENRES} genres")
     for counts in counted:
         if counts["unfit"]:
             say(f"  none for {counts['unfit']}")
     say("paper %: accuracy printed there, of random slices (leaking)")
+    say("The layers of one: backbeat models NAME")
 
 
 def _count_weights(spec: "Spec", frames: int | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from backbeat.cli.console import failures_json, list_failures, say_json, table, 
 from backbeat.cli.options import Again, Cluster, IndexPath, Json, Model, Windows, Workers
 from backbeat.cli.playlists import warn_of_unnamed
 from backbeat.errors import BackbeatError, printable
+from backbeat.files.tables import Column
 from backbeat.files.text import number
 
 
@@ -80,8 +81,9 @@ def similar(
             }
         )
     elif found:
-        rows = [(number(n.similarity, 2), n.answer.label, printable(n.answer.path)) for n in found]
-        table(f"Like {printable(song)} ({answer.label})", ("similarity", "answer", "song"), rows)
+        rows = [(number(n.similarity, 2), n.answer.label, n.answer.path) for n in found]
+        columns = ("similarity", Column("answer", shorten="end"), Column("song", shorten="middle"))
+        table(f"Like {printable(song)} ({answer.label})", columns, rows)
     if not found:
         warn("no other songs there")
     warn_of_unnamed(unnamed)

@@ -9,6 +9,7 @@ import typer
 from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.cli.options import Json, Store
 from backbeat.errors import printable
+from backbeat.files.tables import Column
 from backbeat.files.text import number, percent
 
 _ROWS = 30
@@ -76,8 +77,9 @@ def suspects(
     # Of a long list the beginning, unless a number was asked for.
     shown = listed if top else listed[:_ROWS]
     if shown:
-        rows = [(printable(s.name), s.genre, printable(s.reason)) for s in shown]
-        table("Suspicious labels, the worst first", ("track", "label", "why"), rows)
+        rows = [(s.name, s.genre, s.reason) for s in shown]
+        columns = (Column("track", shorten="middle"), Column("label", shorten="end"), "why")
+        table("Suspicious labels, the worst first", columns, rows)
         say("")
     if len(shown) < len(found.suspects):
         rest = "" if top else "; the file holds all" if out else "; -o writes all to a file"
