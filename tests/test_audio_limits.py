@@ -58,9 +58,9 @@ def test_a_header_that_promises_more_gives_what_is_there(tmp_path, promised):
     assert len(audio.read(path, sample_rate=22_050)) == 4 * 22_050
 
 
-def test_a_header_that_promises_less_gives_what_it_promises(tmp_path):
+def test_a_header_that_promises_less_gives_all_that_is_there(tmp_path):
     path = wav(tmp_path / "a.wav", promised=44_100)
-    assert len(audio.read(path, sample_rate=22_050)) == 22_050
+    assert len(audio.read(path, sample_rate=22_050)) == 88_200
 
 
 def test_an_offset_beyond_the_end_gives_nothing(tmp_path):

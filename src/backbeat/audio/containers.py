@@ -8,14 +8,23 @@ FFmpeg.
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from backbeat.audio import AudioInfo
+from backbeat.audio.source import AudioInfo
 from backbeat.files.text import number
 
-__all__ = ["breaks_off", "declared_seconds"]
+__all__ = [
+    "breaks_off",
+    "declared_seconds",
+    "is_free_format",
+    "ogg_links",
+    "ogg_pages",
+    "sample_bytes",
+]
 
 
 def declared_seconds(path: Path, info: AudioInfo) -> float | None:
@@ -27,10 +36,10 @@ def declared_seconds(path: Path, info: AudioInfo) -> float | None:
         with path.open("rb") as file:
             start = _skip_id3(file)
             head = file.read(16)
-            if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-                return _riff_seconds(file)
-            if head[:4] == b".snd":
-                return _au_seconds(file)
+            if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE":
+                return _riff_seconds(file, ">" if head[:4] == b"RIFX" else "<")
+            if head[:4] in (b".snd", b"dns."):
+                return _au_seconds(file, ">" if head[:4] == b".snd" else "<")
             if head[:4] == b"FORM":
                 return _aiff_seconds(file, info.sample_rate)
             if head == _ASF_HEADER:
@@ -43,6 +52,18 @@ def declared_seconds(path: Path, info: AudioInfo) -> float | None:
     except (OSError, struct.error):  # a header cut short
         pass
     return None
+
+
+def is_free_format(path: Path) -> bool:
+    """Whether a file begins with an MP3 frame of a bit rate that its header does not declare."""
+    try:
+        with path.open("rb") as file:
+            _skip_id3(file)
+            head = file.read(3)
+    except OSError:  # what cannot be read is reported elsewhere
+        return False
+    # The mark; layer 3 of any version; bit rate 0.
+    return len(head) == 3 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and not head[2] & 0xF0
 
 
 def breaks_off(path: Path) -> str | None:
@@ -71,28 +92,32 @@ def _skip_id3(file: BinaryIO) -> int:
 
 
 def _chunks(file: BinaryIO, layout: str) -> Iterator[tuple[bytes, int]]:
-    """Walk the chunks after a 12-byte head; the file is at each one's content."""
-    position = 12
+    """Walk the chunks after a file's head; the file is at each one's content."""
+    in_caf = layout == _CAF
+    position = 8 if in_caf else 12
+    size = struct.calcsize(layout)
     while True:
         file.seek(position)
-        head = file.read(8)
-        if len(head) < 8:
+        head = file.read(size)
+        if len(head) < size:
             return
         kind, length = struct.unpack(layout, head)
         yield kind, length
-        position += 8 + length + length % 2
+        if length < 0:  # of the last in a CAF: to the end
+            return
+        position += size + length + (0 if in_caf else length % 2)
 
 
-def _riff_seconds(file: BinaryIO) -> float | None:
+def _riff_seconds(file: BinaryIO, order: str) -> float | None:
     """Read a WAV's length: bytes of data by bytes a second."""
     rate = 0
     long_data = 0
-    for kind, length in _chunks(file, "<4sI"):
+    for kind, length in _chunks(file, order + "4sI"):
         if kind == b"ds64":  # RF64: the true size of data, which then claims 0xFFFFFFFF
             long_data = struct.unpack("<8xQ", file.read(16))[0]
         elif kind == b"fmt ":
             coding, _, per_second, bytes_a_second, align, _ = struct.unpack(
-                "<HHIIHH", file.read(16)
+                order + "HHIIHH", file.read(16)
             )
             # Sloppy writers get the redundant field wrong; for compressed sound it is all there is.
             rate = per_second * align if coding in (1, 3, 6, 7, 0xFFFE) else bytes_a_second
@@ -104,10 +129,10 @@ def _riff_seconds(file: BinaryIO) -> float | None:
     return None
 
 
-def _au_seconds(file: BinaryIO) -> float | None:
+def _au_seconds(file: BinaryIO, order: str) -> float | None:
     """Read a Sun AU's length."""
     file.seek(4)
-    _, size, coding, rate, channels = struct.unpack(">5I", file.read(20))
+    _, size, coding, rate, channels = struct.unpack(order + "5I", file.read(20))
     width = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}.get(coding, 0)
     if size in (0, 0xFFFFFFFF) or not width * rate * channels:
         return None
@@ -121,6 +146,66 @@ def _aiff_seconds(file: BinaryIO, sample_rate: int) -> float | None:
             frames: int = struct.unpack(">2xI", file.read(6))[0]
             return frames / sample_rate
     return None
+
+
+@dataclass(frozen=True)
+class SampleBytes:
+    """Where the samples of a WAV, AIFF, CAF or AU lie, in bytes."""
+
+    start: int
+    declared: int  # how many there are by the header
+    undeclared: int  # how many follow that are neither a chunk, nor a tag, nor padding
+    sizes: Mapping[int, bytes]  # at which place the header would have what if it declared them all
+
+
+_CAF = ">4sq"  # a chunk's head in a CAF
+_PADDING = 1 << 16
+_ALL = b"\xff" * 4  # as a size: all that follows
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")
+
+
+def sample_bytes(file: BinaryIO) -> SampleBytes | None:
+    """Find the samples of an open WAV, AIFF, CAF or AU; None in another file."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    mark, order = head[:4], ">" if head[:4] in (b".snd", b"FORM", b"RIFX", b"caff") else "<"
+    layout = _CAF if mark == b"caff" else order + "4sI"
+    start, declared = 0, None
+    sizes: dict[int, bytes] = {}
+    try:
+        if mark in (b".snd", b"dns."):
+            start, declared = struct.unpack(order + "4x2I", head)
+            sizes[8] = _ALL
+        elif mark in (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff"):
+            for kind, length in _chunks(file, layout):
+                at = file.tell()
+                if kind == b"COMM":
+                    sizes[at + 2] = _ALL  # the number of frames
+                elif kind == b"ds64":
+                    declared = struct.unpack("<8xQ", file.read(16))[0]
+                    sizes[at + 8] = struct.pack("<Q", end - at)
+                elif kind in (b"data", b"SSND"):
+                    # Before the samples AIFF has 8 bytes in the chunk, and CAF 4.
+                    lead = {b"FORM": 8, b"caff": 4}.get(mark, 0)
+                    start = at + lead
+                    if declared is None and length >= 0:
+                        declared = max(0, length - lead)
+                    sizes |= {at - 8: struct.pack(">q", end - at)} if lead == 4 else {at - 4: _ALL}
+                    break
+        if declared is None or not start:
+            return None
+        undeclared = end - start - declared
+        if undeclared > _PADDING:
+            file.seek(start + declared + (0 if layout == _CAF else declared % 2))
+            head = file.read(struct.calcsize(layout))
+            kind, length = struct.unpack(layout, head)
+            is_chunk = all(32 <= letter < 127 for letter in kind) and length <= undeclared
+            if not is_chunk and not head.startswith(_TAGS):
+                return SampleBytes(start, declared, undeclared, sizes)
+    except (OSError, OverflowError, struct.error):  # the decoder reports what is damaged
+        return None
+    return SampleBytes(start, declared, 0, sizes)
 
 
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -155,10 +240,62 @@ def _mp3_seconds(head: bytes, sample_rate: int) -> float | None:
     return None
 
 
+def ogg_links(path: Path) -> list[tuple[int, int]]:
+    """Give where each link of a chained Ogg begins and ends, in bytes; none if it is not chained.
+
+    A radio recording is such a chain: songs one after another, each with its own header.
+    """
+    try:
+        with path.open("rb") as file:
+            streams = set()
+            for _, begins, stream in ogg_pages(file):
+                if not begins:
+                    break
+                streams.add(stream)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TWO_PAGES))
+            tail = file.read()
+            at = tail.rfind(b"OggS")
+            if not streams or at < 0 or tail[at + 14 : at + 18] in streams:
+                return []  # the last page belongs to the first link
+            starts = []
+            began = False
+            for position, begins, _ in ogg_pages(file):
+                if begins and not began:
+                    starts.append(position)
+                began = begins
+    except OSError:  # what cannot be read is reported by the decoder
+        return []
+    return list(pairwise([*starts, size])) if len(starts) > 1 else []
+
+
+def ogg_pages(file: BinaryIO) -> Iterator[tuple[int, bool, bytes]]:
+    """Walk an Ogg's pages: the position, whether a stream begins there, and the stream's number."""
+    position = 0
+    while True:
+        file.seek(position)
+        head = file.read(27 + 255)
+        if len(head) < 27:
+            return
+        if head[:4] == b"OggS":
+            yield position, bool(head[5] & 2), head[14:18]
+            position += 27 + head[26] + sum(head[27 : 27 + head[26]])
+        elif position:
+            # Damaged: the next page is found by its mark.
+            file.seek(position)
+            at = file.read(_TWO_PAGES).find(b"OggS")
+            position += at if at > 0 else _TWO_PAGES - 3
+        else:
+            return
+
+
+_TWO_PAGES = 2 * 65536  # a page is 65,307 bytes at most
+
+
 def _ogg_breaks_off(file: BinaryIO) -> str | None:
     """Look at an Ogg's last page: it must be whole and have the end-of-stream flag."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 2 * 65536))  # a page is 65,307 bytes at most
+    file.seek(max(0, size - _TWO_PAGES))
     tail = file.read()
     at = tail.rfind(b"OggS")
     if at < 0:

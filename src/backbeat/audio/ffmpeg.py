@@ -6,13 +6,23 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from backbeat.audio.source import AudioError, AudioInfo, Source, block_frames, check_limits, mix
+from backbeat.audio.containers import ogg_links
+from backbeat.audio.source import (
+    AudioError,
+    AudioInfo,
+    Source,
+    block_frames,
+    check_limits,
+    mix,
+    resampled,
+)
 from backbeat.files.text import number
 
 if TYPE_CHECKING:
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Samples = NDArray[np.float32]
+    Part = tuple[int, int]
 
 # FFmpeg must not take a playlist or a picture sequence (both open other files) or a text for audio.
 _FORMATS = (
@@ -33,15 +44,52 @@ _PICTURES = frozenset(("bmp", "gif", "mjpeg", "png", "tiff", "webp"))
 _MAX_DAMAGED_SHARE = 0.01
 _MAX_DAMAGED = 2
 _BLOCK_SECONDS = 5.0
+# PyAV's to_ndarray reads beyond the pointers to this many planes, and crashes: so FFmpeg mixes them
+# down to two channels, as players do.
+_MANY_PLANES = 8
 _RUN_UP = 0.5  # seconds: an MP3 frame needs bits of up to nine before it
 
 
 def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     """Open by FFmpeg; `stack` closes it. Raises AudioError if it is not playable audio."""
+    # FFmpeg refuses another rate in a later link of a chained Ogg, and finds no moment there.
+    parts: list[Part | None] = [*ogg_links(path)] or [None]
+    container, stream = _open_sound(path, parts[0], stack)
+    frames = _frames(path, container, stream)
+    first = next(frames, None)
+    if first is None:
+        raise AudioError(path, "not audio: nothing in it can be decoded", "not-audio")
+    sample_rate, channels = first.sample_rate, first.layout.nb_channels
+    check_limits(path, sample_rate, channels)
+    if first.format.is_planar and channels >= _MANY_PLANES:
+        channels = 2
+    lengths = [_seconds(container, stream), *(_part_seconds(path, part) for part in parts[1:])]
+    seconds = None if None in lengths else sum(filter(None, lengths))
+    info = AudioInfo(sample_rate, channels, seconds, stream.codec_context.name)
+
+    def since(start: float) -> Iterator[Samples]:
+        link = 0
+        while link < len(parts) - 1 and start >= (length := lengths[link] or 0.0):
+            start -= length
+            link += 1
+        if link == 0:
+            begun = _frames_since(path, container, stream, start)
+        else:
+            begun = _part_frames(path, parts[link], start)
+        return _blocks(path, info, chain(begun, later(link + 1)))
+
+    def later(link: int) -> Iterator[av.AudioFrame]:
+        return chain.from_iterable(_part_frames(path, part) for part in parts[link:])
+
+    return Source(path, info, _blocks(path, info, chain([first], frames, later(1))), since)
+
+
+def _open_sound(path: Path, part: Part | None, stack: ExitStack) -> tuple[Any, Any]:
+    """Open a file, or a part of it, and give it with its first stream of sound."""
     import av
 
     try:
-        container = stack.enter_context(open_container(path))
+        container = stack.enter_context(open_container(path, part))
     except (av.FFmpegError, OSError, ValueError) as error:
         what = f"not audio that can be played ({_message(error)})"
         raise AudioError(path, what, "not-audio") from None
@@ -52,23 +100,25 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
         what = "not audio that can be played (its codec is not known)"
         raise AudioError(path, what, "not-audio")
     stream.codec_context.thread_count = 1  # workers are many already
-    frames = _frames(path, container, stream)
-    first = next(frames, None)
-    if first is None:
-        raise AudioError(path, "not audio: nothing in it can be decoded", "not-audio")
-    sample_rate, channels = first.sample_rate, first.layout.nb_channels
-    check_limits(path, sample_rate, channels)
-    seconds = _seconds(container, stream)
-    info = AudioInfo(sample_rate, channels, seconds, stream.codec_context.name)
-
-    def since(start: float) -> Iterator[Samples]:
-        return _blocks(path, info, _frames_since(path, container, stream, start))
-
-    return Source(path, info, _blocks(path, info, chain([first], frames)), since)
+    return container, stream
 
 
-def open_container(file: Path | BinaryIO) -> av.container.InputContainer:
+def _part_seconds(path: Path, part: Part | None) -> float | None:
+    with contextlib.ExitStack() as stack:
+        return _seconds(*_open_sound(path, part, stack))
+
+
+def _part_frames(path: Path, part: Part | None, start: float = 0.0) -> Iterator[av.AudioFrame]:
+    """Decode a part of a file from `start` (s) on."""
+    with contextlib.ExitStack() as stack:
+        container, stream = _open_sound(path, part, stack)
+        yield from _frames_since(path, container, stream, start)
+
+
+def open_container(file: Path | BinaryIO, part: Part | None = None) -> av.container.InputContainer:
     """Open a path, or an open file whose name shows its format, by FFmpeg, for its sound alone.
+
+    `part`: the first byte and the end of what is opened of a path.
 
     Otherwise FFmpeg decodes the first of all pictures for their colours: a cover of 15,000 x 15,000
     pixels, which is 650 kB of PNG, takes 650 MB and many seconds.
@@ -77,9 +127,12 @@ def open_container(file: Path | BinaryIO) -> av.container.InputContainer:
 
     if not isinstance(file, Path):
         file.seek(0)
+    # "file:" keeps a name like "concat:a" from being taken for an address.
+    url: str | BinaryIO = f"file:{file}" if isinstance(file, Path) else file
+    if part:
+        url = f"subfile,,start,{part[0]},end,{part[1]},,:{url}"
     return av.open(
-        # "file:" keeps a name like "concat:a" from being taken for an address.
-        f"file:{file}" if isinstance(file, Path) else file,
+        url,
         "r",
         options={"format_whitelist": _FORMATS, "codec_whitelist": _sound_decoders()},
         metadata_errors="replace",
@@ -104,6 +157,9 @@ def _seconds(container: av.container.InputContainer, stream: Any) -> float | Non
     """Give the declared length of the sound, in seconds."""
     if container.format.name.startswith("mov") and stream.duration:
         return float(stream.duration * stream.time_base)
+    coding = stream.codec_context
+    if coding.codec_tag == "\1\0\0\0" and not coding.name.startswith("pcm"):
+        return None  # AC-3 or DTS in a WAV that declares samples: their number is not its own
     # Other containers declare the length of the whole, which may be its pictures'.
     pictures = (s for s in container.streams.video if not is_cover(s))
     if container.duration is None or next(pictures, None) is not None:
@@ -167,25 +223,48 @@ def _frames_since(
 
 
 def _blocks(path: Path, info: AudioInfo, frames: Iterator[av.AudioFrame]) -> Iterator[Samples]:
-    """Gather FFmpeg's short frames into blocks."""
-    wanted = block_frames(_BLOCK_SECONDS, info.sample_rate, info.channels)
+    """Gather FFmpeg's short frames into blocks; resample where the rate changes in the middle."""
+    for rate, run in groupby(frames, attrgetter("sample_rate")):
+        if rate == info.sample_rate:
+            yield from _gathered(path, info, run, rate)
+        else:
+            check_limits(path, rate, info.channels)
+            blocks = _gathered(path, info, run, rate)
+            yield from resampled(blocks, rate, info.sample_rate, info.channels)
+
+
+def _gathered(
+    path: Path, info: AudioInfo, run: Iterator[av.AudioFrame], rate: int
+) -> Iterator[Samples]:
+    """Join frames of one rate (Hz) to blocks of about 5 s."""
+    wanted = block_frames(_BLOCK_SECONDS, rate, info.channels)
     parts: list[Samples] = []
     gathered = 0
-    for frame in frames:
+    mixers: dict[str, av.AudioResampler] = {}
+    for frame in run:
         if gathered >= wanted:
             yield np.concatenate(parts)
             parts, gathered = [], 0
-        parts.append(_frame_samples(path, info, frame))
+        parts.append(_frame_samples(path, info, frame, mixers))
         gathered += len(parts[-1])
     if parts:
         yield np.concatenate(parts)
 
 
-def _frame_samples(path: Path, info: AudioInfo, frame: av.AudioFrame) -> Samples:
+def _frame_samples(
+    path: Path, info: AudioInfo, frame: av.AudioFrame, mixers: dict[str, av.AudioResampler]
+) -> Samples:
     """Turn a frame into float32 of shape (frames, channels)."""
-    if frame.sample_rate != info.sample_rate:
-        change = f"from {info.sample_rate} to {frame.sample_rate} Hz"
-        raise AudioError(path, f"its sample rate changes in the middle, {change}")
+    import av
+
+    if frame.format.is_planar and frame.layout.nb_channels >= _MANY_PLANES:
+        kind = f"{frame.format.name}, {frame.layout.name}"
+        mixer = mixers.setdefault(kind, av.AudioResampler(format="flt", layout="stereo"))
+        try:
+            [frame] = mixer.resample(frame)
+        except (av.FFmpegError, ValueError) as error:
+            what = f"its {frame.layout.nb_channels} channels cannot be mixed ({_message(error)})"
+            raise AudioError(path, what) from None
     channels = frame.layout.nb_channels
     array = frame.to_ndarray()
     array = array.T if frame.format.is_planar else array.reshape(-1, channels)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backbeat.audio.containers import is_free_format
 from backbeat.audio.ffmpeg import open_ffmpeg
 from backbeat.audio.sndfile import open_sndfile
 from backbeat.audio.source import (
@@ -21,6 +22,7 @@ from backbeat.audio.source import (
     block_frames,
     is_sound,
     mix,
+    resampled,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-# What libsndfile is asked for first: RIFF, RF64, Sony's wave 64, AU, AIFF, CAF, VOC, NIST.
-_PLAIN = (b"RIFF", b"RF64", b"riff", b".snd", b"FORM", b"caff", b"Creative", b"NIST_1A")
+# What libsndfile is asked for first: RIFF and AU, each of both byte orders, RF64, Sony's wave 64,
+# AIFF, CAF, VOC, NIST.
+_PLAIN = (
+    *(b"RIFF", b"RIFX", b"RF64", b"riff", b".snd", b"dns.", b"FORM", b"caff"),
+    *(b"Creative", b"NIST_1A"),
+)
 
 _CHANGED = "was changed while it was read; try again when nothing writes to it"
 
@@ -45,20 +51,8 @@ def open_source(path: Path) -> Iterator[Source]:
     if head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID"):
         raise AudioError(path, "MIDI: holds notes, not sound", "not-audio")
     before = _stamp(path)
-    # Apple's lossless coding in a CAF: libsndfile prints about damage in it.
-    plain = head.startswith(_PLAIN) and head[28:32] != b"alac"
     with contextlib.ExitStack() as stack:
-        try:
-            source = (open_sndfile if plain else open_ffmpeg)(path, stack)
-        except AudioError as first:
-            # The reader chosen by the first bytes knows best what is wrong. Nothing replaces
-            # FFmpeg: where libsndfile takes noise for MP3, mpg123 prints about it.
-            if not plain:
-                raise
-            try:
-                source = open_ffmpeg(path, stack)
-            except AudioError:
-                raise first from None
+        source = _opened(path, head, stack)
         try:
             yield source
         except AudioError as error:
@@ -67,6 +61,24 @@ def open_source(path: Path) -> Iterator[Source]:
             raise
         if _stamp(path) not in (before, None):  # a file that is gone was read whole
             raise AudioError(path, _CHANGED)
+
+
+def _opened(path: Path, head: bytes, stack: contextlib.ExitStack) -> Source:
+    """Open by the reader that the first bytes ask for, or else by the other."""
+    # Apple's lossless coding in a CAF: libsndfile prints about damage in it.
+    plain = head.startswith(_PLAIN) and head[28:32] != b"alac"
+    first, second = (open_sndfile, open_ffmpeg) if plain else (open_ffmpeg, open_sndfile)
+    try:
+        return first(path, stack)
+    except AudioError as error:
+        # A reader that knows what is wrong has the last word. And where libsndfile takes noise for
+        # MP3, mpg123 prints about it: it is asked only for what FFmpeg never plays.
+        if error.kind != "not-audio" or not (plain or is_free_format(path)):
+            raise
+        try:
+            return second(path, stack)
+        except AudioError:
+            raise error from None
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -90,24 +102,8 @@ def mono_blocks(
     """
     mixed = _mixed(blocks, info)
     if sample_rate == info.sample_rate:
-        yield from mixed
-        return
-    import soxr
-
-    stream = soxr.ResampleStream(info.sample_rate, sample_rate, 1, dtype="float32", quality="HQ")
-    taken = given = 0
-    for block in mixed:
-        taken += len(block)
-        part = stream.resample_chunk(block)
-        if len(part):
-            given += len(part)
-            yield part
-    # The resampler's length may differ from the exact one by a sample.
-    rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-    missing = -(-taken * sample_rate // info.sample_rate) - given - len(rest)
-    tail = np.pad(rest, (0, missing)) if missing > 0 else rest[: len(rest) + missing]
-    if len(tail):
-        yield tail
+        return mixed
+    return resampled(mixed, info.sample_rate, sample_rate)
 
 
 def _mixed(blocks: Iterable[Samples], info: AudioInfo) -> Iterator[NDArray[np.float32]]:

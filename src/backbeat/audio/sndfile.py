@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from backbeat.audio.containers import sample_bytes
 from backbeat.audio.source import AudioError, AudioInfo, Source, block_frames, check_limits
 from backbeat.files.text import number
 
@@ -22,24 +23,48 @@ if TYPE_CHECKING:
 
 _BLOCK_SECONDS = 32.0  # half a minute and a little: most excerpts come in one piece
 _SCALE_16 = np.float32(1 / 2**15)
+_RUN_UP = 0.5  # seconds
+
+# Codes of errors by which libsndfile says what is in the file, and nothing else need be asked.
+_KNOWN_REASONS = frozenset([78])  # WavPack before version 4
+
+# The marks of AC-3, and those of DTS (four ways to write it) and of both on a digital line.
+_AC3 = (b"\x0b\x77", b"\x77\x0b")
+_OTHERS = tuple(map(bytes.fromhex, ("7ffe8001", "fe7f0180", "1fffe800", "ff1f00e8", "72f81f4e")))
+_SNIFFED = 1 << 14  # bytes: at least four frames of AC-3
+_MIN_AC3 = 4  # noise has so many of their marks once in 8,000 times
 
 
 def open_sndfile(path: Path, stack: ExitStack) -> Source:
     """Open by libsndfile; `stack` closes it. Raises AudioError if it is not playable audio."""
     import soundfile
 
-    # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    stack.callback(os.close, descriptor)
+    raw = stack.enter_context(_Corrected(path))
+    extent = sample_bytes(raw)
+    compressed = extent is not None and _seems_compressed(raw, extent.start)
+    if extent and extent.undeclared:
+        raw.sizes = extent.sizes
+    raw.seek(0)
     try:
-        file = stack.enter_context(soundfile.SoundFile(descriptor, closefd=False))
+        # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
+        opened = raw if raw.sizes else raw.fileno()
+        file = stack.enter_context(soundfile.SoundFile(opened, closefd=False))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        if getattr(error, "code", None) in _KNOWN_REASONS:
+            raise AudioError(path, f"cannot be played ({_message(error)})") from None
         what = f"not audio that can be played ({_message(error)})"
         raise AudioError(path, what, "not-audio") from None
+    if compressed and file.subtype == "PCM_16":
+        raise AudioError(path, "holds compressed sound as if it were samples", "not-audio")
     check_limits(path, file.samplerate, file.channels)
     # An Ogg stream without an end has 2**63 - 1 frames.
     seconds = file.frames / file.samplerate if file.frames < 2**62 else None
     info = AudioInfo(file.samplerate, file.channels, seconds, file.subtype.lower())
+    notes = []
+    if extent and extent.undeclared and seconds:
+        share = extent.declared / (extent.declared + extent.undeclared)
+        declared = f"{number(seconds * share, 1)} s" if share else "no length"
+        notes = [f"its header is wrong: it declares {declared}, {number(seconds, 1)} s are there"]
 
     def since(seconds: float) -> Iterator[Samples]:
         try:
@@ -50,7 +75,32 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
             ) from None
         return _blocks(path, file, seconds)
 
-    return Source(path, info, _blocks(path, file), since)
+    return Source(path, info, _blocks(path, file), since, notes)
+
+
+class _Corrected(io.FileIO):
+    """A file that is read as if its header had other `sizes`, by their places."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.sizes: Mapping[int, bytes] = {}
+
+    def readinto(self, buffer: Any) -> int:
+        start = self.tell()
+        count = super().readinto(buffer) or 0
+        view = memoryview(buffer).cast("B")
+        for at, size in self.sizes.items():
+            for place, byte in enumerate(size, at - start):
+                if 0 <= place < count:
+                    view[place] = byte
+        return count
+
+
+def _seems_compressed(file: BinaryIO, start: int) -> bool:
+    """Whether AC-3 or DTS seems to lie where samples should, from byte `start` on."""
+    file.seek(start)
+    head = file.read(_SNIFFED)
+    return any(mark in head for mark in _OTHERS) or any(head.count(m) >= _MIN_AC3 for m in _AC3)
 
 
 def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterator[Samples]:
@@ -59,17 +109,23 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
     # libsndfile converts sample by sample; of the commonest kind NumPy does it in a sixth of the
     # time, to the same numbers.
     short = file.subtype == "PCM_16"
-    done = 0
+    # soundfile seeks after every block, and an MP3's decoder forgets by that what a frame needs of
+    # those before it.
+    run_up = round(_RUN_UP * file.samplerate) if file.subtype.startswith("MPEG") else 0
+    place = first = file.tell()
     while True:
         try:
-            block = file.read(frames, dtype="int16" if short else "float32", always_2d=True)
+            if lead := min(place, run_up):
+                file.seek(place - lead)
+            kind = "int16" if short else "float32"
+            block = file.read(lead + frames, dtype=kind, always_2d=True)[lead:]
         except RuntimeError as error:
-            where = start + done / file.samplerate
+            where = start + (place - first) / file.samplerate
             what = f"damaged after {number(where, 1)} s ({_message(error)})"
             raise AudioError(path, what) from None
         if not len(block):
             return
-        done += len(block)
+        place += len(block)
         if short:
             block = block.astype(np.float32)
             block *= _SCALE_16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -136,6 +136,36 @@ def check_limits(path: Path, sample_rate: int, channels: int) -> None:
 def block_frames(seconds: float, sample_rate: int, channels: int) -> int:
     """Give the length of a block, in frames."""
     return max(1, min(int(seconds * sample_rate), BLOCK_SAMPLES // channels))
+
+
+def resampled(
+    blocks: Iterable[NDArray[np.float32]], rate: int, wanted: int, channels: int = 1
+) -> Iterator[NDArray[np.float32]]:
+    """Resample consecutive blocks, shape (frames,) or (frames, channels), from `rate` Hz.
+
+    All together have ``ceil(frames * wanted / rate)`` frames.
+    """
+    import soxr
+
+    stream = soxr.ResampleStream(rate, wanted, channels, dtype="float32", quality="HQ")
+    most = max(1, BLOCK_SAMPLES * rate // (wanted * channels))  # that a block stays as small
+    taken = given = 0
+    for block in blocks:
+        taken += len(block)
+        for start in range(0, len(block), most):
+            part = stream.resample_chunk(block[start : start + most])
+            given += len(part)
+            if len(part):
+                yield part
+    # The resampler's length may differ from the exact one by a sample.
+    rest = stream.resample_chunk(block[:0], last=True) if taken else np.zeros(0, np.float32)
+    missing = -(-taken * wanted // rate) - given - len(rest)
+    if missing > 0:
+        rest = np.concatenate([rest, np.zeros((missing, *rest.shape[1:]), np.float32)])
+    elif missing:
+        rest = rest[:missing]
+    if len(rest):
+        yield rest
 
 
 def mix(block: Samples) -> NDArray[np.float32]:
