@@ -1,15 +1,18 @@
 """A file is either the old one or the new one, whatever happens while it is written."""
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, message_of
 from backbeat.files import atomic
 
 
@@ -133,6 +136,63 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["folder"]
+
+
+def test_temporary_files_of_libraries_are_removed_when_the_last_block_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with contextlib.ExitStack() as first:
+        first.enter_context(atomic.scratch())
+        with contextlib.ExitStack() as second:
+            second.enter_context(atomic.scratch())
+            first.close()
+            with tempfile.NamedTemporaryFile(delete=False) as left:
+                pass
+            assert Path(left.name).parent.parent == tmp_path
+            assert Path(left.name).exists()
+    assert tempfile.gettempdir() == str(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_temporary_files_of_a_killed_process_are_removed_by_the_next(tmp_path, monkeypatch):
+    script = """
+import os, signal, tempfile
+from backbeat.files import atomic
+with atomic.scratch():
+    tempfile.mkstemp()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=False)
+    (left,) = tmp_path.iterdir()
+    assert len(names(left)) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with atomic.scratch():
+        assert not left.exists()
+
+
+def test_an_error_names_the_output_and_not_what_is_written_beside_it(tmp_path, monkeypatch):
+    def refuse(path, *_arguments, **_options):
+        if atomic.PREFIX in str(path):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fspath(path))
+
+    with (
+        pytest.raises(OSError, match="out") as within,
+        atomic.replacing_folder(tmp_path / "out") as beside,
+    ):
+        refuse(beside / "array" / "zarr.json")
+    with pytest.raises(OSError, match="out") as in_folder, monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        with atomic.replacing_folder(tmp_path / "out"):
+            pass
+    with pytest.raises(OSError, match="file") as in_file, monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        atomic.write_text(tmp_path / "file", "text")
+    messages = [message_of(error.value) for error in (within, in_folder, in_file)]
+    places = ("out/array/zarr.json", "out", "file")
+    assert messages == [
+        f"{tmp_path / place}: Read-only file system; choose a place that can be written to"
+        for place in places
+    ]
 
 
 def test_threads_that_write_on_after_an_error_leave_nothing(tmp_path):

@@ -307,6 +307,7 @@ def test_a_read_only_folder_is_told_in_a_line(
         assert status == 1, command
         assert re.fullmatch(refused, err), (command, err)
         assert str(folder) in err
+        assert ".writing-" not in err
     train = ("train", store.path, "--model", "mlp_base", "--split", "tracks")
     status, _, err = cli(*train, "-o", folder / "new")
     assert status == 1

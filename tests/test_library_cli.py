@@ -154,7 +154,38 @@ def test_without_a_place_for_the_index_songs_are_answered_all_the_same(
     status, out, err = cli("classify", songs, "--model", bundle)
     assert status == 0
     assert len(out.splitlines()) == 2
-    assert err.splitlines()[0].endswith("answers are not kept this time")
+    assert err.splitlines()[0] == (
+        f"{tmp_path}/file/backbeat/answers.sqlite: cannot be made, as there is a file in the place "
+        "of a folder; name another with --index; answers are not kept this time"
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="HOME is POSIX's")
+def test_a_home_that_cannot_be_made_is_told_in_plain_words(
+    cli, bundle, songs, tmp_path, monkeypatch
+):
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/dev/null/home")
+    status, out, err = cli("classify", songs, "--model", bundle)
+    assert (status, len(out.splitlines())) == (0, 2)
+    assert "[Errno" not in err
+    pytest.importorskip("mutagen")
+    options = ("--yes", "--min-confidence", "0", "--model", bundle)
+    status, _, err = cli("tag", shutil.copytree(songs, tmp_path / "songs"), *options)
+    assert status == 1
+    assert err.splitlines()[-1] == (
+        "backbeat: /dev/null/home/.local/state/backbeat/tags: the folder for the logs of tags "
+        "cannot be made (Not a directory); set HOME or XDG_STATE_HOME to a folder that can be "
+        "written to"
+    )
+    # So the system says where it knows no home.
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    status, out, err = cli("classify", songs, "--model", bundle)
+    assert (status, len(out.splitlines())) == (0, 2)
+    assert err.startswith("no home folder is known; set HOME")
+    assert [path.name for path in tmp_path.iterdir()] == ["songs"]
 
 
 @pytest.mark.parametrize(

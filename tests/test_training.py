@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -159,6 +160,7 @@ def test_a_stop_after_the_last_batch_is_respected(run, store, tmp_path, monkeypa
 # Stands still at a batch, so that the signal comes at just that moment.
 KILLED = """
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
@@ -254,3 +256,12 @@ def test_a_folder_with_other_things_is_left_alone(store, tmp_path):
     with pytest.raises(BackbeatError, match="is a file"):
         made_run(store, tmp_path / "letter.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_training_leaves_no_temporary_files(store, tmp_path, monkeypatch):
+    """TensorFlow's are there until its process ends, and for ever if that is killed."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    made_run(store, tmp_path / "run", spec=small_spec(epochs=1))
+    assert list(temporary.iterdir()) == []

@@ -85,14 +85,17 @@ def message_of(error: OSError) -> str:
 def naming(path: Path, instead: Path | None = None) -> Iterator[None]:
     """Add `path` to an error of a full disk, which names no file.
 
-    `instead` is a temporary file, in place of which `path` is named too.
+    `instead` is a temporary file or folder, in place of which `path` is named too.
     """
     try:
         yield
     except OSError as error:
         named = error.filename
-        if (named is None and error.errno in _FULL) or (instead and named == os.fspath(instead)):
-            error.filename, error.filename2 = os.fspath(path), None
+        if named is None and error.errno in _FULL:
+            error.filename = os.fspath(path)
+        elif instead and isinstance(named, str) and Path(named).is_relative_to(instead):
+            within = Path(named).relative_to(instead)
+            error.filename, error.filename2 = os.fspath(path / within), None
         raise
 
 

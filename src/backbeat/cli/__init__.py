@@ -1,5 +1,6 @@
 """The command line: thin verbs that parse, call the function of the same name, and print."""
 
+import logging
 import re
 import signal
 import sys
@@ -96,6 +97,8 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit status 1."""
+    # It does without a HOME that cannot be written to, after lines about its own settings.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     if hasattr(sys.stdout, "reconfigure"):
         # File names may hold what the terminal's encoding lacks, or bytes that are no text at all.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -87,7 +87,7 @@ def open_known(path: Path | None) -> "Iterator[Index | None]":
     with contextlib.ExitStack() as stack:
         try:
             index = stack.enter_context(open_index(path))
-        except (BackbeatError, OSError, RuntimeError) as error:
+        except BackbeatError as error:
             if path is not None and not isinstance(error, UnusableIndexError):
                 raise
             warn(f"{error}; answers are not kept this time")

@@ -19,6 +19,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ PREFIX = ".writing-"
 """Of temporary files' names; what follows identifies the machine."""
 
 _SECONDS_OF_A_DAY = 86_400
+
+_scratches: list[contextlib.ExitStack] = []  # one for each block that is open, all but one empty
+_scratches_lock = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -75,7 +79,9 @@ def own_file(path: Path, stack: contextlib.ExitStack, dir_fd: int | None = None)
     while True:
         place = path.with_name(f"{_prefix()}{secrets.token_hex(8)}{path.suffix}")
         name = place if dir_fd is None else place.name
-        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600, dir_fd=dir_fd)
+        with naming(path, Path(name)):
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK
+            handle = os.open(name, flags, 0o600, dir_fd=dir_fd)
         stack.callback(_unlink, name, dir_fd)
         raw = io.FileIO(handle, "r+", closefd=not HAS_LOCKS)
         raw.name = os.fspath(place)
@@ -141,9 +147,35 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         beside.replace(path)
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[None]:
+    """Have what `tempfile` makes in the block lie in a folder of its own, removed at the end.
+
+    Libraries leave files there when their process is killed. The folder is then removed by the next
+    that opens one. Threads share one.
+    """
+    with _scratches_lock:
+        stack = contextlib.ExitStack()
+        if not _scratches:
+            before, here = tempfile.tempdir, Path(tempfile.gettempdir())
+            sweep(here)
+            folder, _ = _own_folder(here / "backbeat", stack)
+            tempfile.tempdir = os.fspath(folder)
+            stack.callback(setattr, tempfile, "tempdir", before)
+        _scratches.append(stack)
+    try:
+        yield
+    finally:
+        with _scratches_lock:
+            # Last in, or what the first has opened.
+            _scratches.pop().close()
+
+
 def _own_folder(path: Path, stack: contextlib.ExitStack) -> tuple[Path, int | None]:
     while True:
-        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix()))
+        beside = path.with_name(f"{_prefix()}{secrets.token_hex(8)}")
+        with naming(path, beside):
+            beside.mkdir(0o700)
         stack.callback(_remove, beside)
         if not HAS_LOCKS:
             return beside, None

@@ -26,6 +26,7 @@ import xxhash
 from backbeat.classify import ANALYSIS_VERSION, Answer, Classifier, Moment
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.files.documents import parse_json
+from backbeat.files.folders import of_user
 from backbeat.files.locks import locked
 from backbeat.library.stamps import Stamp, samples_of
 
@@ -49,8 +50,7 @@ _DAMAGE = (
 )
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_AT = slice(68, 72)  # of the header, most significant byte first
-# A file in the place of a folder, or a folder in that of a file.
-_WRONG_PLACE = (FileExistsError, NotADirectoryError, IsADirectoryError)
+_WRONG_PLACE = (FileExistsError, NotADirectoryError)
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class UnusableIndexError(BackbeatError):
 
 def default_path() -> Path:
     """Give where the index is unless another is named: the user's cache folder."""
-    return platformdirs.user_cache_path("backbeat", appauthor=False) / "answers.sqlite"
+    return of_user(platformdirs.user_cache_path) / "answers.sqlite"
 
 
 class Index:
@@ -326,8 +326,11 @@ def _named_errors(path: Path) -> Iterator[None]:
     """Turn errors into one that names the index and the remedy."""
     try:
         yield
-    except _WRONG_PLACE:
-        raise
+    except _WRONG_PLACE as error:
+        raise BackbeatError(
+            f"{printable(path)}: cannot be made, as there is a file in the place of a folder; "
+            "name another with --index"
+        ) from error
     except (sqlite3.OperationalError, OSError) as error:
         what = error.strerror if isinstance(error, OSError) else error
         raise UnusableIndexError(

@@ -102,7 +102,7 @@ def train(
             "nothing could be measured; `backbeat tune` needs none"
         )
     training = Training(features, spec, split, examples, out, seed, max_error)
-    with locked(out, wait=wait):
+    with locked(out, wait=wait), atomic.scratch():
         log = tensorboard and tensorboard / out.resolve().name
         if log and not (out / _SETTINGS).exists():
             refuse_log_of_another(log)

@@ -99,7 +99,8 @@ class Judge:
                 watch(now)
 
         try:
-            history = fitting.fit(network, training, self.on_progress, noted)
+            with atomic.scratch():
+                history = fitting.fit(network, training, self.on_progress, noted)
         except PrunedError:
             pruned = True
         except StoppedError as stopped:

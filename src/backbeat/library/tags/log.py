@@ -23,6 +23,7 @@ import platformdirs
 from backbeat import __version__
 from backbeat.errors import BackbeatError
 from backbeat.files.documents import parse_json
+from backbeat.files.folders import of_user
 from backbeat.files.locks import HAS_LOCKS, locked
 from backbeat.library.tags import delta
 from backbeat.library.tags.rewriting import State
@@ -64,7 +65,7 @@ class Log:
 
 def state_folder() -> Path:
     """Give the folder for logs: ``tags`` in the user's state folder of this application."""
-    return platformdirs.user_state_path("backbeat", appauthor=False) / "tags"
+    return of_user(platformdirs.user_state_path) / "tags"
 
 
 def new_log() -> Path:
@@ -232,5 +233,13 @@ def alone() -> Iterator[None]:
     """Let one process at a time write tags; refuse if another is writing, and on Windows."""
     if not HAS_LOCKS:
         raise BackbeatError("tags can be written on Linux and macOS only")
-    with locked(state_folder(), doing="writing tags"):
+    folder = state_folder()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder, doing="writing tags"))
+        except OSError as error:
+            raise BackbeatError(
+                f"{folder}: the folder for the logs of tags cannot be made ({error.strerror}); "
+                "set HOME or XDG_STATE_HOME to a folder that can be written to"
+            ) from error
         yield
