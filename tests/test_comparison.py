@@ -169,6 +169,33 @@ def test_two_artists_cannot_decide_what_two_hundred_songs_seem_to():
     assert alone.verdict == "better"
 
 
+def test_only_the_test_that_decides_is_shown_where_two_differ():
+    # By songs significant, by twelve artists not: most of the difference is of one of them.
+    first = np.repeat([True] * 12, 10)
+    second = first.copy()
+    second[:10] = False
+    groups = [[f"artist {row // 10}" for row in range(120)]]
+    [pair] = compare(
+        [contender("a", first, groups=groups), contender("b", second, groups=groups)]
+    ).pairs
+    assert pair.p < 0.05 and pair.interval.low < 0
+    assert pair.verdict == "no significant difference"
+    assert "which decides, as songs of one artist are not independent" in pair.sentence
+    assert "McNemar" not in pair.sentence
+    # After Holm's correction over many pairs the other way round.
+    names = [f"m{place}" for place in range(8)]
+    right = np.tile(np.arange(60) < 40, 1)
+    others = [right.copy() for _ in names]
+    for place, other in enumerate(others):
+        other[place * 7 : place * 7 + 6] = False
+    compared = compare([contender(n, o) for n, o in zip(names, others, strict=True)])
+    decided = [pair for pair in compared.pairs if pair.p >= 0.05 and pair.interval.low > 0]
+    assert decided
+    for pair in decided:
+        assert "McNemar" in pair.sentence and "which decides)." in pair.sentence
+        assert "interval" not in pair.sentence
+
+
 def test_models_that_answer_alike_have_a_symmetric_interval():
     right = np.arange(20) < 15
     compared = compare([contender("a", right), contender("b", right)])

@@ -60,6 +60,14 @@ def test_crossvalidations_are_compared_over_all_songs(folds):
     assert compared.pairs[0].resampled_t.trials == 3
 
 
+def test_trials_stand_in_the_order_of_the_folds(folds):
+    from backbeat.runs.scoring import evaluate_run
+
+    compared, _, _ = compare_runs(folds)
+    shown = {score.name: score.trials for score in compared.scores}
+    assert shown["one"] == pytest.approx(evaluate_run(folds[0]).folds)
+
+
 def test_seeds_of_one_model_are_its_trials(store, run, tmp_path):
     other = made_run(store, tmp_path / "other", seed=4)
     [contender] = contenders_of([*read_runs(run), *read_runs(other)])
@@ -86,10 +94,10 @@ def test_runs_on_two_kinds_of_split_are_no_trials_of_one_model(store, run, tmp_p
 
 
 def test_artists_are_counted_only_where_they_are_known(cli, run, tmp_path):
-    assert "6 songs by 3 artists " in cli("compare", run)[1]
+    assert "6 songs by 3 artists\n" in cli("compare", run)[1]
     unknown = made_run(made_store(tmp_path, artists=None), tmp_path / "unknown")
     out = cli("compare", unknown)[1]
-    assert "songs of unknown artists " in out and "artists (or" not in out
+    assert "songs of unknown artists\n" in out and "artists (or" not in out
 
 
 def test_a_copy_of_a_run_is_no_second_trial(cli, run, weak, tmp_path):

@@ -10,7 +10,7 @@ from backbeat import figures
 from backbeat.evaluation.calibration import Calibration, Unsure, reliability
 from backbeat.evaluation.comparison import genre_means
 from backbeat.files.text import percent
-from backbeat.runs.headlines import certainty_lines, first_lines
+from backbeat.runs.headlines import certainty_lines, first_lines, verdict
 from backbeat.runs.reading import joined_songs, read_run, songs_of
 from backbeat.runs.scoring import (
     evaluate_run,
@@ -29,10 +29,15 @@ def test_an_honest_run_says_so(run):
         "Not shared with training: song, artist, exact copy. "
         f"Unknown for all {evaluated.metrics.n_tracks} test songs: album."
     )
-    assert "songs are correct by the vote of their slices" in lines[2]
+    assert lines[2].startswith("Songs are judged by the vote of their slices; ")
     assert f"by whole artists ({evaluated.groups})." in lines[2]
     # Of four artists there is none.
-    assert evaluated.interval is None and "no 95 % interval" in lines[2]
+    assert evaluated.interval is None
+    n = evaluated.metrics.n_tracks
+    assert verdict(evaluated) == (
+        f"{percent(evaluated.metrics.track_accuracy)} of {n} songs correct, "
+        "no 95 % interval (fewer than 5 artists), artists kept apart"
+    )
     assert lines[3].startswith(
         f"Balanced accuracy {percent(evaluated.by_genre.balanced_accuracy)}, "
     )
@@ -145,7 +150,8 @@ def test_three_artists_give_no_interval(run):
     few = replace(evaluate_run(run), interval=None, groups=3)
     few = replace(few, by_genre=replace(few.by_genre, balanced_interval=None, f1_interval=None))
     lines = first_lines(few)
-    assert "; no 95 % interval (fewer than 5 artists), by whole artists (3)." in lines[2]
+    assert ", no 95 % interval (fewer than 5 artists), " in verdict(few)
+    assert "intervals are by whole artists (3)." in lines[2]
     assert lines[3].count("no 95 % interval (fewer than 5 artists)") == 2
     content = evaluation_json(few)
     assert content["accuracy_track_interval"] is content["macro_f1_track_interval"] is None

@@ -7,6 +7,7 @@ import typer
 
 from backbeat.cli.console import say, say_json, table
 from backbeat.cli.options import Json
+from backbeat.files.tables import Column
 from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ def compare(
     else:
         unknown = " or songs of unknown ones" if artist.known < artist.songs else ""
         title += f"by {number(compared.groups)} artists{unknown}"
-    columns = ("model", "song accuracy", "95 % interval", "balanced accuracy", "macro-F1", "trials")
+    columns = (
+        *(Column("model", shorten="end"), "songs correct", "95 % interval"),
+        *(Column("balanced accuracy", optional=2), Column("macro-F1", optional=3)),
+        Column("trials", optional=4),
+    )
     table(title, columns, rows)
     if compared.groups < MIN_GROUPS:
         few = "artists" if artist.known else "songs"
@@ -88,6 +93,9 @@ def compare(
         say(pair.sentence)
         t = pair.resampled_t
         if t:
-            say(f"  over {t.trials} trials: corrected t {number(t.t, 2)}, p = {number(t.p, 3)}")
+            say(
+                f"  Beside it, over {t.trials} trials: corrected resampled t {number(t.t, 2)}, "
+                f"p = {number(t.p, 3)}."
+            )
     for line in (*copies, sentence):
         say(line)

@@ -7,9 +7,11 @@ import typer
 
 from backbeat.cli.console import progress, say, say_json, table
 from backbeat.cli.options import Json, refuse
-from backbeat.files.text import number, percent
+from backbeat.files.tables import Column
+from backbeat.files.text import duration, percent
 
 if TYPE_CHECKING:
+    from backbeat.evaluation.metrics import Scores
     from backbeat.runs.evaluation import Evaluation
 
 
@@ -93,23 +95,36 @@ def _show(evaluated: "Evaluation", *, as_json: bool) -> None:
 
 
 def _print_scores(evaluated: "Evaluation") -> None:
-    from backbeat.runs.headlines import certainty_lines, first_lines
+    from backbeat.runs.headlines import certainty_lines, first_lines, verdict
 
     metrics = evaluated.metrics
-    say(metrics.slice_report.text())
-    tracks = [
-        (genre, number(100 * (scores.recall or 0)) if scores.support else "-", scores.support)
-        for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
+    say(f"{evaluated.model}: {verdict(evaluated)}\n")
+    rows = [
+        (genre, *_scores(by_song), *_scores(by_slice)[:2])
+        for genre, by_song, by_slice in zip(
+            metrics.genres, metrics.tracks, metrics.slices, strict=True
+        )
     ]
-    table("Tracks (vote of their slices)", ("genre", "recall %", "tracks"), tracks)
-    say(
-        f"\n{evaluated.model}: accuracy of slices {percent(metrics.slice_accuracy, 2)} "
-        f"({number(metrics.n_slices)}), of tracks {percent(metrics.track_accuracy, 2)} "
-        f"({number(metrics.n_tracks)}); "
-        f"variance of recall {percent(metrics.recall_variance)}"
-        # Of a bundle alone it is not known.
-        + f"; processing time {number(evaluated.training_seconds / 60, 2)} min"
-        * bool(evaluated.training_seconds)
+    whole = (
+        *("all", metrics.n_tracks, percent(metrics.track_accuracy), "", ""),
+        *(metrics.n_slices, percent(metrics.slice_accuracy)),
     )
+    columns = (
+        *(Column("genre", shorten="end"), "songs", "recall"),
+        *(Column("precision", right=True, optional=2), Column("F1", right=True, optional=3)),
+        *(Column("slices", optional=4), Column("recall of slices", optional=1)),
+    )
+    table("", columns, [*rows, whole])
+    say("")
     for line in (*first_lines(evaluated), *certainty_lines(evaluated)):
         say(line)
+    # Of a bundle alone it is not known.
+    if evaluated.training_seconds:
+        say(f"Processing time of training: {duration(evaluated.training_seconds)}.")
+
+
+def _scores(scores: "Scores") -> tuple[int | str, ...]:
+    """Give how many there are, and recall, precision and F1; dashes for a genre without any."""
+    if not scores.support:
+        return 0, "–", "–", "–"
+    return scores.support, *map(percent, (scores.recall, scores.precision, scores.f1))

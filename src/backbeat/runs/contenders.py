@@ -99,11 +99,18 @@ def _identity(run: Run) -> str:
 
 
 def _trials(runs: Sequence[Run]) -> tuple[Trial, ...]:
-    """Order the runs of one model by split and seed."""
+    """Order the runs of one model by fold, split and seed."""
     trials = []
     times: Counter[str] = Counter()
+    # In the order of the folds, as `evaluate` shows them.
     ordered = sorted(
-        runs, key=lambda run: (run.description.split.hash, run.environment["seed"], str(run.path))
+        runs,
+        key=lambda run: (
+            run.split.get("fold", 0),
+            run.description.split.hash,
+            run.environment["seed"],
+            str(run.path),
+        ),
     )
     for run in ordered:
         split = run.description.split.hash

@@ -17,9 +17,28 @@ _MEANING = {
 }
 
 
+def verdict(evaluated: Evaluation) -> str:
+    """Give the result in a line: the share of songs, its interval, and what was kept apart."""
+    metrics, interval = evaluated.metrics, evaluated.interval
+    share = f"{percent(metrics.track_accuracy)} of {number(metrics.n_tracks)} songs correct"
+    return f"{share}, {_sure(interval)}, {_kept_apart(evaluated)}"
+
+
+def _kept_apart(evaluated: Evaluation) -> str:
+    """Say in few words what test songs share with training, as it was measured."""
+    if evaluated.overlap:
+        return f"on {evaluated.protocol}"
+    if evaluated.divides_tracks:
+        return "LEAKING: slices of these songs were trained on"
+    artists = next((leak for leak in evaluated.leaks if leak.kind == "artist"), None)
+    if artists is None or not artists.known:
+        return "songs kept apart, artists unknown"
+    return "songs kept apart, artists not" if artists.shared else "artists kept apart"
+
+
 def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
     """State the protocol of a run, what it leaks, and how certain the figure is."""
-    metrics, interval = evaluated.metrics, evaluated.interval
+    metrics = evaluated.metrics
     name = evaluated.protocol.partition(",")[0].partition(":")[0]
     meaning = f" ({_MEANING[name]})" if name in _MEANING else ""
     lines = [f"Protocol: {evaluated.protocol}{meaning}."]
@@ -38,9 +57,7 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
     if missing:
         lines.append(f"No test song of: {', '.join(missing)}.")
     lines.append(
-        f"{percent(metrics.track_accuracy)} of {number(metrics.n_tracks)} songs are correct by "
-        f"the vote of "
-        f"their slices; {_sure(interval)}, by {_groups(evaluated)}."
+        f"Songs are judged by the vote of their slices; intervals are by {_groups(evaluated)}."
     )
     lines.append(_by_genre(evaluated))
     if evaluated.folds:

@@ -157,22 +157,25 @@ def _pair(
     ratio = float(np.mean([trial.test_to_train for trial in first.trials]))
     better = interval is not None and p < SIGNIFICANT and interval.low > 0
     difference, songs = float(differences.mean()), len(differences)
-    measured = f"no interval with fewer than {MIN_GROUPS} artists"
+    corrected = f" after Holm's correction over {pairs} pairs" if pairs > 1 else ""
+    tested = f"McNemar {_p(p)}{corrected}"
+    ends = f"no interval with fewer than {MIN_GROUPS} artists"
     if interval:
-        measured = f"95 % interval {signed(100 * interval.low)} to {signed(100 * interval.high)}"
-    measured += f"; McNemar {_p(p)}"
-    if pairs > 1:
-        measured += f" after Holm's correction over {pairs} pairs"
-    sentence = (
-        f"{first.name} and {second.name} do not differ significantly on these {number(songs)} "
-        f"songs: by "
-        f"{number(100 * difference, 1)} points ({measured})."
-    )
+        ends = f"95 % interval {signed(100 * interval.low)} to {signed(100 * interval.high)}"
+    by = f"by {number(100 * difference, 1)} points"
     if better:
-        sentence = (
-            f"{first.name} is better than {second.name}, by {number(100 * difference, 1)} points "
-            f"({measured}; {number(songs)} songs)."
-        )
+        sentence = f"{first.name} is better than {second.name}, {by} ({ends}; {tested}; "
+        sentence += f"{number(songs)} songs)."
+    else:
+        # Where the two say different things, only the one that decides.
+        if p < SIGNIFICANT:
+            why = f"{ends}, which decides, as songs of one artist are not independent"
+        elif interval and interval.low > 0:
+            why = f"{tested}, which decides"
+        else:
+            why = f"{ends}; {tested}"
+        sentence = f"{first.name} and {second.name} do not differ significantly on these "
+        sentence += f"{number(songs)} songs: {by} ({why})."
     return Pair(
         first=first.name,
         second=second.name,
