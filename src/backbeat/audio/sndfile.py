@@ -29,10 +29,10 @@ _RUN_UP = 0.5  # seconds
 _KNOWN_REASONS = frozenset([78])  # WavPack before version 4
 
 # The marks of AC-3, and those of DTS (four ways to write it) and of both on a digital line.
-_AC3 = (b"\x0b\x77", b"\x77\x0b")
-_OTHERS = tuple(map(bytes.fromhex, ("7ffe8001", "fe7f0180", "1fffe800", "ff1f00e8", "72f81f4e")))
+_AC3 = (0x0B77, 0x770B)
+_OTHERS = (0x7FFE8001, 0xFE7F0180, 0x1FFFE800, 0xFF1F00E8, 0x72F81F4E)
 _SNIFFED = 1 << 14  # bytes: at least four frames of AC-3
-_MIN_AC3 = 4  # noise has so many of their marks once in 8,000 times
+_MIN_AC3 = 4  # noise has so many once in 50,000 times
 
 
 def open_sndfile(path: Path, stack: ExitStack) -> Source:
@@ -100,7 +100,11 @@ def _seems_compressed(file: BinaryIO, start: int) -> bool:
     """Whether AC-3 or DTS seems to lie where samples should, from byte `start` on."""
     file.seek(start)
     head = file.read(_SNIFFED)
-    return any(mark in head for mark in _OTHERS) or any(head.count(m) >= _MIN_AC3 for m in _AC3)
+    words = np.frombuffer(head, ">u2", len(head) // 2)
+    pairs = words[:-1].astype(np.uint32) << 16 | words[1:]
+    return any((pairs == mark).any() for mark in _OTHERS) or any(
+        np.count_nonzero(words == mark) >= _MIN_AC3 for mark in _AC3
+    )
 
 
 def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterator[Samples]:
