@@ -104,23 +104,6 @@ def test_id3_keeps_its_version(tmp_path, suffix, version):
     assert tags["POPM:a@b"].count == 3
 
 
-def test_id3v22_becomes_23(tmp_path):
-    def frame(name, text):
-        body = b"\x00" + text
-        return name + struct.pack(">I", len(body))[1:] + body
-
-    body = frame(b"TT2", b"Title") + frame(b"TCO", b"(8)") + frame(b"TP1", b"Who") + bytes(50)
-    song = write(tmp_path / "song.mp3")
-    header = b"ID3\x02\x00\x00" + bytes([0, 0, len(body) >> 7, len(body) & 127])
-    song.write_bytes(header + body + song.read_bytes())
-    assert formats.read(song).genres == ("Jazz",)
-    formats.write(song, ("Rock",))
-    assert formats.read(song).format == "ID3v2.3"
-    tags = id3.ID3(song, translate=False)
-    assert (tags["TIT2"].text, tags["TPE1"].text) == (["Title"], ["Who"])
-    assert tags["TCON"].text == ["Rock"]
-
-
 def v1(title=b"An old title", genre=255):
     fields = [b"TAG", title.ljust(30, b"\0"), b"Who".ljust(30, b"\0"), bytes(30), b"1999"]
     return b"".join(fields) + b"a comment".ljust(30, b"\0") + bytes([genre])
@@ -207,19 +190,6 @@ def test_what_has_no_tags_is_refused(tmp_path):
         formats.read(text)
     with pytest.raises(FileNotFoundError):
         formats.read(tmp_path / "missing.mp3")
-
-
-def test_a_tag_that_would_lose_something_is_not_written(songs, tmp_path, monkeypatch):
-    song = copy_of(songs["mp3"], tmp_path)
-    save = id3.ID3.save
-
-    def forgetful(self, *args, **options):
-        del self["UFID:http://x"]
-        return save(self, *args, **options)
-
-    monkeypatch.setattr(id3.ID3, "save", forgetful)
-    with pytest.raises(TagError, match="its other tags would not all stay as they are"):
-        formats.write(song, ("Rock",))
 
 
 def test_other_sound_is_told(songs, tmp_path):

@@ -1,0 +1,245 @@
+"""Genres in Vorbis comments (FLAC, Ogg), in MP4 and in ASF."""
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+from backbeat.library.tags import raw
+from backbeat.library.tags.id3_files import id3v1, start_of
+from backbeat.library.tags.raw import Family, Held, Parts, at, splice
+
+# --- Vorbis comments
+
+
+def _flac_comments(file: BinaryIO) -> list[raw.Comments]:
+    blocks, _ = raw.flac_blocks(file, start_of(file))
+    found = [raw.comments(content) for kind, content in blocks if kind == raw.COMMENTS]
+    return found or [raw.Comments()]
+
+
+def _comments_held(comments: Iterable[raw.Comments]) -> Held:
+    return Held("Vorbis comment", [genre for one in comments for genre in one.genres()], [])
+
+
+def _comments_parts(comments: raw.Comments) -> Parts:
+    yield "vendor", comments.vendor
+    for entry in comments.having(()).entries:
+        yield raw.text(entry.partition(b"=")[0].upper()), entry
+
+
+def _flac_put(file: BinaryIO, genres: Sequence[str]) -> None:
+    start = start_of(file)
+    blocks, end = raw.flac_blocks(file, start)
+    splice(file, start + 4, end, raw.flac_with(blocks, genres))
+
+
+def _flac_others(file: BinaryIO) -> Parts:
+    for comments in _flac_comments(file):
+        yield from _comments_parts(comments)
+    for kind, content in raw.flac_blocks(file, start_of(file))[0]:
+        if kind not in (raw.COMMENTS, raw.PADDING):
+            yield f"block {kind}", content
+
+
+FLAC = Family(lambda file: _comments_held(_flac_comments(file)), _flac_put, _flac_others)
+
+
+# What the first packet of a stream begins with, and how many bytes of the second come before the
+# comments.
+_CODECS = {b"\x01vorbis": 7, b"OpusHead": 8, b"\x7fFLAC": 4}
+
+
+@dataclass(frozen=True)
+class _Ogg:
+    """The comments in an Ogg stream."""
+
+    pages: list[Any]
+    packets: list[bytes]
+    """The packet of comments, and what else is in these pages."""
+    head: bytes
+    """What stands before the comments."""
+    comments: raw.Comments
+    """With what is kept behind them: no padding."""
+
+
+def _ogg(file: BinaryIO, packets: int = 1) -> _Ogg:
+    """Read so many packets from the comments on."""
+    from mutagen.ogg import OggPage
+
+    file.seek(start_of(file))
+    known: list[int] = []
+    while not known:
+        first = OggPage(file)
+        if not first.first:
+            raise ValueError("only Vorbis, Opus and FLAC are known in Ogg")
+        known = [_CODECS[one] for one in _CODECS if b"".join(first.packets).startswith(one)]
+    pages: list[Any] = []
+    done = 0
+    while done < packets:
+        page = OggPage(file)
+        if page.serial == first.serial:
+            pages.append(page)
+            done += len(page.packets) - (not page.complete)
+    content = OggPage.to_packets(pages)
+    length = known[0]
+    comments = raw.comments(content[0][length:])
+    if length == 7:
+        comments = replace(comments, rest=comments.rest[:1])
+    elif not comments.rest[:1] or not comments.rest[0] & 1:  # what Opus keeps
+        comments = replace(comments, rest=b"")
+    return _Ogg(pages, content, content[0][:length], comments)
+
+
+def _ogg_put(file: BinaryIO, genres: Sequence[str]) -> None:
+    from mutagen.ogg import OggPage
+
+    old = _ogg(file)
+    body, head = old.comments.having(genres).joined(), old.head
+    if len(head) == 4:
+        head = head[:1] + len(body).to_bytes(3, "big")
+    elif len(head) == 7 or not old.comments.rest:
+        room = len(old.packets[0]) - len(head) - len(body)
+        body += bytes(room if room >= 0 else raw.ROOM)
+    packets = [head + body, *old.packets[1:]]
+    # mutagen numbers the pages up to the end of the file.
+    v1, _ = id3v1(file)
+    file.truncate(file.seek(0, 2) - len(v1))
+    OggPage.replace(file, old.pages, OggPage._from_packets_try_preserve(packets, old.pages))
+    file.seek(0, 2)
+    file.write(v1)
+
+
+def _ogg_others(file: BinaryIO) -> Parts:
+    found = _ogg(file, packets=2)
+    yield from _comments_parts(found.comments)
+    yield "the end of the comments", found.comments.rest
+    yield "the codec's header", found.packets[1]
+
+
+OGG = Family(lambda file: _comments_held([_ogg(file).comments]), _ogg_put, _ogg_others)
+
+
+# --- MP4
+
+_LIST = (b"moov", b"udta", b"meta", b"ilst")
+_GENRE = b"\xa9gen"
+_MOVED = (b"stco", b"co64", b"free", b"skip", b"mdat", b"moof", b"mfra", b"sidx")
+"""Atoms of places in the file, and of sound, which `same_sound` compares."""
+
+
+def _mp4_atoms(file: BinaryIO) -> Iterator[tuple[raw.Atom, bytes]]:
+    """Yield the atoms that hold no others, with their bytes; those of sound have none."""
+    for atom in raw.atoms(file, 0, file.seek(0, 2)):
+        if not atom.parent:
+            size = 0 if atom.path[-1] in _MOVED else atom.end - atom.begin
+            yield atom, at(file, atom.begin, size)
+
+
+def _mp4_list(file: BinaryIO) -> list[tuple[bytes, bytes]]:
+    """Give the entries of the list of tags: their names and bytes."""
+    entries = []
+    for atom, content in _mp4_atoms(file):
+        if atom.path[:-1] == _LIST:
+            entries.append((atom.path[-1], content))
+        elif atom.path == (*_LIST[:3], b"hdlr") and content[16:20] == b"mdta":
+            raise ValueError("they are of QuickTime's kind, keys and values")
+    return entries
+
+
+def _mp4_get(file: BinaryIO) -> Held:
+    from mutagen.id3 import TCON
+
+    held = Held("MP4", [], [])
+    for name, content in _mp4_list(file):
+        values = raw.data_values(content[8:])
+        if name == _GENRE:
+            held.values.extend(raw.text(value) for value in values)
+        elif name == b"gnre":
+            numbers = [int.from_bytes(value, "big") for value in values]
+            held.values.extend(g for number in numbers for g in TCON.GENRES[number - 1 :][:1])
+        elif name == b"----" and re.search(rb"name....GENRE....data", content, re.I | re.S):
+            held.beside.extend(raw.text(value) for value in values)
+    return held
+
+
+def _mp4_put(file: BinaryIO, genres: Sequence[str]) -> None:
+    from mutagen.mp4 import MP4Tags
+
+    entries = _mp4_list(file)
+    values = [raw.atom(b"data", struct.pack(">II", 1, 0) + genre.encode()) for genre in genres]
+    new = [raw.atom(_GENRE, b"".join(values))] if genres else []
+    places = [number for number, (name, _) in enumerate(entries) if name in (_GENRE, b"gnre")]
+    kept = [content for name, content in entries if name not in (_GENRE, b"gnre")]
+    place = places[0] if places else len(kept)
+    content = b"".join((*kept[:place], *new, *kept[place:]))
+
+    class Raw(MP4Tags):  # type: ignore[misc]
+        """A list that mutagen writes as it is, and moves all else."""
+
+        def _render(self, key: str, value: bytes) -> bytes:
+            return value
+
+    if places or new:
+        tags = Raw()
+        tags["ilst"] = content
+        file.seek(0)
+        tags.save(file, padding=_keep_padding)
+
+
+def _keep_padding(info: Any) -> int:
+    """Keep the size of the tag's room, where it suffices."""
+    padding: int = info.padding if info.padding >= 0 else info.get_default_padding()
+    return padding
+
+
+def _mp4_others(file: BinaryIO) -> Parts:
+    made = (*_LIST[:3], b"hdlr")  # with the first tag
+    for atom, content in _mp4_atoms(file):
+        if atom.path[-1] not in (*_MOVED, _GENRE, b"gnre") and atom.path != made:
+            yield raw.text(b".".join(atom.path)), content
+
+
+MP4 = Family(_mp4_get, _mp4_put, _mp4_others)
+
+
+# --- ASF
+
+_ATTRIBUTE = "WM/Genre"
+
+
+def _asf(file: BinaryIO) -> Any:
+    from mutagen.asf import ASF
+
+    file.seek(0)
+    return ASF(file)
+
+
+def _asf_put(file: BinaryIO, genres: Sequence[str]) -> None:
+    # FFmpeg counts one object too few, which mutagen would drop.
+    (size,) = struct.unpack("<Q", at(file, 16, 8))
+    count = sum(1 for _ in raw.asf_objects(at(file, 0, size)))
+    file.seek(24)
+    file.write(struct.pack("<I", count))
+    asf = _asf(file)
+    if _ATTRIBUTE in asf.tags:
+        del asf.tags[_ATTRIBUTE]
+    if genres:
+        asf.tags[_ATTRIBUTE] = list(genres)
+    file.seek(0)
+    asf.save(file, padding=_keep_padding)
+
+
+def _asf_others(file: BinaryIO) -> Parts:
+    (size,) = struct.unpack("<Q", at(file, 16, 8))
+    for name, content in raw.asf_parts(at(file, 0, size)):
+        if name != _ATTRIBUTE:
+            yield name, content
+
+
+ASF = Family(
+    get=lambda file: Held("ASF", [str(one) for one in _asf(file).tags.get(_ATTRIBUTE, ())], []),
+    put=_asf_put,
+    others=_asf_others,
+)
