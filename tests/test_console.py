@@ -9,6 +9,7 @@ import textwrap
 
 from backbeat.cli import console
 from backbeat.training.fitting import Progress
+from backbeat.training.history import Epoch
 
 SCRIPT = textwrap.dedent(
     """
@@ -60,8 +61,10 @@ def test_lines_appear_above_the_bar_whole_and_in_order():
         shown[start - 4 : start] == "\x1b[2K" or shown[start - 1] == "\n"
         for start in (match.start() for match in re.finditer("line ", shown))
     )
-    assert "300/300" in shown
-    assert shown.index("300/300") > shown.index("line 1 ")
+    assert "300 of 300 songs" in shown
+    assert shown.index("300 of 300") > shown.index("line 1 ")
+    # Gone when done: the bar's line is wiped, and nothing of it is written again.
+    assert "\x1b[2K" in shown[shown.rindex("300 of 300") :]
     assert shown.rindex("begun\n") < shown.rindex("after\n")
     assert shown.endswith("after\n")
 
@@ -73,7 +76,14 @@ def test_what_is_printed_into_a_file_stays_out_of_the_terminal(tmp_path):
     assert len(lines) == 301
     assert lines[-1] == "begunafter"
     assert "line" not in shown
-    assert "300/300" in shown
+    assert "300 of 300 songs" in shown
+
+
+def test_the_bar_says_how_much_is_done_how_fast_and_how_long_it_takes():
+    facts = console._facts(100, 500, "songs", 50.0, 2.0)
+    assert facts == "100 of 500 songs  50.0 songs/s  2 s elapsed, 8 s to go"
+    assert console._facts(3, None, "clips", None, 0.2) == "3 clips  0 s elapsed"
+    assert console._facts(40, 360, "", 4.0, 10.0) == "10 s elapsed, 1 min to go"
 
 
 def test_without_a_terminal_there_is_no_bar():
@@ -102,10 +112,13 @@ def test_the_line_says_what_is_done_of_how_much(capsys, monkeypatch):
         show(1, 2)
     with console.epoch_progress("validation") as show:
         show(Progress(epoch=2, epochs=9, batch=3, batches=40, loss=0.5, accuracy=0.25, history=()))
+        done = Epoch(epoch=2, loss=0.4, accuracy=0.5, val_loss=0.3, val_accuracy=0.6, seconds=1)
+        show(Progress(2, 9, 40, 40, 0.4, 0.5, history=(done,)))
     assert capsys.readouterr().err.splitlines() == [
         "classifying: 1,000 of 2,000 songs",
         r"looking\x1b: 1,001 songs",
         "epoch 2/9  loss 0.500  accuracy 25.0 %: 43 of 360 batches",
+        "epoch 2/9  loss 0.400  accuracy 50.0 %  validation 60.0 %: 80 of 360 batches",
     ]
 
 

@@ -178,6 +178,7 @@ def test_a_crossvalidation_is_evaluated_as_one(cli, folds):
     assert (folds[0] / "figures" / "certainty.png").exists()
 
 
+@pytest.mark.slow
 def test_train_takes_folds(cli, store, tmp_path):
     spec = tmp_path / "spec.yaml"
     spec.write_text(small_spec(epochs=1).to_yaml())

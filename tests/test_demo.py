@@ -7,6 +7,7 @@ import pytest
 from backbeat.cli import demo
 
 
+@pytest.mark.slow
 def test_the_demo_makes_all_that_it_names_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

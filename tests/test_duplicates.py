@@ -103,6 +103,7 @@ def noise():
 # --- What is found ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frontend", FRONTENDS, ids=lambda front: front.name)
 def test_other_songs_are_not_found(frontend):
     assert found_in([part(tune(seed), 0) for seed in range(8)], frontend) == ()

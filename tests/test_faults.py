@@ -111,6 +111,7 @@ def collection(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_jam_goes_on_as_space_is_freed(cli, disk):
     out = disk.path / "jam"
     command = ("data", "jam", "--per-genre", "1", "--workers", "1", "-o", out)
@@ -137,6 +138,7 @@ def test_gtzan_goes_on_as_space_is_freed(cli, disk, tmp_path, packed):
     assert tree(out / "genres") == tree(tmp_path / "gtzan" / "genres")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_prepare_goes_on_as_space_is_freed(cli, disk, collection, tmp_path, workers):
     out = disk.path / "features"
@@ -147,6 +149,7 @@ def test_prepare_goes_on_as_space_is_freed(cli, disk, collection, tmp_path, work
     assert tree(out) == tree(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_training_goes_on_as_space_is_freed(cli, disk, store, run, tmp_path):
     spec = tmp_path / "small.yaml"
     spec.write_text(small_spec().to_yaml())
@@ -160,6 +163,7 @@ def test_training_goes_on_as_space_is_freed(cli, disk, store, run, tmp_path):
     assert read_bundle(out).description.measured == read_bundle(run).description.measured
 
 
+@pytest.mark.slow
 def test_searching_goes_on_as_space_is_freed(cli, disk, store):
     out = disk.path / "search"
     command = ("tune", store.path, "--family", "mlp", "--strategy", "tpe", "--budget", "1")

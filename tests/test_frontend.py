@@ -93,6 +93,7 @@ def clips():
     return [(path.stem, soundfile.read(path, dtype="float32")[0]) for path in paths]
 
 
+@pytest.mark.slow
 def test_mfcc_is_librosas_on_all_500_slices_of_real_music():
     worst = {name: np.abs(frontend.mfcc(y) - librosa_mfcc(y)).max() for name, y in clips()}
     assert max(worst.values()) < 1e-3, max(worst, key=worst.get)
@@ -490,6 +491,7 @@ print(count, int(status.split("VmHWM:")[1].split()[0]) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the most memory held is read from /proc")
 def test_an_hour_long_song_takes_little_memory(tmp_path):
     path = tmp_path / "hour.wav"

@@ -273,6 +273,7 @@ def test_damaged_bytes_are_refused_or_do_no_harm(tmp_path, data):
     shutil.rmtree(out)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (GTZAN / "logmel_dev.npz").exists(), reason="../shared/gtzan/logmel_dev.npz is not here"
 )
@@ -294,6 +295,7 @@ def test_gtzans_maps_come_in(tmp_path):
 FMA = GTZAN.parent / "fma" / "mfcc_dev.npz"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FMA.exists(), reason="../shared/fma/mfcc_dev.npz is not here")
 def test_fmas_mfccs_come_in(tmp_path):
     features = import_features(FMA, tmp_path / "f", frontend="mfcc")

@@ -82,6 +82,7 @@ def test_wrong_arguments_are_refused() -> None:
         compose("pop", -1)
 
 
+@pytest.mark.slow
 def test_workers_and_the_number_of_tracks_change_nothing(folder: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     paths = generate(

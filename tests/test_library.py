@@ -338,6 +338,7 @@ with open_index(Path(sys.argv[3])) as index:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_a_kill_loses_no_answer(bundle, tmp_path):
     folder = tmp_path / "songs"

@@ -237,6 +237,7 @@ def answers_in(index):
             return 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_a_killed_run_goes_on(bundle, library, tmp_path):
     """Kill the real command again and again; the last run's table is that of an unbroken one."""
@@ -263,6 +264,7 @@ def test_a_killed_run_goes_on(bundle, library, tmp_path):
     assert (tmp_path / "killed.csv").read_bytes() == wanted
 
 
+@pytest.mark.slow
 def test_tagging_reads_nothing_that_is_known_and_keeps_it_known(cli, bundle, library, done):
     pytest.importorskip("mutagen")
     cli("classify", library, "--model", bundle)

@@ -269,6 +269,7 @@ for number in range(20):
 """
 
 
+@pytest.mark.slow
 def test_many_commands_use_one_new_index_at_once(tmp_path):
     """They are let go together, onto an index that is not there yet."""
     for round_ in range(2):

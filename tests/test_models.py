@@ -86,6 +86,7 @@ def test_what_is_no_music_is_withheld(tmp_path, kind):
     assert answer.verdict in ("unsure", "out of genre")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_audio_and_maps_agree_on_real_songs(name, tmp_path):
     if not SHARED.exists():

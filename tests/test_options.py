@@ -542,7 +542,14 @@ def test_the_tests_that_the_table_names_are_there():
                 assert f"def {name}(" in (HERE / file).read_text("utf-8"), shown
 
 
-@pytest.mark.parametrize("verb", EFFECTS)
+# What those two do with songs is `classify`'s.
+SLOW = ("playlists", "similar")
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [pytest.param(verb, marks=pytest.mark.slow) if verb in SLOW else verb for verb in EFFECTS],
+)
 def test_an_option_has_an_effect(verb, outcome):
     bases = {}
     for option, shown in EFFECTS[verb].items():

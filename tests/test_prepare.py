@@ -121,6 +121,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 @pytest.mark.parametrize(
     ("workers", "kills"),
@@ -352,6 +353,7 @@ def strange(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_what_crashes_or_hangs_is_listed_and_the_rest_of_its_block_done(
     strange, tmp_path, monkeypatch, cli

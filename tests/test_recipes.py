@@ -69,6 +69,7 @@ def test_a_spec_without_a_recipe_takes_slices_as_they_are():
     assert schedule_callbacks(None, find("cnn_03.8"), 0, 10) == []
 
 
+@pytest.mark.slow
 def test_many_steps_at_once_come_to_the_same_as_one_after_another():
     x = np.random.default_rng(0).standard_normal((150, 37, 13)).astype(np.float32)
     y = np.eye(3, dtype=np.float32)[np.arange(150) % 3]

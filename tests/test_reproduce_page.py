@@ -182,6 +182,7 @@ def test_songs_must_be_a_folder(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_writing_again_gives_the_same(tmp_path):
     made_run(tmp_path, "mlp_27", 0.7)
     first = {path: path.read_bytes() for path in report.write(tmp_path)}

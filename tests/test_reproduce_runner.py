@@ -135,6 +135,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_killed_and_started_again_it_ends_the_same(store, tmp_path):
     script = tmp_path / "script.py"

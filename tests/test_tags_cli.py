@@ -272,6 +272,7 @@ def test_an_empty_folder_is_told(tag, tmp_path):
 # --- Many files
 
 
+@pytest.mark.slow
 def test_two_hundred_files_killed_and_resumed_and_undone(cli, bundle, made, tmp_path, home):
     folder = tmp_path / "many"
     paths = [

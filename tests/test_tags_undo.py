@@ -444,6 +444,7 @@ def test_a_present_genre_is_compared_exactly(songs, tmp_path, log):
 # --- Broken files
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(
     st.sampled_from(SUFFIXES),

@@ -83,6 +83,7 @@ def test_a_resumed_run_logs_its_history_again_and_goes_on(store, tmp_path):
     assert not (tmp_path / "other" / "run" / "environment.json").exists()
 
 
+@pytest.mark.slow
 def test_each_fold_has_a_log_of_its_own(store, cli, tmp_path):
     small = tmp_path / "small.yaml"
     small.write_text(small_spec(epochs=1).to_yaml())

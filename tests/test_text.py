@@ -14,6 +14,7 @@ from backbeat.files.text import (
     percent,
     points,
     probability,
+    rough,
     signed,
     significant,
 )
@@ -54,6 +55,12 @@ def test_no_probability_is_shown_as_certain(share, shown):
 
 def test_times():
     assert [duration(9.96), duration(90), duration(7_200)] == ["10.0 s", "1.50 min", "2.0 h"]
+    assert [rough(0.4), rough(8.2), rough(150), rough(3_900)] == [
+        "0 s",
+        "8 s",
+        "2 min",
+        "1 h 5 min",
+    ]
     assert [clock(s) for s in (0, 9.96, 59.96, 61.25, 3_600)] == [
         *("0:00", "0:10", "1:00", "1:01.2", "60:00"),
     ]

@@ -106,11 +106,12 @@ def test_another_seed_gives_another_run_and_progress_is_reported(run, store, tmp
     assert {path.name for path in other.iterdir()} == FILES
     assert history_of(other)[0] != history_of(run)[0]
     batches = calls[0].batches
+    # Once more after each validation, which is shown with its own epoch.
     assert [(p.epoch, p.batch) for p in calls] == [
-        (epoch, batch) for epoch in (1, 2) for batch in range(1, batches + 1)
+        (epoch, batch) for epoch in (1, 2) for batch in (*range(1, batches + 1), batches)
     ]
     assert {p.epochs for p in calls} == {2}
-    assert [len(p.history) for p in calls] == [0] * batches + [1] * batches
+    assert [len(p.history) for p in calls] == [0] * batches + [1] * (batches + 1) + [2]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,7 @@ made_run(open_features(Path(sys.argv[1])), Path(sys.argv[2]), on_progress=stand_
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_a_killed_process_goes_on_as_if_it_had_not_been(run, store, tmp_path):
     moments = {"3 1": signal.SIGKILL, "2 3": signal.SIGINT}

@@ -220,6 +220,7 @@ def test_a_store_at_full_resolution_needs_no_more_computing(prepared):
     assert np.abs(embedded.x[embedded.track == row, 0] - features_of(patches)).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_a_model_of_such_a_store_answers_stores_and_songs_equally(prepared, tmp_path, cli):
     run = tmp_path / "run"
     status, _, err = cli(

@@ -138,6 +138,7 @@ tune(open_features(Path(sys.argv[1])), Path(sys.argv[2]), family="mlp", strategy
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_a_killed_study_goes_on_as_if_it_had_not_been(store, cli, tmp_path):
     process = subprocess.Popen(

@@ -109,6 +109,7 @@ def test_a_spec_is_judged_once(judge, monkeypatch):
     assert [len(history) for history in watched] == [3]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("step_by_step")
 def test_a_stopped_judgement_goes_on(judge, store, tmp_path):
     def stop(progress):
@@ -160,6 +161,7 @@ def test_a_damaged_result_is_reported_in_one_line(tmp_path, content):
         read_judgement(path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("step_by_step")
 def test_another_optimiser_resumes_exactly(store, tmp_path):
     spec = small_spec(epochs=2, optimizer="nadam")

@@ -128,6 +128,7 @@ def test_a_study_finds_the_best_and_ends_what_is_behind(tmp_path):
     assert log.trials[0].change == describe(log.trials[0].spec)
 
 
+@pytest.mark.slow
 def test_a_study_that_was_stopped_comes_to_the_same_end(tmp_path):
     whole = study(tmp_path / "whole.db", MadeJudge())
     judge = MadeJudge(stops=[1, 4, 5, 18])
@@ -141,6 +142,7 @@ def test_a_study_that_was_stopped_comes_to_the_same_end(tmp_path):
     assert len(judge.asked) == 20 + 4
 
 
+@pytest.mark.slow
 def test_a_budget_can_be_raised(tmp_path):
     whole = study(tmp_path / "whole.db", MadeJudge())
     study(tmp_path / "small.db", MadeJudge(), budget=7)

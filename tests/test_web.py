@@ -109,6 +109,7 @@ def test_an_answer_that_takes_too_long_is_stopped(bundle, tmp_path):
     assert (service.answering, service.waiting) == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_decoder_that_crashes_or_hangs_does_not_end_the_server(
     bundle, songs, tmp_path, monkeypatch

@@ -186,6 +186,7 @@ def test_a_taken_port_is_told_in_one_line(cli, server):
     assert err == f"backbeat: 127.0.0.1:{port}: {what}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_quietly_and_leaves_nothing(bundle, songs, tmp_path, number):
     with serving(tmp_path, "--model", bundle) as served:

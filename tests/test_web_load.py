@@ -185,6 +185,7 @@ def memory(server):
     return held / 1024
 
 
+@pytest.mark.slow
 def test_fifty_clients_of_whom_most_mean_no_good(server, tmp_path):
     song = write(tmp_path / "a.wav", music(12.0)).read_bytes()
     clients = Clients(server, song)

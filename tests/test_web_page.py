@@ -15,6 +15,7 @@ from browsers import CONTRASTS, chromium, launch
 from servers import serving
 from sounds import music, write
 
+pytestmark = pytest.mark.slow
 SECONDS = 30_000  # for an answer, in ms: CI's machines are slow
 ELSEWHERE = {
     "fetch": "() => { fetch('http://localhost:9/fetch').catch(() => { window.refused = true }) }",

@@ -242,9 +242,14 @@ def test_a_model_of_the_zoo_is_what_the_paper_counts(name):
 
 # Conformance: what every network of the zoo must do, each once however many models train it.
 NETWORKS = list({(spec.input, spec.layers): name for name, spec in specs().items()}.values())
+# One of each family and input in all runs, the others in the slow ones.
+FEW = {(find(name).family, find(name).input): name for name in NETWORKS}.values()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
 def test_a_network_of_the_zoo_learns_saves_and_exports(name, tmp_path):
     keras = load_keras()
     spec = find(name)

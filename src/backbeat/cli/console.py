@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from backbeat.errors import printable
 from backbeat.files import tables
-from backbeat.files.text import number, percent
+from backbeat.files.text import number, percent, rough
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,39 +65,43 @@ def progress(
         yield show_line
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[facts]}", markup=False),
         console=console,
         redirect_stdout=False,
+        transient=True,  # what was done is said in its own words afterwards
     )
     with bar, contextlib.ExitStack() as stack:
         if sys.stdout.isatty():
             above = stack.enter_context(contextlib.closing(_Above(console)))
             stack.enter_context(contextlib.redirect_stdout(above))
-        task = bar.add_task(description, total=None, speed="")
+        task = bar.add_task(description, total=None, facts="")
 
         def show_bar(done: int, total: int | None, description: str = description) -> None:
-            per_second = bar.tasks[0].speed
-            speed = f"{number(per_second, 1)} {unit}/s" if per_second else ""
-            bar.update(task, description=description, completed=done, total=total, speed=speed)
+            bar.update(task, description=description, completed=done, total=total)
+            now = bar.tasks[0]
+            facts = _facts(done, total, unit, now.speed, now.elapsed or 0.0)
+            bar.update(task, facts=facts)
 
         yield show_bar
+
+
+def _facts(done: int, total: int | None, unit: str, speed: float | None, elapsed: float) -> str:
+    """Say how much is done, how fast it goes, and how long it takes."""
+    parts = []
+    if unit:
+        parts.append(f"{number(done)} of {number(total)} {unit}" if total else f"{done} {unit}")
+        if speed:
+            parts.append(f"{number(speed, 1)} {unit}/s")
+    parts.append(f"{rough(elapsed)} elapsed")
+    if speed and total:
+        parts[-1] += f", {rough((total - done) / speed)} to go"
+    return "  ".join(parts)
 
 
 class _Above(io.TextIOBase):

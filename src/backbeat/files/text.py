@@ -48,6 +48,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.2f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def rough(seconds: float) -> str:
+    """Give a time in whole seconds, minutes or hours, such as ``8 s`` and ``1 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
 def clock(seconds: float) -> str:
     """Give a time in seconds as minutes:seconds, such as ``1:05``; with a tenth if not whole."""
     minutes, tenths = divmod(round(10 * seconds), 600)

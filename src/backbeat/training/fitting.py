@@ -85,9 +85,9 @@ def fit(
     """Train a new network, from the checkpoint in ``training.out`` if there is one.
 
     Only the training part and the part that the split monitors are used. `on_progress` is called
-    after every few batches. `on_epoch` is called with the history after each epoch, and at the
-    start if there is one already; what it raises ends the training. Ctrl-C and SIGTERM raise a
-    StoppedError and keep the last whole epoch.
+    after every few batches, and after each epoch's validation. `on_epoch` is called with the
+    history after each epoch, and at the start if there is one already; what it raises ends the
+    training. Ctrl-C and SIGTERM raise a StoppedError and keep the last whole epoch.
     """
     spec, split, examples, out = training.spec, training.split, training.examples, training.out
     train_rows, monitored_rows = split.rows("train"), split.rows(split.monitored)
@@ -127,6 +127,14 @@ def fit(
                     seconds=round(time.perf_counter() - start, 3),
                 ),
             )
+            if on_progress:
+                batches, done = -(-len(x) // spec.batch_size), history[-1]
+                on_progress(
+                    Progress(
+                        *(epoch + 1, spec.epochs, batches, batches),
+                        *(done.loss, done.accuracy, history),
+                    )
+                )
             state = checkpoint.snapshot(network)
             if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
                 checkpoint.save(out / checkpoint.NAME, state, history)
