@@ -3,7 +3,7 @@
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from backbeat.library.tags import raw
@@ -51,21 +51,12 @@ FLAC = Family(lambda file: _comments_held(_flac_comments(file)), _flac_put, _fla
 _CODECS = {b"\x01vorbis": 7, b"OpusHead": 8, b"\x7fFLAC": 4}
 
 
-@dataclass(frozen=True)
-class _Ogg:
-    """The comments in an Ogg stream."""
+def _ogg(file: BinaryIO, count: int = 1) -> tuple[list[Any], list[bytes], int, raw.Comments]:
+    """Read the pages of so many packets, from the comments on.
 
-    pages: list[Any]
-    packets: list[bytes]
-    """The packet of comments, and what else is in these pages."""
-    head: bytes
-    """What stands before the comments."""
-    comments: raw.Comments
-    """With what is kept behind them: no padding."""
-
-
-def _ogg(file: BinaryIO, packets: int = 1) -> _Ogg:
-    """Read so many packets from the comments on."""
+    Gives the pages, their packets, how many bytes of the first one stand before the comments, and
+    the comments with what is kept behind them: no padding.
+    """
     from mutagen.ogg import OggPage
 
     file.seek(start_of(file))
@@ -77,48 +68,46 @@ def _ogg(file: BinaryIO, packets: int = 1) -> _Ogg:
         known = [_CODECS[one] for one in _CODECS if b"".join(first.packets).startswith(one)]
     pages: list[Any] = []
     done = 0
-    while done < packets:
+    while done < count:
         page = OggPage(file)
         if page.serial == first.serial:
             pages.append(page)
             done += len(page.packets) - (not page.complete)
-    content = OggPage.to_packets(pages)
-    length = known[0]
-    comments = raw.comments(content[0][length:])
-    if length == 7:
-        comments = replace(comments, rest=comments.rest[:1])
-    elif not comments.rest[:1] or not comments.rest[0] & 1:  # what Opus keeps
-        comments = replace(comments, rest=b"")
-    return _Ogg(pages, content, content[0][:length], comments)
+    packets, head = OggPage.to_packets(pages), known[0]
+    comments = raw.comments(packets[0][head:])
+    rest = comments.rest
+    # The end of Vorbis' comments is a bit, and Opus keeps what begins with one.
+    rest = rest[:1] if head == 7 else rest if rest and rest[0] & 1 else b""
+    return pages, packets, head, replace(comments, rest=rest)
 
 
 def _ogg_put(file: BinaryIO, genres: Sequence[str]) -> None:
     from mutagen.ogg import OggPage
 
-    old = _ogg(file)
-    body, head = old.comments.having(genres).joined(), old.head
-    if len(head) == 4:
-        head = head[:1] + len(body).to_bytes(3, "big")
-    elif len(head) == 7 or not old.comments.rest:
-        room = len(old.packets[0]) - len(head) - len(body)
+    pages, (old, *others), head, comments = _ogg(file)
+    body, start = comments.having(genres).joined(), old[:head]
+    if head == 4:
+        start = start[:1] + len(body).to_bytes(3, "big")
+    elif head == 7 or not comments.rest:
+        room = len(old) - head - len(body)
         body += bytes(room if room >= 0 else raw.ROOM)
-    packets = [head + body, *old.packets[1:]]
     # mutagen numbers the pages up to the end of the file.
     v1, _ = id3v1(file)
     file.truncate(file.seek(0, 2) - len(v1))
-    OggPage.replace(file, old.pages, OggPage._from_packets_try_preserve(packets, old.pages))
+    new = OggPage._from_packets_try_preserve([start + body, *others], pages)
+    OggPage.replace(file, pages, new)
     file.seek(0, 2)
     file.write(v1)
 
 
 def _ogg_others(file: BinaryIO) -> Parts:
-    found = _ogg(file, packets=2)
-    yield from _comments_parts(found.comments)
-    yield "the end of the comments", found.comments.rest
-    yield "the codec's header", found.packets[1]
+    _, packets, _, comments = _ogg(file, count=2)
+    yield from _comments_parts(comments)
+    yield "the end of the comments", comments.rest
+    yield "the codec's header", packets[1]
 
 
-OGG = Family(lambda file: _comments_held([_ogg(file).comments]), _ogg_put, _ogg_others)
+OGG = Family(lambda file: _comments_held([_ogg(file)[3]]), _ogg_put, _ogg_others)
 
 
 # --- MP4
@@ -133,8 +122,8 @@ def _mp4_atoms(file: BinaryIO) -> Iterator[tuple[raw.Atom, bytes]]:
     """Yield the atoms that hold no others, with their bytes; those of sound have none."""
     for atom in raw.atoms(file, 0, file.seek(0, 2)):
         if not atom.parent:
-            size = 0 if atom.path[-1] in _MOVED else atom.end - atom.begin
-            yield atom, at(file, atom.begin, size)
+            size = 0 if atom.path[-1] in _MOVED else atom.end - atom.start
+            yield atom, at(file, atom.start, size)
 
 
 def _mp4_list(file: BinaryIO) -> list[tuple[bytes, bytes]]:
@@ -216,10 +205,14 @@ def _asf(file: BinaryIO) -> Any:
     return ASF(file)
 
 
+def _asf_header(file: BinaryIO) -> bytes:
+    (size,) = struct.unpack("<Q", at(file, 16, 8))
+    return at(file, 0, size)
+
+
 def _asf_put(file: BinaryIO, genres: Sequence[str]) -> None:
     # FFmpeg counts one object too few, which mutagen would drop.
-    (size,) = struct.unpack("<Q", at(file, 16, 8))
-    count = sum(1 for _ in raw.asf_objects(at(file, 0, size)))
+    count = sum(1 for _ in raw.asf_objects(_asf_header(file)))
     file.seek(24)
     file.write(struct.pack("<I", count))
     asf = _asf(file)
@@ -232,10 +225,11 @@ def _asf_put(file: BinaryIO, genres: Sequence[str]) -> None:
 
 
 def _asf_others(file: BinaryIO) -> Parts:
-    (size,) = struct.unpack("<Q", at(file, 16, 8))
-    for name, content in raw.asf_parts(at(file, 0, size)):
+    # mutagen may move an attribute to another object.
+    for name, value in _asf(file).tags:
         if name != _ATTRIBUTE:
-            yield name, content
+            yield name, repr(value).encode("utf-8", "surrogatepass")
+    yield from raw.asf_parts(_asf_header(file))
 
 
 ASF = Family(

@@ -254,10 +254,9 @@ def info_genres(content: bytes) -> list[str]:
 
 @dataclass(frozen=True)
 class Atom:
-    """An atom of MP4: its name behind those of its parents, and the bytes of its content."""
+    """An atom of MP4: its name behind those of its parents, and its first and last byte."""
 
     path: tuple[bytes, ...]
-    begin: int
     start: int
     end: int
 
@@ -286,12 +285,12 @@ def atoms(file: BinaryIO, start: int, end: int, path: tuple[bytes, ...] = ()) ->
         size = size or end - start
         if size < head or start + size > end:
             raise ValueError(f"its atom {text(name)} is cut")
-        one = Atom((*path, name), start, start + head, start + size)
+        one = Atom((*path, name), start, start + size)
         yield one
         if one.parent:
             # In MP4 `meta` begins with a version, in QuickTime it does not.
-            skip = 4 if name == b"meta" and at(file, one.start + 4, 4) != b"hdlr" else 0
-            yield from atoms(file, one.start + skip, one.end, one.path)
+            head += 4 if name == b"meta" and at(file, start + head + 4, 4) != b"hdlr" else 0
+            yield from atoms(file, start + head, one.end, one.path)
         start += size
 
 
@@ -308,19 +307,18 @@ def data_values(content: bytes) -> list[bytes]:
 
 # --- Objects of ASF
 
-
-ASF, _EXTENSION, _PADDING, _DESCRIPTION, _EXTENDED, _METADATA, _LIBRARY = (
+ASF = uuid.UUID("75b22630-668e-11cf-a6d9-00aa0062ce6c").bytes_le
+_EXTENSION = uuid.UUID("5fbf03b5-a92e-11cf-8ee3-00c00c205365").bytes_le
+_OWN = [
     uuid.UUID(name).bytes_le
     for name in (
-        "75b22630-668e-11cf-a6d9-00aa0062ce6c",
-        "5fbf03b5-a92e-11cf-8ee3-00c00c205365",
-        "1806d474-cadf-4509-a4ba-9aabcb96aae8",
+        "1806d474-cadf-4509-a4ba-9aabcb96aae8",  # padding, and the four with attributes
         "75b22633-668e-11cf-a6d9-00aa0062ce6c",
         "d2d0a440-e307-11d2-97f0-00a0c95ea850",
         "c5f8cbea-5baf-4877-8467-aa8c44fa4cca",
         "44231c94-9498-49d1-a141-1d134e457054",
     )
-)
+]
 
 
 def asf_objects(header: bytes, start: int = 30) -> Iterator[tuple[bytes, bytes]]:
@@ -331,39 +329,8 @@ def asf_objects(header: bytes, start: int = 30) -> Iterator[tuple[bytes, bytes]]
         start += max(size, 24)
 
 
-def asf_parts(header: bytes, start: int = 30) -> Iterator[tuple[str, bytes]]:
-    """Yield attributes by name, wherever they stand, and other objects, from byte `start`."""
-    for guid, content in asf_objects(header, start):
-        if guid == _EXTENSION:
-            yield from asf_parts(content, 22)
-        elif guid == _DESCRIPTION:
-            place = 10
-            for number, length in enumerate(struct.unpack_from("<5H", content)):
-                if value := content[place : place + length].rstrip(b"\0"):
-                    yield f"description {number}", value
-                place += length
-        elif guid in (_EXTENDED, _METADATA, _LIBRARY):
-            yield from _asf_attributes(content, extended=guid == _EXTENDED)
-        elif guid != _PADDING:
-            yield str(uuid.UUID(bytes_le=guid)), content
-
-
-def _asf_attributes(content: bytes, extended: bool) -> Iterator[tuple[str, bytes]]:
-    place, where = 2, bytes(4)
-    for _ in range(int.from_bytes(content[:2], "little")):
-        if extended:
-            (length,) = struct.unpack_from("<H", content, place)
-            kind, size = struct.unpack_from("<HH", content, place + 2 + length)
-            name, place = place + 2, place + 6 + length
-        else:
-            where = content[place : place + 4]  # language and stream
-            length, kind, size = struct.unpack_from("<HHI", content, place + 4)
-            name, place = place + 12, place + 12 + length
-        value = content[place : place + size]
-        place += size
-        if kind in (0, 2):  # a text's end, and a truth's length, are written in two ways
-            value = value.rstrip(b"\0")
-        yield (
-            content[name : name + length].decode("utf-16-le", "replace").rstrip("\0"),
-            where + bytes([kind]) + value,
-        )
+def asf_parts(header: bytes) -> Parts:
+    """Yield the objects without attributes, from the extension of the header, too."""
+    for guid, content in asf_objects(header):
+        inner = asf_objects(content, 22) if guid == _EXTENSION else [(guid, content)]
+        yield from ((str(uuid.UUID(bytes_le=one)), held) for one, held in inner if one not in _OWN)
