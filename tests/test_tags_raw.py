@@ -1,8 +1,10 @@
 """Whatever other programs left in a file stays as it is, byte for byte and in its order."""
 
+import json
 import re
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import mutagen
 import pytest
@@ -173,3 +175,29 @@ def test_a_tag_in_pieces_is_the_tag(body, version, flags):
 def test_comments_in_pieces_are_the_comments(vendor, entries, rest):
     whole = raw.Comments(vendor, tuple(entries), rest)
     assert raw.comments(whole.joined()) == whole
+
+
+@pytest.mark.slow
+def test_every_verb_takes_the_files_of_others(cli, bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    songs = {name: odd for suffix in ODD for name, odd in odd_songs(suffix).items()}
+    folder = tmp_path / "music" / "jazz"
+    folder.mkdir(parents=True)
+    for name, odd in songs.items():
+        (folder / name).write_bytes(odd.content)
+    assert cli("check", folder.parent, "--json")[0] == 0  # all can be read
+    status, _, err = cli("classify", folder, "--model", bundle)
+    assert status == 0 and err.endswith(f"\n{len(songs)} answered, 0 failed\n")
+    log, some = tmp_path / "log.jsonl", ("--yes", "--min-confidence", "0", "--json")
+    status, out, _ = cli("tag", folder, "--model", bundle, "--log", log, *some)
+    done = json.loads(out)
+    tagged = {Path(one["path"]).name for one in done["changes"]}
+    assert (status, done["failures"]) == (0, [])
+    assert tagged == {name for name, odd in songs.items() if not odd.genres}
+    for name, odd in songs.items():
+        content = (folder / name).read_bytes()
+        assert in_order(content, odd.kept) and (content == odd.content) == bool(odd.genres), name
+    assert cli("tag", "--undo", log)[0] == 0
+    assert {one.name: one.read_bytes() for one in folder.iterdir()} == {
+        name: odd.content for name, odd in songs.items()
+    }
