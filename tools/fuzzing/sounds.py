@@ -85,6 +85,9 @@ def makers() -> dict[str, Callable[[Path], object]]:
         "mp3-raw": lambda folder: raw_mp3(folder / "seed.mp3", SECONDS),
         "mp4": _video,
         "mp4-cover": lambda folder: _tagged("m4a", folder),
+        "wav-rifx": lambda folder: _other_order(folder / "seed.wav", "BIG"),
+        "au-little": lambda folder: _other_order(folder / "seed.au", "LITTLE"),
+        "ogg-chain": _chain,
         "opus-silent": lambda folder: silent_opus(folder / "seed.opus", 60.0),
         "ape": _ape,
         "dsf": _dsf,
@@ -144,6 +147,15 @@ def _by_sndfile(name: str, folder: Path) -> None:
         path = folder / f"seed{channels}.{name.partition('-')[0]}"
         samples = music(SECONDS, 22_050, channels)
         soundfile.write(path, samples, 22_050, format=container, subtype=coding)
+
+
+def _other_order(path: Path, order: str) -> None:
+    write(path, music(SECONDS, 22_050, 2), subtype="PCM_24", endian=order)
+
+
+def _chain(folder: Path) -> None:
+    links = [write(folder / f"{rate}.ogg", music(2.0, rate), rate) for rate in (22_050, 44_100)]
+    (folder / "seed.ogg").write_bytes(b"".join(link.read_bytes() for link in links))
 
 
 def _tagged(name: str, folder: Path) -> None:
