@@ -199,6 +199,29 @@ def test_a_chain_whose_page_is_damaged_is_read_on(chain):
     assert len(audio.read(chain, sample_rate=RATE)) > 15 * RATE
 
 
+@pytest.mark.parametrize("coding", ["GSM610", "PCM_24"])
+def test_a_moment_is_found_where_libsndfile_cannot_seek(tmp_path, coding):
+    path = write(tmp_path / "song.wav", music(95.0), subtype=coding)
+    _, _, whole = opened(path)
+    with audio.open_source(path) as source:
+        for start, seconds in ((60.0, 3.0), (20.0, None), (94.0, 3.0)):
+            blocks = list(source.since(start, seconds))
+            assert len(blocks[0]) <= round((seconds or 32.0) * RATE)
+            np.testing.assert_array_equal(np.concatenate(blocks), whole[round(start * RATE) :])
+        starts = [window.start for window in SongWindows(source, LogMel(), 2)]
+    assert starts == [0.0, 60.0]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])
+def test_blocks_are_as_long_as_asked_for(tmp_path, suffix):
+    path = write(tmp_path / f"song.{suffix}", music(20.0))
+    with audio.open_source(path) as source:
+        lengths = [len(block) / RATE for block in source.since(2.0, 6.0)]
+        assert lengths[:-1] == pytest.approx([6.0] * 2, abs=0.5)
+        [one] = source.since(1.0, 60.0)
+    assert len(one) / RATE == pytest.approx(19.0, abs=0.1)
+
+
 # --- Headers of another length
 
 _SIZE = {  # where a header has its sizes, and the factor from bytes of samples

@@ -67,7 +67,7 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     seconds = None if None in lengths else sum(filter(None, lengths))
     info = AudioInfo(sample_rate, channels, seconds, stream.codec_context.name)
 
-    def since(start: float) -> Iterator[Samples]:
+    def since(start: float, seconds: float | None = None) -> Iterator[Samples]:
         link = 0
         while link < len(parts) - 1 and start >= (length := lengths[link] or 0.0):
             start -= length
@@ -76,7 +76,7 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
             begun = _frames_since(path, container, stream, start)
         else:
             begun = _part_frames(path, parts[link], start)
-        return _blocks(path, info, chain(begun, later(link + 1)))
+        return _blocks(path, info, chain(begun, later(link + 1)), seconds)
 
     def later(link: int) -> Iterator[av.AudioFrame]:
         return chain.from_iterable(_part_frames(path, part) for part in parts[link:])
@@ -222,22 +222,25 @@ def _frames_since(
             yield frame
 
 
-def _blocks(path: Path, info: AudioInfo, frames: Iterator[av.AudioFrame]) -> Iterator[Samples]:
+def _blocks(
+    path: Path, info: AudioInfo, frames: Iterator[av.AudioFrame], seconds: float | None = None
+) -> Iterator[Samples]:
     """Gather FFmpeg's short frames into blocks; resample where the rate changes in the middle."""
+    seconds = seconds or _BLOCK_SECONDS
     for rate, run in groupby(frames, attrgetter("sample_rate")):
         if rate == info.sample_rate:
-            yield from _gathered(path, info, run, rate)
+            yield from _gathered(path, info, run, rate, seconds)
         else:
             check_limits(path, rate, info.channels)
-            blocks = _gathered(path, info, run, rate)
+            blocks = _gathered(path, info, run, rate, seconds)
             yield from resampled(blocks, rate, info.sample_rate, info.channels)
 
 
 def _gathered(
-    path: Path, info: AudioInfo, run: Iterator[av.AudioFrame], rate: int
+    path: Path, info: AudioInfo, run: Iterator[av.AudioFrame], rate: int, seconds: float
 ) -> Iterator[Samples]:
-    """Join frames of one rate (Hz) to blocks of about 5 s."""
-    wanted = block_frames(_BLOCK_SECONDS, rate, info.channels)
+    """Join frames of one rate (Hz) to blocks of about so many seconds."""
+    wanted = block_frames(seconds, rate, info.channels)
     parts: list[Samples] = []
     gathered = 0
     mixers: dict[str, av.AudioResampler] = {}

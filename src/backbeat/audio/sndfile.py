@@ -37,23 +37,12 @@ _MIN_AC3 = 4  # noise has so many once in 50,000 times
 
 def open_sndfile(path: Path, stack: ExitStack) -> Source:
     """Open by libsndfile; `stack` closes it. Raises AudioError if it is not playable audio."""
-    import soundfile
-
     raw = stack.enter_context(_Corrected(path))
     extent = sample_bytes(raw)
     compressed = extent is not None and _seems_compressed(raw, extent.start)
     if extent and extent.undeclared:
         raw.sizes = extent.sizes
-    raw.seek(0)
-    try:
-        # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
-        opened = raw if raw.sizes else raw.fileno()
-        file = stack.enter_context(soundfile.SoundFile(opened, closefd=False))
-    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        if getattr(error, "code", None) in _KNOWN_REASONS:
-            raise AudioError(path, f"cannot be played ({_message(error)})") from None
-        what = f"not audio that can be played ({_message(error)})"
-        raise AudioError(path, what, "not-audio") from None
+    file = _opened(path, raw, stack)
     if compressed and file.subtype == "PCM_16":
         raise AudioError(path, "holds compressed sound as if it were samples", "not-audio")
     check_limits(path, file.samplerate, file.channels)
@@ -66,16 +55,33 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
         declared = f"{number(seconds * share, 1)} s" if share else "no length"
         notes = [f"its header is wrong: it declares {declared}, {number(seconds, 1)} s are there"]
 
-    def since(seconds: float) -> Iterator[Samples]:
+    def since(start: float, seconds: float | None = None) -> Iterator[Samples]:
+        frame = min(file.frames, round(start * file.samplerate))
+        if not file.seekable():
+            return _dropped(_blocks(path, _opened(path, raw, stack), seconds), frame)
         try:
-            file.seek(min(file.frames, round(seconds * file.samplerate)))
+            file.seek(frame)
         except RuntimeError as error:
-            raise AudioError(
-                path, f"damaged at {number(seconds, 1)} s ({_message(error)})"
-            ) from None
+            what = f"damaged at {number(start, 1)} s ({_message(error)})"
+            raise AudioError(path, what) from None
         return _blocks(path, file, seconds)
 
     return Source(path, info, _blocks(path, file), since, notes)
+
+
+def _opened(path: Path, raw: _Corrected, stack: ExitStack) -> soundfile.SoundFile:
+    import soundfile
+
+    raw.seek(0)
+    try:
+        # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
+        file = raw if raw.sizes else raw.fileno()
+        return stack.enter_context(soundfile.SoundFile(file, closefd=False))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        if getattr(error, "code", None) in _KNOWN_REASONS:
+            raise AudioError(path, f"cannot be played ({_message(error)})") from None
+        what = f"not audio that can be played ({_message(error)})"
+        raise AudioError(path, what, "not-audio") from None
 
 
 class _Corrected(io.FileIO):
@@ -107,16 +113,18 @@ def _seems_compressed(file: BinaryIO, start: int) -> bool:
     )
 
 
-def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterator[Samples]:
-    """Read by libsndfile, block by block, from the file's position, which is `start` seconds."""
-    frames = block_frames(_BLOCK_SECONDS, file.samplerate, file.channels)
+def _blocks(
+    path: Path, file: soundfile.SoundFile, seconds: float | None = None
+) -> Iterator[Samples]:
+    """Read by libsndfile, in blocks of `seconds`, from the file's position on."""
+    frames = block_frames(seconds or _BLOCK_SECONDS, file.samplerate, file.channels)
     # libsndfile converts sample by sample; of the commonest kind NumPy does it in a sixth of the
     # time, to the same numbers.
     short = file.subtype == "PCM_16"
     # soundfile seeks after every block, and an MP3's decoder forgets by that what a frame needs of
     # those before it.
     run_up = round(_RUN_UP * file.samplerate) if file.subtype.startswith("MPEG") else 0
-    place = first = file.tell()
+    place = file.tell() if file.seekable() else 0
     while True:
         try:
             if lead := min(place, run_up):
@@ -124,8 +132,8 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
             kind = "int16" if short else "float32"
             block = file.read(lead + frames, dtype=kind, always_2d=True)[lead:]
         except RuntimeError as error:
-            where = start + (place - first) / file.samplerate
-            what = f"damaged after {number(where, 1)} s ({_message(error)})"
+            where = number(place / file.samplerate, 1)
+            what = f"damaged after {where} s ({_message(error)})"
             raise AudioError(path, what) from None
         if not len(block):
             return
@@ -134,6 +142,14 @@ def _blocks(path: Path, file: soundfile.SoundFile, start: float = 0.0) -> Iterat
             block = block.astype(np.float32)
             block *= _SCALE_16
         yield block
+
+
+def _dropped(blocks: Iterator[Samples], frames: int) -> Iterator[Samples]:
+    """Leave out the first frames, of a file that cannot be entered elsewhere (GSM 6.10, G.721)."""
+    for block in blocks:
+        if len(block) > frames:
+            yield block[frames:]
+        frames = max(0, frames - len(block))
 
 
 def _message(error: Exception) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -75,6 +75,13 @@ class AudioInfo:
     codec: str
 
 
+class Since(Protocol):
+    """Gives blocks from a moment on, see `Source`."""
+
+    def __call__(self, start: float, seconds: float | None = None, /) -> Iterator[Samples]:
+        """Give the blocks from `start` (s) on, each of so many seconds."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """An open audio file: its `info`, and by iteration its blocks of native samples.
@@ -82,9 +89,10 @@ class Source:
     Iterating yields float32 arrays of shape (frames, channels), full scale at 1, of 5 or 32 s each
     (less with many channels, so that a block never takes more than 16 MB). It can be iterated once.
 
-    `since` gives the blocks from a moment (s) on without decoding others, and ends a running
-    iteration. In an MP3 without a table of contents the moment is found by the bit rate, and can be
-    off by seconds where that varies. Both raise AudioError.
+    `since(start, seconds)` gives the blocks from a moment (s) on without decoding others, each of
+    so many seconds (by default as above), and ends a running iteration. In an MP3 without a table
+    of contents the moment is found by the bit rate, and can be off by seconds where that varies.
+    Both raise AudioError.
 
     `notes` says in words what is wrong with the file although it plays, such as a header that
     declares another length; reading may add to them.
@@ -93,7 +101,7 @@ class Source:
     path: Path
     info: AudioInfo
     blocks: Iterator[Samples]  # from the beginning, shape (frames, channels)
-    since: Callable[[float], Iterator[Samples]]
+    since: Since
     notes: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Samples]:
@@ -114,11 +122,11 @@ def open_samples(samples: NDArray[Any], sample_rate: int) -> Iterator[Source]:
         raise AudioError(path, f"shape {samples.shape}: must be (n,) or (channels, n)")
     if sample_rate not in RATES:
         raise AudioError(path, f"{sample_rate} samples a second; 1,000 to 768,000 make sense")
-    block = block_frames(5.0, sample_rate, frames.shape[1])
 
-    def since(seconds: float) -> Iterator[Samples]:
-        for start in range(round(seconds * sample_rate), len(frames), block):
-            yield np.asarray(frames[start : start + block], np.float32)
+    def since(start: float, seconds: float | None = None) -> Iterator[Samples]:
+        block = block_frames(seconds or 5.0, sample_rate, frames.shape[1])
+        for first in range(round(start * sample_rate), len(frames), block):
+            yield np.asarray(frames[first : first + block], np.float32)
 
     info = AudioInfo(sample_rate, frames.shape[1], len(frames) / sample_rate, "samples")
     yield Source(path, info, since(0.0), since)
