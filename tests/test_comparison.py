@@ -245,6 +245,7 @@ def test_what_was_tested_otherwise_is_not_compared():
         compare([contender("a", right), contender("a", right)])
 
 
+@pytest.mark.slow
 def test_those_that_are_alike_are_joined():
     n = np.arange(300)
     compared = compare(

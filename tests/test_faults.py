@@ -184,6 +184,7 @@ def test_a_reproduction_tells_what_had_no_room(cli, store, tmp_path, monkeypatch
     assert err.splitlines()[-1].endswith("no run is finished; `backbeat reproduce` makes them")
 
 
+@pytest.mark.slow
 def test_answers_are_given_where_the_index_has_no_room(
     cli, disk, bundle, tmp_path, monkeypatch, caplog
 ):

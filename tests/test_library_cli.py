@@ -65,6 +65,7 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_only_new_files_are_read_and_the_table_is_the_same(cli, bundle, library, tmp_path, done):
     command = ("classify", library, "--model", bundle, "--format", "csv", "-o")
     status, _, err = cli(*command, tmp_path / "first.csv")
@@ -113,6 +114,7 @@ def test_the_index_can_be_named(cli, bundle, songs, tmp_path, done):
     assert err.startswith(f"backbeat: {file}: not an index, or damaged")
 
 
+@pytest.mark.slow
 def test_files_that_are_gone_are_forgotten_when_that_is_asked(cli, bundle, library, tmp_path):
     command = ("classify", library, "--model", bundle, "--index", tmp_path / "index")
 

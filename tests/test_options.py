@@ -542,8 +542,8 @@ def test_the_tests_that_the_table_names_are_there():
                 assert f"def {name}(" in (HERE / file).read_text("utf-8"), shown
 
 
-# What those two do with songs is `classify`'s.
-SLOW = ("playlists", "similar")
+# What those do with songs is `classify`'s.
+SLOW = ("tag", "playlists", "similar")
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,7 @@ def test_a_playlist_lies_in_its_folder_whatever_a_model_calls_its_genres(genre, 
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_bundles_genres_do_not_steer_the_terminal(cli, songs, tmp_path):
     genres = ("\x1b[31mred\n", "=1+1", "[red]")
     path = make_bundle(tmp_path / "model.backbeat", genres=genres)

@@ -160,6 +160,7 @@ def test_unsure_songs_are_left_alone(cli, library, tmp_path):
     assert hashes(library[0].parent) == before
 
 
+@pytest.mark.slow
 def test_files_that_need_not_change_are_never_opened_for_writing(bundle, library):
     formats.write(library[0], ("Polka",))
     code = """

@@ -63,6 +63,7 @@ def test_no_folder_is_no_log():
         assert write is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("step_by_step")
 def test_a_resumed_run_logs_its_history_again_and_goes_on(store, tmp_path):
     def stop(progress):

@@ -97,6 +97,7 @@ def test_the_best_is_to_be_trained_on_the_split_whose_test_part_was_left_untouch
     assert err.endswith("backbeat: caught\n")
 
 
+@pytest.mark.slow
 def test_a_stopped_search_goes_on_as_if_it_had_not(store, searched, cli, tmp_path, monkeypatch):
     own, count = fitting.fit, 0
 

@@ -31,7 +31,13 @@ def heard_at(samples):
     return (np.fft.rfftfreq(len(part), 1 / RATE)[spectrum.argmax()] - 200) / 10
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in ("m4a", "opus") else name
+        for name in FORMATS
+    ],
+)
 def song(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("song") / f"song.{request.param}"
     rate = FORMATS[request.param]
