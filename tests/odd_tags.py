@@ -170,7 +170,12 @@ def id3_songs():
     second = id3([said(b"TIT2", "B title", 4), said(b"TCON", "Jazz", 4)], 4, 50)
     yield "two_tags", Odd(id3([TITLE]) + second + sound("mp3"), (TITLE, second), ("Jazz",))
     lyrics = b"LYRICSBEGININD0000200LYR00004Said000041LYRICS200"
-    yield "lyrics3", mp3(TITLE, behind=lyrics + v1(255))
+    for name, junk in (
+        ("lyrics3", lyrics),
+        ("zeros", bytes(1000)),
+        ("frame", sound("mp3")[-300:-99]),
+    ):
+        yield f"{name}_v1", mp3(TITLE, behind=junk + v1(255))
     gain = (b"REPLAYGAIN_TRACK_GAIN", b"-7 dB", 0)
     for name, item in (
         ("bad_key", (b"", b"x", 0)),

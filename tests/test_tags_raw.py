@@ -59,6 +59,8 @@ def test_the_genre_alone_changes_and_comes_back(tmp_path, suffix):
         assert list(apply([change], log)) == [Written(song, genres)]
         assert formats.read(song).values in (genres, ("/".join(genres),)), name
         assert in_order(song.read_bytes(), odd.kept), name
+        if name.endswith("_v1.mp3"):
+            assert song.read_bytes()[-1] == 17  # Rock
         log.close()
         assert list(undo(read_log(log.path))) == [Undone(song, "byte for byte")]
         assert song.read_bytes() == odd.content, name

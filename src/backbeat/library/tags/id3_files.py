@@ -80,42 +80,43 @@ def _mp3_get(file: BinaryIO) -> Held:
     tag, others = _mp3_tags(file)
     held = _id3_held(tag, others)
     # A genre that only the old tag has is logged, so that `undo` can give it back.
-    old = id3v1_genres(file) if id3v1(file)[1] else []
-    return replace(held, values=held.values or old)
+    return replace(held, values=held.values or id3v1_genres(file))
 
 
 def _mp3_put(file: BinaryIO, genres: Sequence[str]) -> None:
     tag, _ = _mp3_tags(file)
-    v1, ours = id3v1(file)
+    v1 = id3v1(file)
     if tag or genres:
         new = frames.id3_with(tag or _from_id3v1(v1), genres)
         splice(file, 0, len(tag.joined()) if tag else 0, new)
-    if ours:
-        file.seek(-1, 2)
-        file.write(bytes([_number(genres)]))
+    if v1:
+        put_id3v1(file, v1[:-1] + bytes([_number(genres)]))
 
 
 def _mp3_others(file: BinaryIO) -> Parts:
     tag, others = _mp3_tags(file)
-    yield from _id3_parts(tag or _from_id3v1(id3v1(file)[0]))
+    yield from _id3_parts(tag or _from_id3v1(id3v1(file)))
     yield from (("the second ID3 tag", other) for other in others)
 
 
-def id3v1(file: BinaryIO) -> tuple[bytes, bool]:
-    """Give the ID3v1 tag, and whether its genre is written.
+def id3v1(file: BinaryIO) -> bytes:
+    """Give the ID3v1 tag at the end of a file, or nothing."""
+    end = at(file, max(0, file.seek(0, 2) - _V1_LENGTH), _V1_LENGTH)
+    return end if end.startswith(b"TAG") and len(end) == _V1_LENGTH else b""
 
-    Behind lyrics it is not: FFmpeg takes both for sound, which would not stay as it is.
-    """
-    end = at(file, max(0, file.seek(0, 2) - _V1_LENGTH - 9), _V1_LENGTH + 9)
-    v1 = end[-_V1_LENGTH:] if end[-_V1_LENGTH:].startswith(b"TAG") else b""
-    return v1, bool(v1) and end[:-_V1_LENGTH] not in (b"LYRICS200", b"LYRICSEND")
+
+def put_id3v1(file: BinaryIO, v1: bytes) -> None:
+    """Write an ID3v1 tag over that of a file, or nothing if it is empty."""
+    file.seek(-len(v1), 2)
+    file.write(v1)
+    file.flush()
 
 
 def id3v1_genres(file: BinaryIO) -> list[str]:
     """Give the genre of the ID3v1 tag, if it has one."""
     from mutagen.id3 import TCON
 
-    v1, _ = id3v1(file)
+    v1 = id3v1(file)
     return TCON.GENRES[v1[-1] :][:1] if v1 else []
 
 

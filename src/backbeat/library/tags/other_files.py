@@ -92,7 +92,7 @@ def _ogg_put(file: BinaryIO, genres: Sequence[str]) -> None:
         room = len(old) - head - len(body)
         body += bytes(room if room >= 0 else raw.ROOM)
     # mutagen numbers the pages up to the end of the file.
-    v1, _ = id3v1(file)
+    v1 = id3v1(file)
     file.truncate(file.seek(0, 2) - len(v1))
     new = OggPage._from_packets_try_preserve([start + body, *others], pages)
     OggPage.replace(file, pages, new)

@@ -11,6 +11,7 @@ from typing import BinaryIO, Literal
 from backbeat.classify import Failure
 from backbeat.files import atomic
 from backbeat.library.tags import delta, formats
+from backbeat.library.tags.id3_files import id3v1, put_id3v1
 from backbeat.library.tags.log import Entry, Log, LogWriter
 from backbeat.library.tags.plan import Change, LeftAlone, Options, Present, kept
 from backbeat.library.tags.rewriting import (
@@ -103,8 +104,7 @@ def _apply(change: Change, log: LogWriter, keep_times: bool) -> None:
         before = state(song.file)
         with changing(song, mtime_ns=before.mtime_ns if keep_times else None) as copy:
             new = formats.write(path, change.genres, copy)
-            if not same_sound(song.file, copy):
-                raise TagError(path, _SOUND)
+            _check_sound(path, song.file, copy)
             log.change(
                 Entry(
                     path=path,
@@ -116,6 +116,23 @@ def _apply(change: Change, log: LogWriter, keep_times: bool) -> None:
                     patch=_way_back(path, song.file, copy, before),
                 )
             )
+
+
+def _check_sound(path: Path, song: BinaryIO, copy: BinaryIO) -> None:
+    """Raise an error if the sound of a copy differs.
+
+    That of ID3v1's number of the genre is not compared: FFmpeg takes ID3v1 for sound where lyrics,
+    zeros or other things stand before it.
+    """
+    old, new = id3v1(song), id3v1(copy)
+    number_only = old[:-1] == new[:-1]
+    if number_only:
+        put_id3v1(copy, old)
+    same = same_sound(song, copy)
+    if number_only:
+        put_id3v1(copy, new)
+    if not same:
+        raise TagError(path, _SOUND)
 
 
 def _way_back(path: Path, song: BinaryIO, copy: BinaryIO, before: State) -> tuple[delta.Piece, ...]:
@@ -172,8 +189,7 @@ def _undo(entry: Entry, first: str) -> How:
             raise TagError(path, f"left alone: its genre was changed since, to {shown}")
         with changing(song) as copy:
             formats.write(path, entry.old, copy)
-            if not same_sound(song.file, copy):
-                raise TagError(path, _SOUND)
+            _check_sound(path, song.file, copy)
     return "tag for tag"
 
 
