@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import av
 from mutagen import mp4, ogg
 
 from sounds import music, write
@@ -362,7 +363,22 @@ def mp4_songs():
     number = atom(b"gnre", data_atom(0, b"\0\x12"))
     yield "number", Odd(mp4_with([*kept[:3], number, *kept[3:]]), kept, ("Rock",))
     freeform = atom(b"----", free + data_atom(1, b"Jazz"))
+    yield "quicktime", remuxed("mov")
+    yield "mobile", remuxed("3gp")
     yield "freeform", Odd(mp4_with([*kept, freeform]), (*kept, freeform), ("Jazz",))
+
+
+def remuxed(form):
+    """The same sound with a genre as QuickTime or 3GPP has it."""
+    content = io.BytesIO()
+    with av.open(io.BytesIO(sound("m4a"))) as old, av.open(content, "w", format=form) as new:
+        stream = new.add_stream_from_template(old.streams.audio[0])
+        new.metadata.update(title="A title", genre="Jazz")
+        for packet in old.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    return Odd(content.getvalue(), (b"A title",), ("Jazz",))
 
 
 def asf_songs():

@@ -150,6 +150,11 @@ def _mp4_get(file: BinaryIO) -> Held:
             held.values.extend(g for number in numbers for g in TCON.GENRES[number - 1 :][:1])
         elif name == b"----" and re.search(rb"name....GENRE....data", content, re.I | re.S):
             held.beside.extend(raw.text(value) for value in values)
+    # QuickTime and 3GPP have it outside of the list.
+    outside = {(*_LIST[:2], _GENRE): 12, (*_LIST[:2], b"gnre"): 14}
+    for atom, content in _mp4_atoms(file):
+        if start := outside.get(atom.path):
+            held.beside.append(raw.text(content[start:].strip(b"\0")))
     return held
 
 
@@ -186,7 +191,8 @@ def _keep_padding(info: Any) -> int:
 def _mp4_others(file: BinaryIO) -> Parts:
     made = (*_LIST[:3], b"hdlr")  # with the first tag
     for atom, content in _mp4_atoms(file):
-        if atom.path[-1] not in (*_MOVED, _GENRE, b"gnre") and atom.path != made:
+        own = atom.path in ((*_LIST, _GENRE), (*_LIST, b"gnre"), made)
+        if not own and atom.path[-1] not in _MOVED:
             yield raw.text(b".".join(atom.path)), content
 
 
