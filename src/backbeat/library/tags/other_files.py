@@ -151,7 +151,7 @@ def _mp4_get(file: BinaryIO) -> Held:
         elif name == b"----" and re.search(rb"name....GENRE....data", content, re.I | re.S):
             held.beside.extend(raw.text(value) for value in values)
     # QuickTime and 3GPP have it outside of the list.
-    outside = {(*_LIST[:2], _GENRE): 12, (*_LIST[:2], b"gnre"): 14}
+    outside: dict[tuple[bytes, ...], int] = {(*_LIST[:2], _GENRE): 12, (*_LIST[:2], b"gnre"): 14}
     for atom, content in _mp4_atoms(file):
         if start := outside.get(atom.path):
             held.beside.append(raw.text(content[start:].strip(b"\0")))
