@@ -332,7 +332,8 @@ def test_prepare_says_what_it_did(cli, tmp_path):
     for _ in range(2):  # the second time there is nothing to do
         assert cli(*arguments) == (
             0,
-            f"{tmp_path}/features: features of 2 of 2 tracks\n",
+            "2 songs in 1 genre: rock 2.\n"
+            f"Next: backbeat train {tmp_path}/features --model cnn_03.8 --split artists -o RUN\n",
             "kept: rock/b.wav: same samples as rock/a.wav\n",
         )
     status, _, err = cli(*arguments, "--drop-duplicates")

@@ -357,7 +357,7 @@ def test_files_that_vanish_or_change_after_they_were_listed(
         command = ("prepare", songs, "--workers", workers, "-o", tmp_path / "features")
         status, out, err = cli(*command)
     assert status == 0
-    assert "features of 2 of 4 tracks" in out
+    assert "2 of 4 songs in 2 genres: " in out
     messages = [line.partition(".wav: ")[0] for line in err.splitlines()]
     assert messages == ["left out: jazz/1", "left out: rock/2"]
     assert "Traceback" not in err

@@ -76,7 +76,10 @@ def test_whole_songs_are_cut_into_slices(tmp_path, cli):
     x = np.random.default_rng(0).standard_normal((30, 1_292, 40)).astype(np.float32)
     source = made_npz(tmp_path / "m.npz", X=x)
     status, out, err = cli("import-features", source, "-o", tmp_path / "f", "--frontend", "mfcc")
-    assert (status, out) == (0, f"{tmp_path}/f: features of 30 tracks in 3 genres\n")
+    assert status == 0
+    assert out.startswith(
+        "30 songs in 3 genres: blues 10, jazz 10, rock 10.\nNext: backbeat train "
+    )
     assert err == (
         "dropped: the last 42 of 1,292 frames of each track (10 x 125 are kept)\n"
         "dropped: the last 27 of 40 coefficients\n"

@@ -308,7 +308,7 @@ def test_similar_songs_are_named_and_listed(cli, bundle, folder, tmp_path):
     options = ("--model", bundle, "--top", "3", "-o", out)
     status, printed, _ = cli("similar", copy, "--in", folder, *options)
     assert status == 1  # of the bad file
-    lines = [line for line in printed.splitlines() if ".wav" in line and "│" in line]
+    lines = [line for line in printed.splitlines() if line[:1].isspace() or line[:1].isdigit()]
     assert len(lines) == 3
     assert lines[0].split()[0] == "1.00"
     assert str(song) in lines[0]

@@ -1,13 +1,14 @@
 """The verbs that get a collection: data jam, data gtzan."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backbeat.cli.check import check
-from backbeat.cli.console import progress, say
-from backbeat.cli.options import Workers
+from backbeat.cli.console import progress, say, say_json
+from backbeat.cli.options import Json, Workers
 from backbeat.files.text import number
 
 data = typer.Typer(no_args_is_help=True, help="Get a collection: jam (built in) or gtzan.")
@@ -23,6 +24,7 @@ def jam(
     with_faults: Annotated[
         bool, typer.Option("--with-faults", help="Add one of each kind of broken file.")
     ] = False,
+    as_json: Json = False,
     workers: Workers = None,
 ) -> None:
     """Compose and render the built-in synthetic collection; it stands for no real music."""
@@ -37,7 +39,11 @@ def jam(
             with_faults=with_faults,
             on_progress=show,
         )
-    say(f"{out}: {number(len(paths))} files in {len(jams.GENRES)} genres")
+    if as_json:
+        say_json({"folder": str(out), "files": len(paths), "genres": len(jams.GENRES)})
+        return
+    say(f"{number(len(paths))} files in {len(jams.GENRES)} genres.")
+    say(f"Next: backbeat prepare {shlex.quote(str(out))} -o FEATURES")
 
 
 @data.command()
@@ -47,6 +53,7 @@ def gtzan(
         Path | None,
         typer.Option("--from", help="An archive (tar.gz, zip) or a folder that you have."),
     ] = None,
+    as_json: Json = False,
     workers: Workers = None,
 ) -> None:
     """Fetch GTZAN from its public sources, or take the copy that you have; then check it."""
@@ -61,4 +68,4 @@ def gtzan(
                 show(done, total, f"{what}, files")
 
         genres = fetch(out, source=source, on_progress=on_progress)
-    check(genres, workers=workers)
+    check(genres, as_json=as_json, workers=workers)

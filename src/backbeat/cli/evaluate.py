@@ -1,5 +1,6 @@
 """The verb evaluate."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,9 +81,9 @@ def score_run(run: Path, *, clean: Path | None = None, as_json: bool = False) ->
     report = scoring.write_evaluation(run, evaluated)
     _show(evaluated, as_json=as_json)
     if not as_json:
-        say(f"\nReport: {report}\nFigures: {run / 'figures'}")
+        say(f"\nReport: {report}")
         if (run / "model.backbeat").exists():
-            say(f"Bundle: {run / 'model.backbeat'}")
+            say(f"Next: backbeat classify SONGS --model {shlex.quote(str(run))}")
 
 
 def _show(evaluated: "Evaluation", *, as_json: bool) -> None:

@@ -1,5 +1,8 @@
 """The verbs that make a feature store: prepare, import-features."""
 
+import shlex
+from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +10,12 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.check import CollectionPath, Several, read_collection
-from backbeat.cli.console import progress, say, say_json, warn
+from backbeat.cli.console import plural, progress, say, say_json, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import printable
 from backbeat.files.text import number
+
+_NAMED = 12  # genres in a line
 
 
 class FrontEndName(StrEnum):
@@ -75,12 +80,24 @@ def prepare(
             for name, reason in summary.findings
         ]
         content = {"store": str(out), "tracks": summary.tracks, "kept": summary.kept}
-        say_json({**content, "findings": findings})
+        say_json({**content, "genres": summary.genres, "findings": findings})
         return
-    say(f"{out}: features of {number(summary.kept)} of {number(summary.tracks)} tracks")
     for name, finding in summary.findings:
         note = "left out" if name in left_out else "kept"
         warn(f"{note}: {printable(name)}: {finding}")
+    of_all = "" if summary.kept == summary.tracks else f" of {number(summary.tracks)}"
+    _end(out, f"{number(summary.kept)}{of_all} songs", summary.genres, frontend)
+
+
+def _end(out: Path, songs: str, genres: Mapping[str, int], frontend: str) -> None:
+    """Print the result in a line, the largest genres with their songs, and the next command."""
+    ordered = sorted(genres, key=lambda genre: (-genres[genre], genre))
+    named = [f"{genre} {number(genres[genre])}" for genre in ordered[:_NAMED]]
+    if len(ordered) > _NAMED:
+        named.append(f"and {number(len(ordered) - _NAMED)} more")
+    say(f"{songs} in {plural(len(genres), 'genre')}: {', '.join(named)}.")
+    model = "transfer" if frontend == "musicnn" else "cnn_03.8"
+    say(f"Next: backbeat train {shlex.quote(str(out))} --model {model} --split artists -o RUN")
 
 
 def import_features(
@@ -89,6 +106,7 @@ def import_features(
     frontend: Annotated[
         str, typer.Option(metavar="mfcc|logmel", help="What the features in the file are.")
     ],
+    as_json: Json = False,
 ) -> None:
     """Bring features that were made elsewhere into a feature store.
 
@@ -96,5 +114,13 @@ def import_features(
     """
     from backbeat.features.importing import import_features as bring
 
-    features = bring(file, out, frontend=frontend, on_dropped=lambda what: warn(f"dropped: {what}"))
-    say(f"{out}: features of {number(len(features.table))} tracks in {len(features.genres)} genres")
+    dropped: list[str] = []
+    features = bring(file, out, frontend=frontend, on_dropped=dropped.append)
+    genres = Counter(features.table.genre)
+    if as_json:
+        content = {"store": str(out), "tracks": len(features.table), "genres": genres}
+        say_json({**content, "dropped": dropped})
+        return
+    for what in dropped:
+        warn(f"dropped: {what}")
+    _end(out, f"{number(len(features.table))} songs", genres, frontend)

@@ -1,13 +1,15 @@
 """The verb reproduce."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backbeat.cli.console import job_progress, list_failed_runs, say, say_json
+from backbeat.cli.console import job_progress, list_failed_runs, plural, say, say_json
 from backbeat.cli.options import Cluster, EpochsScale, Json, SplitName, Store, Workers
+from backbeat.files.text import number
 
 
 class Paper(StrEnum):
@@ -67,5 +69,12 @@ def reproduce(
     if as_json:
         say_json({"files": written, "failed": failures})
     else:
-        say("\n".join(written))
+        runs = len(specs) * seeds
+        report = shlex.quote(str(out / "report.html"))
+        say(f"{number(runs - len(failures))} of {plural(runs, 'model')} trained; see {report}")
+        if split == "slices":
+            say(
+                "Next, on artists kept apart: backbeat reproduce "
+                f"{paper.value} {shlex.quote(str(features))} --split artists -o OTHER"
+            )
     raise typer.Exit(int(bool(failures)))

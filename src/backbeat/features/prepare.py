@@ -12,7 +12,8 @@ import json
 import math
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -67,6 +68,7 @@ class Summary:
     kept: int  # with features in the store
     findings: tuple[tuple[str, str], ...]  # track name and finding, in the order of names
     left_out: tuple[str, ...]  # names of tracks without features, unusable or duplicates
+    genres: Mapping[str, int]  # how many tracks of each were kept
 
 
 @dataclass(frozen=True)
@@ -357,4 +359,5 @@ def _summary(table: TrackTable) -> Summary:
         kept=int(np.count_nonzero(table.slices)),
         findings=tuple((n, f) for n, f in zip(table.name, table.finding, strict=True) if f),
         left_out=tuple(n for n, s in zip(table.name, table.slices, strict=True) if not s),
+        genres=Counter(g for g, s in zip(table.genre, table.slices, strict=True) if s),
     )
