@@ -85,19 +85,30 @@ def cut(path, share=0.5):
     return path
 
 
-def raw_mp3(path, seconds=3.0):
+def raw_mp3(path, seconds=3.0, rate=44_100):
     """Write an MP3 without the Info frame with its length."""
     import av
 
-    samples = music(seconds, 44_100)
+    samples = music(seconds, rate)
     with av.open(
         str(path), "w", format="mp3", options={"write_xing": "0", "id3v2_version": "0"}
     ) as f:
-        stream = f.add_stream("libmp3lame", rate=44_100, layout="mono")
+        stream = f.add_stream("libmp3lame", rate=rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples.T.copy(), format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = 44_100, 0
+        frame.sample_rate, frame.pts = rate, 0
         f.mux(stream.encode(frame))
         f.mux(stream.encode(None))
+    return path
+
+
+def free_format(path, seconds=3.0):
+    """Write an MP3 whose frames do not declare their bit rate: at 48 kHz they are of one size."""
+    content = bytearray(raw_mp3(path, seconds, 48_000).read_bytes())
+    size = content.index(content[:2], 2)
+    for at in range(0, len(content) - 3, size):
+        assert content[at] == 0xFF
+        content[at + 2] &= 0x0F
+    path.write_bytes(content)
     return path
 
 

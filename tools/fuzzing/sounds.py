@@ -18,7 +18,7 @@ from backbeat.collections import collection
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from bundles import make_bundle
-from sounds import cut, music, raw_mp3, silent_opus, write
+from sounds import cut, free_format, music, raw_mp3, silent_opus, write
 from tagged import add_tags, cover
 
 SECONDS = 3.2  # the shortest song that a front-end takes is 2.9 s
@@ -83,6 +83,7 @@ def makers() -> dict[str, Callable[[Path], object]]:
         **{name: functools.partial(_tagged, name) for name in ("flac", "mp3", "ogg", "opus")},
         "m4a": functools.partial(_tagged, "m4a"),
         "mp3-raw": lambda folder: raw_mp3(folder / "seed.mp3", SECONDS),
+        "mp3-free": lambda folder: free_format(folder / "seed.mp3", SECONDS),
         "mp4": _video,
         "mp4-cover": lambda folder: _tagged("m4a", folder),
         "wav-rifx": lambda folder: _other_order(folder / "seed.wav", "BIG"),

@@ -1,8 +1,9 @@
 """A file to mono float32 samples at a given rate, in bounded memory.
 
 A file's first bytes decide what reads it, never its suffix. libsndfile reads uncompressed samples
-(WAV, AU, AIFF, CAF): it is the fastest. FFmpeg, by PyAV, reads compressed sound, and a WAV or AIFF
-whose coding libsndfile does not know.
+(WAV, AU, AIFF, CAF): it is the fastest. FFmpeg, by PyAV, reads compressed sound, also in a WAV that
+declares samples, and a WAV or AIFF whose coding libsndfile does not know. libsndfile reads MP3 of
+free format, which FFmpeg does not.
 
 - `reading`: any file opened by its first bytes, mixed, resampled, read: begin there;
 - `source`: an open file, what its header says, the error that names it, the limits;

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _BLOCK_SECONDS = 32.0  # half a minute and a little: most excerpts come in one piece
+_STDERR = threading.Lock()  # held by who has replaced the file behind it
 _SCALE_16 = np.float32(1 / 2**15)
 _RUN_UP = 0.5  # seconds
 
@@ -73,10 +77,13 @@ def _opened(path: Path, raw: _Corrected, stack: ExitStack) -> soundfile.SoundFil
     import soundfile
 
     raw.seek(0)
+    begins_as_mp3 = raw.read(3).startswith((b"ID3", b"\xff"))
+    raw.seek(0)
     try:
         # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
         file = raw if raw.sizes else raw.fileno()
-        return stack.enter_context(soundfile.SoundFile(file, closefd=False))
+        with _quiet() if begins_as_mp3 else contextlib.nullcontext():
+            return stack.enter_context(soundfile.SoundFile(file, closefd=False))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         if getattr(error, "code", None) in _KNOWN_REASONS:
             raise AudioError(path, f"cannot be played ({_message(error)})") from None
@@ -127,10 +134,11 @@ def _blocks(
     place = file.tell() if file.seekable() else 0
     while True:
         try:
-            if lead := min(place, run_up):
-                file.seek(place - lead)
-            kind = "int16" if short else "float32"
-            block = file.read(lead + frames, dtype=kind, always_2d=True)[lead:]
+            with _quiet() if run_up else contextlib.nullcontext():
+                if lead := min(place, run_up):
+                    file.seek(place - lead)
+                kind = "int16" if short else "float32"
+                block = file.read(lead + frames, dtype=kind, always_2d=True)[lead:]
         except RuntimeError as error:
             where = number(place / file.samplerate, 1)
             what = f"damaged after {where} s ({_message(error)})"
@@ -142,6 +150,23 @@ def _blocks(
             block = block.astype(np.float32)
             block *= _SCALE_16
         yield block
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep mpg123's remarks on an MP3, which name no file, from standard error."""
+    with _STDERR, contextlib.ExitStack() as stack:
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        stack.callback(os.close, kept)
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, nothing)
+        os.dup2(nothing, 2)
+        stack.callback(os.dup2, kept, 2)
+        yield
 
 
 def _dropped(blocks: Iterator[Samples], frames: int) -> Iterator[Samples]:
