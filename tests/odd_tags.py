@@ -215,9 +215,13 @@ def wav_songs():
     for unknown in (0, 0xFFFFFFFF):
         piped = riff(form, b"data", struct.pack("<I", unknown), data, size=unknown)
         yield f"piped_{unknown}", Odd(piped, (form, piped[36:]))
+        yield f"piped_form_{unknown}", Odd(riff(whole[12:], size=unknown), (whole[36:],))
+    endless = form + b"data\xff\xff\xff\xff" + data
+    yield "piped_data", Odd(riff(endless), (form, endless[24:]))
     long = struct.pack("<QQQI", len(whole) + 28, len(data), len(data) // 2, 0)
-    rf64 = riff(chunk(b"ds64", long), form, b"data\xff\xff\xff\xff", data, size=0xFFFFFFFF)
-    yield "rf64", Odd(rf64.replace(b"RIFF", b"RF64", 1), (form + b"data\xff\xff\xff\xff" + data,))
+    rf64 = riff(chunk(b"ds64", long), endless, size=0xFFFFFFFF).replace(b"RIFF", b"RF64", 1)
+    yield "rf64", Odd(rf64, (form, endless[24:]))
+    yield "cut_rf64", Odd(rf64[:-1], (form, endless[24:-1]))
     yield "cut", Odd(whole[:-1], (whole[36:-1],))
     small = whole[:40] + struct.pack("<I", len(data) // 2) + data
     yield "size_too_small", Odd(small, (small[36:],))

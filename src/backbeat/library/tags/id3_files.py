@@ -190,7 +190,7 @@ def _form_put(file: BinaryIO, genres: Sequence[str]) -> None:
         start, end, name = places[0].chunk.start, places[0].chunk.end, places[0].chunk.name
         old, rest = places[0].tag or old, places[0].rest
     elif form.clean:
-        before, size = bytes(form.end % 2), form.end - 8
+        before, size = bytes(form.end % 2), size and form.end - 8
     else:
         # It is not sure where the sound ends, so the new chunk stands before it.
         start = end = next(one.start for one in form.chunks if one.name in raw.SOUND)

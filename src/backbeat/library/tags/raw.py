@@ -202,7 +202,7 @@ class Form:
     end: int
     """The byte where the last chunk ends."""
     clean: bool
-    """Whether the chunks fill the file, so that another can follow."""
+    """Whether the chunks fill the file and none could be longer, so that another can follow."""
 
 
 def form(file: BinaryIO) -> Form:
@@ -211,20 +211,20 @@ def form(file: BinaryIO) -> Form:
     kind = at(file, 0, 4)
     order = ">" if kind in (b"FORM", b"RIFX") else "<"
     (size,) = struct.unpack(order + "I", at(file, 4, 4))
-    piped, wide, wide_data = size in (0, _TO_END), None, total
+    piped, wide, wide_data = size in (0, _TO_END), None, 0
     limit = total if piped else 8 + size
-    place, chunks, cut = 12, list[Chunk](), False
-    while place + 8 <= min(limit, total) and len(chunks) < _MOST and not cut:
+    place, chunks, unsure = 12, list[Chunk](), False
+    while place + 8 <= min(limit, total) and len(chunks) < _MOST and not unsure:
         name, size_here = struct.unpack(order + "4sI", at(file, place, 8))
         content = place + 8
         if name == b"ds64" and kind in (b"RF64", b"BW64"):
             size, wide_data = struct.unpack("<QQ", at(file, content, 16))
             piped, wide, limit = False, content, 8 + size
         if name == b"data" and (size_here == _TO_END or (piped and not size_here)):
-            size_here = min(wide_data, total - content)
+            size_here, unsure = (wide_data, False) if wide else (total - content, True)
         if name == bytes(4):
             break
-        cut = content + size_here > total
+        unsure |= content + size_here > total
         size_here = min(size_here, total - content)
         end = content + size_here
         follows = at(file, end, 4)
@@ -233,7 +233,7 @@ def form(file: BinaryIO) -> Form:
         chunks.append(Chunk(name, content - 8, content, size_here, place))
     behind = at(file, place, 1 << 16)
     clean = (
-        not (piped or cut)
+        not unsure
         and place >= min(limit, total)
         and (behind[:3] in (b"ID3", b"TAG") or not behind.strip(b"\0"))
     )
