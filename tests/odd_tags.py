@@ -369,13 +369,17 @@ def mp4_songs():
     freeform = atom(b"----", free + data_atom(1, b"Jazz"))
     yield "quicktime", remuxed("mov")
     yield "mobile", remuxed("3gp")
+    yield "fragments", remuxed("mp4", movflags="frag_keyframe", frag_duration="500000")
     yield "freeform", Odd(mp4_with([*kept, freeform]), (*kept, freeform), ("Jazz",))
 
 
-def remuxed(form):
-    """The same sound with a genre as QuickTime or 3GPP has it."""
+def remuxed(form, **options):
+    """The same sound with a genre as FFmpeg writes it."""
     content = io.BytesIO()
-    with av.open(io.BytesIO(sound("m4a"))) as old, av.open(content, "w", format=form) as new:
+    with (
+        av.open(io.BytesIO(sound("m4a"))) as old,
+        av.open(content, "w", format=form, options=options) as new,
+    ):
         stream = new.add_stream_from_template(old.streams.audio[0])
         new.metadata.update(title="A title", genre="Jazz")
         for packet in old.demux(audio=0):

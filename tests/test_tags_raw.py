@@ -112,6 +112,17 @@ def test_sizes_of_chunks_are_right(tmp_path, suffix, order):
             assert (new.find(b"TCON") < sound_at) == bool(unsure), name
 
 
+def test_the_index_of_fragments_is_right(tmp_path):
+    song = tmp_path / "song.m4a"
+    song.write_bytes(odd_songs("m4a")["fragments.m4a"].content)
+    formats.write(song, ("A genre with a name so long that all that follows it moves" * 40,))
+    content = song.read_bytes()
+    entries = content[content.find(b"tfra") + 20 : content.find(b"mfro") - 4]
+    places = [place for _, place in struct.iter_unpack(">QQ3x", entries)]
+    assert len(places) > 3
+    assert all(content[place + 4 : place + 8] == b"moof" for place in places)
+
+
 @pytest.mark.parametrize(
     ("odd", "words"),
     [

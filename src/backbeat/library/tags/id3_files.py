@@ -193,7 +193,9 @@ def _form_put(file: BinaryIO, genres: Sequence[str]) -> None:
         before, size = bytes(form.end % 2), size and form.end - 8
     else:
         # It is not sure where the sound ends, so the new chunk stands before it.
-        start = end = next(one.start for one in form.chunks if one.name in raw.SOUND)
+        start = end = next((one.start for one in form.chunks if one.name in raw.SOUND), 0)
+        if not start:
+            raise ValueError("it has no sound")
     tag = frames.id3_with(old, genres) + rest
     new = before + struct.pack(form.order + "4sI", name, len(tag)) + tag + bytes(len(tag) % 2)
     splice(file, start, end, new)

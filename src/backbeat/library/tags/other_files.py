@@ -114,7 +114,7 @@ OGG = Family(lambda file: _comments_held([_ogg(file)[3]]), _ogg_put, _ogg_others
 
 _LIST = (b"moov", b"udta", b"meta", b"ilst")
 _GENRE = b"\xa9gen"
-_MOVED = (b"stco", b"co64", b"free", b"skip", b"mdat", b"moof", b"mfra", b"sidx")
+_MOVED = (b"stco", b"co64", b"tfhd", b"tfra", b"free", b"skip", b"mdat")
 """Atoms of places in the file, and of sound, which `same_sound` compares."""
 
 
@@ -178,8 +178,31 @@ def _mp4_put(file: BinaryIO, genres: Sequence[str]) -> None:
     if places or new:
         tags = Raw()
         tags["ilst"] = content
+        size = file.seek(0, 2)
         file.seek(0)
         tags.save(file, padding=_keep_padding)
+        _mp4_move(file, file.seek(0, 2) - size)
+
+
+def _mp4_move(file: BinaryIO, shift: int) -> None:
+    """Move the places in fragments and in their index; mutagen moves those of the first alone."""
+    moov = fragments = 0
+    for atom in raw.atoms(file, 0, file.seek(0, 2)):
+        name, places, size = atom.path[-1], range(0), 8
+        moov = atom.start if name == b"moov" else moov
+        fragments += name == b"moof"
+        head = at(file, atom.start, 24)
+        if name == b"tfhd" and fragments > 1 and head[11] & 1:
+            places = range(atom.start + 16, atom.start + 17)
+        elif name == b"tfra":
+            size = 8 if head[8] else 4
+            step = 2 * size + sum((head[19] >> bits & 3) + 1 for bits in (0, 2, 4))
+            places = range(atom.start + 24 + size, atom.end, step)
+        for place in places:
+            value = int.from_bytes(at(file, place, size), "big")
+            if value > moov:
+                file.seek(place)
+                file.write((value + shift).to_bytes(size, "big"))
 
 
 def _keep_padding(info: Any) -> int:

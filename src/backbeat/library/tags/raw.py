@@ -272,6 +272,7 @@ def atom(name: bytes, content: bytes) -> bytes:
 
 
 _PARENTS = {b"moov", b"udta", b"trak", b"mdia", b"minf", b"stbl", b"meta", b"ilst"}
+_PARENTS |= {b"moof", b"traf", b"mfra"}
 
 
 def atoms(file: BinaryIO, start: int, end: int, path: tuple[bytes, ...] = ()) -> Iterator[Atom]:
