@@ -1,6 +1,7 @@
 """The command line: quick to start, one line for a user's mistake, answers in every format."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,9 +11,11 @@ import typer
 
 from backbeat import zoo
 from backbeat.cli import app
+from backbeat.cli.help import EXAMPLES, GROUPS
 from backbeat.collections.collection import read_collection
 from backbeat.features.prepare import prepare
 from bundles import make_bundle
+from made_features import made_npz
 from sounds import music, write
 
 VERBS = {"check", "classify", "demo", "evaluate", "import-features", "models", "prepare", "show"}
@@ -84,8 +87,32 @@ def test_every_verb_has_help(cli, names):
     status, out, err = cli(*names, "--help")
     assert (status, err) == (0, "")
     assert out.startswith(f"Usage: backbeat {' '.join(names)}".rstrip() + " ")
-    listed = out.partition("Commands:")[2]
-    assert "..." not in listed  # whole sentences, on any terminal
+    assert not re.search(r"<[a-z]|list\[", out)  # plain words
+    if names and names != ("data",):
+        assert f"Example:\n  backbeat {' '.join(names)} " in out
+    else:
+        assert "..." not in out.replace("[ARGS]...", "")  # whole sentences, on any terminal
+
+
+def test_every_verb_is_listed_once_by_its_task(cli):
+    commands = typer.main.get_command(app).commands
+    assert sorted(verb for group in GROUPS.values() for verb in group) == sorted(commands)
+    out = cli("--help")[1]
+    assert [line.rstrip(":") for line in out.splitlines() if line.rstrip(":") in GROUPS] == [
+        *GROUPS
+    ]
+    assert set(EXAMPLES) == {" ".join(names) for names in verbs() if names} - {"data"}
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_help_run_one_after_another(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made_npz(tmp_path / "theirs.npz")
+    for verb, example in EXAMPLES.items():
+        # Of the network, without end, and of minutes with a test of its own.
+        if verb not in ("data gtzan", "serve", "demo"):
+            status, _, err = cli(*example.split())
+            assert status == 0, (example, err)
 
 
 def test_every_option_is_explained():

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from backbeat.cli import app
+from backbeat.cli.help import EXAMPLES, parameters
 
 PAGE = Path(__file__).parents[1] / "docs" / "verbs.md"
 HEAD = """# Commands
@@ -60,15 +61,16 @@ def _section(name: str, verb: Any) -> str:
     context = verb.context_class(verb, info_name=f"backbeat {name}")
     usage = verb.get_usage(context).removeprefix("Usage: ")
     rows = ["| option | what it does | default |", "| --- | --- | --- |"]
-    for parameter in verb.params:
-        left, right = parameter.get_help_record(context)
-        rows.append(f"| {_names(left)} | {' | '.join(_meaning(right))} |")
+    for one, names, meaning in parameters(verb, context):
+        if one.name != "help":
+            rows.append(f"| {_code(names)} | {' | '.join(_meaning(meaning))} |")
     return "\n\n".join(
         [
             f"## {name}",
             f"```text\n{' '.join(usage.split())}\n```",
             *_paragraphs(verb),
-            "\n".join(rows) + "\n",
+            "\n".join(rows),
+            f"Example: `backbeat {EXAMPLES[name]}`\n",
         ]
     )
 
@@ -77,10 +79,9 @@ def _paragraphs(verb: Any) -> list[str]:
     return [_text(" ".join(part.split())) for part in verb.help.split("\n\n")]
 
 
-def _names(left: str) -> str:
+def _code(names: str) -> str:
     """Return an option's names and what it takes, as code that a table may hold."""
-    left = left.replace("... <list[Path]>", " <path>...").replace(" range>", ">")
-    return f"`{left.strip().replace('|', ', ')}`"
+    return f"`{names.strip().replace('|', ', ')}`"
 
 
 def _meaning(right: str) -> tuple[str, str]:

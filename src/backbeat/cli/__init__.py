@@ -6,10 +6,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from backbeat import __version__
 from backbeat.cli import (
@@ -32,26 +31,14 @@ from backbeat.cli import (
     train,
     tune,
 )
+from backbeat.cli.help import Verb, Verbs
 from backbeat.cli.stopping import stopped_by_signals
 from backbeat.errors import BackbeatError, message_of, printable
 
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # the exit status of what they end
 
-_LONGEST = 200  # characters of a verb's line in the help
-
-
-class _Verbs(TyperGroup):
-    """Lists the verbs with whole sentences, where Typer cuts them to a line of the terminal."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        verbs = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        rows = [(name, verb.get_short_help_str(_LONGEST)) for name, verb in verbs if verb]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-
 app = typer.Typer(
-    cls=_Verbs,
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -74,25 +61,25 @@ def backbeat(
     """Train, honestly evaluate and use music-genre classifiers."""
 
 
-app.command()(check.check)
-app.add_typer(data.data, name="data", cls=_Verbs)
-app.command()(prepare.prepare)
-app.command("import-features")(prepare.import_features)
-app.command("models")(models.models)
-app.command()(train.train)
-app.command()(evaluate.evaluate)
-app.command()(audit.audit)
-app.command()(compare.compare)
-app.command()(suspects.suspects)
-app.command()(reproduce.reproduce)
-app.command()(tune.tune)
-app.command()(classify.classify)
-app.command()(tag.tag)
-app.command()(playlists.playlists)
-app.command()(similar.similar)
-app.command()(show.show)
-app.command()(serve.serve)
-app.command()(demo.demo)
+app.command(cls=Verb)(check.check)
+app.add_typer(data.data, name="data", cls=Verbs)
+app.command(cls=Verb)(prepare.prepare)
+app.command("import-features", cls=Verb)(prepare.import_features)
+app.command("models", cls=Verb)(models.models)
+app.command(cls=Verb)(train.train)
+app.command(cls=Verb)(evaluate.evaluate)
+app.command(cls=Verb)(audit.audit)
+app.command(cls=Verb)(compare.compare)
+app.command(cls=Verb)(suspects.suspects)
+app.command(cls=Verb)(reproduce.reproduce)
+app.command(cls=Verb)(tune.tune)
+app.command(cls=Verb)(classify.classify)
+app.command(cls=Verb)(tag.tag)
+app.command(cls=Verb)(playlists.playlists)
+app.command(cls=Verb)(similar.similar)
+app.command(cls=Verb)(show.show)
+app.command(cls=Verb)(serve.serve)
+app.command(cls=Verb)(demo.demo)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from backbeat.cli.check import check
 from backbeat.cli.console import progress, say, say_json
+from backbeat.cli.help import Verb
 from backbeat.cli.options import Json, Workers
 from backbeat.files.text import number
 
@@ -16,7 +17,7 @@ data = typer.Typer(no_args_is_help=True, help="Get a collection: jam (built in) 
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder to fill.")]
 
 
-@data.command()
+@data.command(cls=Verb)
 def jam(
     out: OutFolder,
     per_genre: Annotated[int, typer.Option(min=1, help="Clips a genre.")] = 100,
@@ -46,7 +47,7 @@ def jam(
     say(f"Next: backbeat prepare {shlex.quote(str(out))} -o FEATURES")
 
 
-@data.command()
+@data.command(cls=Verb)
 def gtzan(
     out: OutFolder,
     source: Annotated[
