@@ -258,7 +258,8 @@ def test_a_header_that_declares_too_little_hides_nothing(tmp_path, kind, seconds
     assert notes == [f"its header is wrong: it declares {declared}, 8.0 s are there"]
     with audio.open_source(path) as source:
         np.testing.assert_array_equal(np.concatenate(list(source.since(5.0))), read[5 * RATE :])
-    assert "truncated" not in [finding.kind for finding in inspect(path, min_seconds=3.0).findings]
+    [finding] = inspect(path, min_seconds=3.0).findings
+    assert (finding.level, finding.kind, finding.reason) == ("suspicious", "header", notes[0])
 
 
 @pytest.mark.parametrize(
@@ -340,6 +341,18 @@ def test_eight_channels_that_cancel_leave_the_louder(tmp_path):
     encoded(path, tone(440, 3.0, 48_000) * levels, 48_000, "libopus", "ogg")
     mono = audio.read(path, sample_rate=RATE)
     assert np.abs(mono[RATE : 2 * RATE]).max() == pytest.approx(0.4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("gain", "kinds"), [(-1.0, ["cancelling"]), (-0.5, []), (1.0, []), (0.0, [])]
+)
+@pytest.mark.parametrize("suffix", ["wav", "mp3"])
+def test_check_says_that_channels_cancel(tmp_path, suffix, gain, kinds):
+    one = music(6.0)
+    path = write(tmp_path / f"song.{suffix}", np.hstack([one, gain * one]))
+    findings = inspect(path, min_seconds=3.0).findings
+    assert [finding.kind for finding in findings] == kinds
+    assert all(finding.level == "suspicious" for finding in findings)
 
 
 # --- A window that cannot be read

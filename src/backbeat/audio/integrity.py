@@ -7,7 +7,7 @@ a shorter song.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +17,7 @@ from xxhash import xxh3_128
 
 from backbeat.audio import LOUDEST, AudioError, AudioInfo, open_source
 from backbeat.audio.containers import breaks_off, declared_seconds
+from backbeat.audio.source import CANCELLED
 from backbeat.files.folders import natural
 from backbeat.files.text import number, percent
 
@@ -61,6 +62,8 @@ Kind = Literal[
     "not-finite",
     "excluded",
     "clipped",
+    "cancelling",
+    "header",
     "duplicate",
 ]
 
@@ -110,21 +113,23 @@ class Inspector:
     Examples
     --------
     >>> with open_source(path) as source:  # doctest: +SKIP
-    ...     inspector = Inspector(path, source.info)
+    ...     inspector = Inspector(path, source.info, source.notes)
     ...     for samples in mono_blocks(inspector.watch(source), source.info, 22050):
     ...         ...
     >>> inspector.inspection(min_seconds=29.0).usable  # doctest: +SKIP
     True
     """
 
-    def __init__(self, path: Path, info: AudioInfo) -> None:
+    def __init__(self, path: Path, info: AudioInfo, notes: Sequence[str] = ()) -> None:
         self.path = path
         self.info = info
+        self.notes = notes  # of the source, which may add to them
         self._frames = 0
         self._peak = 0.0
         self._no_sound = 0
         self._at_full_scale = 0
         self._at_peak = 0
+        self._cancelled = 0
         self._error: AudioError | None = None
         # No secret is kept by it, so the quickest of good hashes will do.
         self._hash = xxh3_128(f"{info.sample_rate} Hz, {info.channels} channels;".encode())
@@ -173,6 +178,11 @@ class Inspector:
             self._peak = peak
         if peak >= CLIPPED_LEVEL * self._peak >= SILENT_PEAK:
             self._at_peak += _in_runs(np.abs(block) >= CLIPPED_LEVEL * self._peak)
+        if block.shape[1] == 2:
+            left, right = block.T
+            power = np.dot(left, left) + np.dot(right, right)
+            if power + 2 * np.dot(left, right) < CANCELLED * power:
+                self._cancelled += len(block)
         return block
 
     def _whole(self, seconds: float) -> Iterator[Finding]:
@@ -210,6 +220,11 @@ class Inspector:
         if clipped > CLIPPED_SHARE:
             what = f"clipped: {percent(clipped)} of its samples are at the limit"
             yield Finding("suspicious", "clipped", what)
+        if self._cancelled > self._frames / 2:
+            what = "its channels cancel each other, one is inverted; the louder is analysed"
+            yield Finding("suspicious", "cancelling", what)
+        for what in self.notes:
+            yield Finding("suspicious", "header", what)
 
 
 def inspect(path: Path, *, min_seconds: float) -> Inspection:
@@ -217,7 +232,7 @@ def inspect(path: Path, *, min_seconds: float) -> Inspection:
     inspector: Inspector | None = None
     try:
         with open_source(path) as source:
-            inspector = Inspector(path, source.info)
+            inspector = Inspector(path, source.info, source.notes)
             for _ in inspector.watch(source):
                 pass
     except Exception as error:  # noqa: BLE001 - whatever a decoder does with a bad file is reported

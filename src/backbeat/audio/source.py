@@ -37,7 +37,8 @@ on a spectrum overflows."""
 NO_SOUND = "holds samples that are not numbers, or far too large for any sound"
 """The error of a file whose samples are not sound; see `is_sound`."""
 
-_CANCELLED = 0.1  # of the power of unrelated channels; see `mix`
+CANCELLED = 0.1
+"""Channels cancel if their mean has less than this share of unrelated ones' power; see `mix`."""
 
 Kind = Literal["unreadable", "not-audio", "too-short", "silent"]
 
@@ -193,7 +194,7 @@ def mix(block: Samples) -> NDArray[np.float32]:
         else:
             mono = block.mean(axis=1, dtype=np.float32)
         powers = np.array([np.dot(channel, channel) for channel in block.T])
-        if np.dot(mono, mono) < _CANCELLED * powers.sum() / n**2:
+        if np.dot(mono, mono) < CANCELLED * powers.sum() / n**2:
             # The first of those within 3 dB, so that small changes do not switch channels.
             return block[:, int(np.argmax(powers > powers.max() / 2))]
     return mono

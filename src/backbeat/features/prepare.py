@@ -177,7 +177,7 @@ def extract_track(
     taken: list[npt.NDArray[np.float32]] = []
     try:
         with audio.open_source(track.path) as source:
-            inspector = Inspector(track.path, source.info)
+            inspector = Inspector(track.path, source.info, source.notes)
             watched = inspector.watch(source)
             wanted = frontends.spread(source.info.seconds, frontend, windows)
             mono = audio.mono_blocks(watched, source.info, frontend.sample_rate)
