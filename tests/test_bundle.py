@@ -304,3 +304,19 @@ def test_an_export_that_answers_otherwise_is_an_error(run, monkeypatch):
     monkeypatch.setattr(network_module, "open_network", lambda _: other)
     with pytest.raises(RuntimeError, match="differs from the trained one by"):
         network_module.export_onnx(network, x)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), ImportError("onnxruntime.so: failed to map segment from shared object")],
+)
+def test_too_little_memory_is_not_a_fault_of_the_network(bundle, monkeypatch, error):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("backbeat.bundle.archive.is_shipped", lambda _: True)
+    monkeypatch.setattr("backbeat.bundle.archive.open_network", refuse)
+    with pytest.raises(
+        BackbeatError, match="not enough memory to run its network; raise the limit"
+    ):
+        read_bundle(bundle).open()

@@ -234,7 +234,11 @@ MISTAKES = {
     ),
     "train, no epochs": (
         ("train", "{folder}", "--model", "mlp_base", "--epochs", "0", *TRAIN),
-        "--epochs 0: must be at least 1",
+        "--epochs 0: must be from 1 to 1,000,000",
+    ),
+    "train, epochs without end": (
+        ("train", "{folder}", "--model", "mlp_base", "--epochs", "1" + 30 * "0", *TRAIN),
+        "must be from 1 to 1,000,000",
     ),
     "evaluate, no run": (("evaluate", "{folder}"), "not a run; `backbeat train` makes one"),
     "evaluate, nothing": (("evaluate",), "name a run, or a bundle with --model"),
@@ -306,6 +310,25 @@ def test_a_mistake_is_one_line(cli, tmp_path, songs, mistake):
     assert what in err
     assert err.endswith("\n")
     assert "Traceback" not in err
+
+
+def test_too_little_memory_is_one_line(cli, bundle, songs, monkeypatch):
+    def no_memory(*_arguments, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr("backbeat.classify.search", no_memory)
+    status, _, err = cli("classify", songs, "--model", bundle)
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("backbeat: not enough memory; ")
+
+
+@pytest.mark.parametrize("option", ["--workers", "--seed", "--folds"])
+def test_numbers_without_end_are_refused(cli, option):
+    huge = "1" + 30 * "0"
+    status, _, err = cli("train", "features", "--model", "mlp_base", *TRAIN, option, huge)
+    assert status == 2
+    assert f"Invalid value for '{option}'" in err
+    assert "less than or equal to" in err
 
 
 def test_models(cli):

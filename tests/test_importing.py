@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -226,6 +227,40 @@ def test_equal_files_make_equal_stores(tmp_path):
 class Evil:
     def __reduce__(self):
         return (exec, ("raise SystemExit('code from a file was run')",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"X": np.zeros((30, 4, 125, 13), np.int64)}, "X must be floating point"),
+        ({"X": np.zeros((30, 4, 125, 12))}, "X must be floating point"),
+        ({"X": np.zeros((31, 4, 125, 13))}, "X holds 31 tracks and names 30"),
+        ({"y": np.zeros((30, 2), int)}, "y must have one dimension"),
+        ({"artists": np.array(["a"] * 29)}, "artists must be as many as names"),
+        ({"names": np.full(30, "a", "U3000000")}, "names holds more than 256 MB"),
+    ],
+)
+def test_nothing_is_unpacked_before_the_sizes_are_right(tmp_path, monkeypatch, changes, words):
+    """Whatever the sizes are: an archive may unpack to gigabytes."""
+    source = made_npz(tmp_path / "m.npz", **changes)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("unpacked"))
+    refused(source, tmp_path, words)
+
+
+@pytest.mark.parametrize("declared", ["(10**9, 4, 125, 13)", "(-30, 4, 125, 13)", "(30, 4, 125)"])
+def test_an_array_that_is_not_what_its_header_declares_is_refused(tmp_path, declared):
+    source = made_npz(tmp_path / "m.npz")
+    with zipfile.ZipFile(source) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    written = "(30, 4, 125, 13), }"
+    shape = f"{eval(declared)}, }}".ljust(len(written) + 20)
+    was = written.encode() + b" " * 20
+    assert was in members["X.npy"]
+    members["X.npy"] = members["X.npy"].replace(was, shape.encode(), 1)
+    with zipfile.ZipFile(source, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    refused(source, tmp_path, "X is cut or damaged")
 
 
 def test_no_code_of_a_file_is_run(tmp_path):

@@ -1,6 +1,8 @@
 """Specs are checked key by key, and every model of the zoo builds, learns, saves and exports."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from backbeat import zoo
 from backbeat.bundle.network import export_onnx, open_network
 from backbeat.errors import BackbeatError
+from backbeat.training.fitting import enough_memory
 from backbeat.zoo import find, read_spec, specs
 from backbeat.zoo.build import build, compile_network, load_keras
 from backbeat.zoo.spec import Spec, parse
@@ -79,6 +82,9 @@ def test_a_spec_goes_to_yaml_and_back(name, tmp_path):
         (content(epochs=0), "epochs: "),
         (content(epochs="many"), "epochs: "),
         (content(batch_size=-1), "batch_size: "),
+        (content(batch_size=10**30), "batch_size: Input should be less than or equal to 1000000"),
+        (content(layers=[{"kind": "dense", "units": 4 * 10**9}]), "layers.0.dense.units: "),
+        (content(layers=[{"kind": "flatten"}] * 5_000), "layers: "),
         (content(name="../evil"), "name: "),
         (content(name=""), "name: "),
         (content(paper={"table": [1]}), "paper.table: unknown key; did you mean tables?"),
@@ -182,9 +188,6 @@ def test_the_nearest_model_is_named_for_an_unknown_one(name, near):
 
 
 def test_the_zoo_can_be_listed_without_keras():
-    import subprocess
-    import sys
-
     script = (
         "import sys; from backbeat import zoo; assert zoo.specs(); print('keras' in sys.modules)"
     )
@@ -298,6 +301,34 @@ def test_a_residual_that_pools_more_than_is_left_is_refused():
             zoo.count_weights(spec, shape, 3)
         with pytest.raises(BackbeatError, match=r"layer 1 \(residual\)"):
             build(spec, shape, 3)
+
+
+def test_a_network_of_billions_of_weights_is_refused_before_it_is_built():
+    spec = parse(content(layers=[{"kind": "flatten"}, {"kind": "dense", "units": 10**6}]), "big")
+    message = r"mine: 485,000,003 weights, more than the 300,000,000 that are trained; use"
+    with pytest.raises(BackbeatError, match=message):
+        build(spec, (37, 13), 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is of Linux")
+def test_too_little_memory_for_tensorflow_is_one_line():
+    script = (
+        "import resource; from backbeat.zoo.build import load_keras; "
+        "resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30)); load_keras()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "backbeat.errors.BackbeatError: training needs 4.0 GB of memory for TensorFlow, and may "
+        "take 2.0; raise the limit (ulimit -v)"
+    )
+
+
+@pytest.mark.parametrize("name", ["ResourceExhaustedError", "MemoryError"])
+def test_too_little_memory_for_a_training_is_one_line(name):
+    error = MemoryError if name == "MemoryError" else type(name, (Exception,), {})
+    message = r"mine: not enough memory to train it; .*batch_size \(32\) smaller"
+    with pytest.raises(BackbeatError, match=message), enough_memory(parse(content(), "mine.yaml")):
+        raise error("OOM when allocating tensor")
 
 
 def test_a_network_without_flatten_is_refused():

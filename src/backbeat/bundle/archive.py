@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from backbeat import __version__
 from backbeat.bundle.card import card
 from backbeat.bundle.description import VERSION, Description, MeasuredFacts, SplitFacts
-from backbeat.bundle.network import SECONDS, Network, Stranger, open_network
+from backbeat.bundle.network import NO_MEMORY, SECONDS, Network, Stranger, open_network
 from backbeat.bundle.shipped import is_shipped
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Metrics
@@ -81,6 +81,11 @@ class Bundle:
             message = str(error).removeprefix(f"{self.path}: ")
             raise BackbeatError(f"{self.path}: {message}") from error
         except Exception as error:
+            if isinstance(error, MemoryError) or any(n in str(error) for n in NO_MEMORY):
+                raise BackbeatError(
+                    f"{self.path}: not enough memory to run its network; raise the limit "
+                    "(ulimit -v)"
+                ) from error
             raise BackbeatError(
                 f"{self.path}: its network does not take {frames} frames x {bands} bands "
                 f"({one_line(error)})"

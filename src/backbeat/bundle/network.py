@@ -33,7 +33,8 @@ _EXPORT_TOLERANCE = 1e-4
 _NUMBERS_AT_ONCE = 2**18
 _MIN_BATCH = 4
 _MAX_OUTPUT = 2**20  # numbers a slice: a hundred times the widest embedding
-_NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")  # onnxruntime's words
+# onnxruntime's words, and the system's where it is loaded.
+NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation", "failed to map segment")
 SECONDS = 60.0
 """For a stranger's network to open, or to predict one batch: a thousand times what ours take."""
 
@@ -197,7 +198,7 @@ class Stranger:
                 self._worker = None
                 if isinstance(error, WorkerLostError):
                     reason = error.reason
-                elif isinstance(error, MemoryError) or any(n in str(error) for n in _NO_MEMORY):
+                elif isinstance(error, MemoryError) or any(n in str(error) for n in NO_MEMORY):
                     reason = f"it needs more than {number(MEMORY / 2**30)} GB of memory"
                 else:
                     raise

@@ -101,6 +101,8 @@ def main() -> None:
         raise
     except OSError as error:
         _end(message_of(error))
+    except MemoryError:
+        _end("not enough memory; give it more, or do less at once (fewer --workers or files)")
 
 
 def _refuse_urls(arguments: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from backbeat.cli.console import job_progress, progress, say, say_json, table, warn
 from backbeat.cli.options import (
+    MAX_SEED,
     Cluster,
     Epochs,
     Folds,
@@ -37,7 +38,9 @@ def audit(
     valid_share: Annotated[
         float | None, typer.Option(help="Share of the rest to choose by, as for train.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and the training.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the split and the training.")
+    ] = 0,
     near: Annotated[
         bool, typer.Option("--near/--no-near", help="Look for near duplicates too.")
     ] = True,

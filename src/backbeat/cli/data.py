@@ -9,7 +9,7 @@ import typer
 from backbeat.cli.check import check
 from backbeat.cli.console import progress, say, say_json
 from backbeat.cli.help import Verb
-from backbeat.cli.options import Json, Workers
+from backbeat.cli.options import MAX_SEED, Json, Workers
 from backbeat.files.text import number
 
 data = typer.Typer(no_args_is_help=True, help="Get a collection: jam (built in) or gtzan.")
@@ -21,7 +21,9 @@ OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder to fill
 def jam(
     out: OutFolder,
     per_genre: Annotated[int, typer.Option(min=1, help="Clips a genre.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="The same samples from the same seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="The same samples from the same seed.")
+    ] = 0,
     with_faults: Annotated[
         bool, typer.Option("--with-faults", help="Add one of each kind of broken file.")
     ] = False,

@@ -10,11 +10,14 @@ from backbeat.errors import BackbeatError
 if TYPE_CHECKING:
     from backbeat.features.store import Examples
 
+MAX_SEED = 2**32 - 1  # of the generators of several libraries
+
 Store = Annotated[Path, typer.Argument(help="A feature store, from prepare.")]
 Songs = Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, help="Processes (default: one a processor).")
+    int | None,
+    typer.Option("--workers", "-w", min=1, max=1000, help="Processes (default: one a processor)."),
 ]
 Cluster = Annotated[
     str | None,
@@ -35,7 +38,9 @@ SplitName = Annotated[
 ]
 Folds = Annotated[
     int | None,
-    typer.Option(min=2, help="Cross-validation of slices, tracks or artists with so many folds."),
+    typer.Option(
+        min=2, max=1000, help="Cross-validation of slices, tracks or artists with so many folds."
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Instead of the model's own number.")]
 EpochsScale = Annotated[float, typer.Option(help="Factor on all epochs, for a quick look.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.console import progress, say, say_json, table, warn
-from backbeat.cli.options import Json, Store
+from backbeat.cli.options import MAX_SEED, Json, Store
 from backbeat.errors import printable
 from backbeat.files.tables import Column
 from backbeat.files.text import number, percent
@@ -35,9 +35,9 @@ def suspects(
         typer.Option(help="tracks: finds single wrong labels; artists: whole albums of them."),
     ] = Grouping.tracks,
     folds: Annotated[
-        int, typer.Option(min=2, help="Each part of the songs is judged by all others.")
+        int, typer.Option(min=2, max=1000, help="Each part of the songs is judged by all others.")
     ] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the folds.")] = 0,
     as_json: Json = False,
 ) -> None:
     """List songs whose labels are probably wrong, the worst first, each with its reason.

@@ -14,6 +14,7 @@ from backbeat.cli.console import (
 )
 from backbeat.cli.evaluate import score_run
 from backbeat.cli.options import (
+    MAX_SEED,
     Cluster,
     Epochs,
     Folds,
@@ -45,7 +46,9 @@ def train(
     max_error: Annotated[
         float, typer.Option(help='Share of wrong answers that "unsure" aims at.')
     ] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, weights and order.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the split, weights and order.")
+    ] = 0,
     epochs: Epochs = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")

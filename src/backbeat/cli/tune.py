@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbeat.cli.console import progress, say, say_json
-from backbeat.cli.options import EpochsScale, Json, SplitName, Store, refuse_for_split
+from backbeat.cli.options import MAX_SEED, EpochsScale, Json, SplitName, Store, refuse_for_split
 from backbeat.files.text import percent, significant
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def tune(
     test_share: Annotated[float, typer.Option(help="Share to keep aside, untouched.")] = 0.3,
     valid_share: Annotated[float, typer.Option(help="Share of the rest to judge by.")] = 0.2,
     epochs_scale: EpochsScale = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, weights and search.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the split, weights and search.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Search for a good model; best.yaml is what `train --model` takes.

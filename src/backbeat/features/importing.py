@@ -13,9 +13,12 @@ The fields of such a file:
 """
 
 import hashlib
+import math
 import sys
+import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,10 @@ _TRACKS_IN_A_CHUNK = 32
 # Features are noisy numbers, which compress to a half at best; zeros to a thousandth.
 _MAX_RATIO = 50
 _MAX_UNPACKED = 256 * 2**20
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def import_features(
@@ -81,17 +88,13 @@ def import_features(
         )
     if out.exists():
         raise BackbeatError(f"{out}: exists already; remove it or choose another -o")
-    fields, unused = _read_fields(source)
+    fields, unused = _read_fields(source, frontend)
     n = len(fields["names"])
-    front, array = (
-        _logmel(source, fields["X"]) if frontend == "logmel" else _mfcc(source, fields["X"])
-    )
+    front, array = _logmel(fields["X"]) if frontend == "logmel" else _mfcc(source, fields["X"])
     names = _strings(source, "names", fields["names"], unique=True)
     genres = _genres(source, fields["genres"])
-    labels = _labels(source, fields["y"], n, len(genres))
+    labels = _labels(source, fields["y"], len(genres))
     artists = _artists(source, fields.get("artists"), names)
-    if len(array) != n:
-        raise BackbeatError(f"{source}: X holds {len(array)} tracks and names {n}")
     labelled = [genres[label] for label in labels]
     shown = merge_spellings([*genres, *labelled])  # genres without tracks, too
     table = TrackTable(
@@ -127,21 +130,37 @@ def import_features(
     return open_features(out)
 
 
-def _read_fields(source: Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
-    """Read the fields that are known, and list the others."""
+@dataclass(frozen=True)
+class _Field:
+    """An array as the archive declares it, before it is unpacked."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+def _read_fields(source: Path, frontend: str) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """Read the fields that are known, and list the others.
+
+    What the archive declares of them is checked first: an array may unpack to gigabytes.
+    """
     try:
-        with np.load(source, allow_pickle=False) as file:
-            _require_no_bomb(source, file)
-            missing = [name for name in _REQUIRED if name not in file.files]
+        with zipfile.ZipFile(source) as archive:
+            _require_no_bomb(source, archive)
+            members = {one.filename.removesuffix(".npy"): one for one in archive.infolist()}
+            missing = [name for name in _REQUIRED if name not in members]
             if missing:
                 raise BackbeatError(
                     f"{source}: lacks the field {', '.join(missing)}; "
                     f"it needs {', '.join(_REQUIRED)}"
                 )
-            wanted = [name for name in (*_REQUIRED, "artists") if name in file.files]
-            unused = [f"the field {name}" for name in file.files if name not in wanted]
-            fields = {name: _read_field(source, file, name) for name in wanted}
-    except BackbeatError:
+            wanted = [name for name in (*_REQUIRED, "artists") if name in members]
+            unused = [f"the field {name}" for name in members if name not in wanted]
+            declared = {name: _declared(source, archive, members[name], name) for name in wanted}
+            _require_fields(source, declared, frontend)
+            return {
+                name: _read_field(source, archive, members[name], name) for name in wanted
+            }, unused
+    except (BackbeatError, MemoryError):
         raise
     except FileNotFoundError as error:
         raise BackbeatError(f"{source}: no such file") from error
@@ -149,42 +168,93 @@ def _read_fields(source: Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
         raise BackbeatError(
             f"{source}: not an npz file of plain arrays ({one_line(error, 120)})"
         ) from error
-    for name in ("names", "y", "genres", "artists"):
-        if name in fields and fields[name].ndim != 1:
-            raise BackbeatError(f"{source}: {name} must have one dimension")
-    if len(fields["names"]) == 0:
-        raise BackbeatError(f"{source}: names holds no tracks")
-    return fields, unused
 
 
-def _read_field(source: Path, file: Any, name: str) -> npt.NDArray[Any]:
+def _declared(source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> _Field:
     try:
-        field: npt.NDArray[Any] = file[name]
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            read = _HEADERS[version]
+            shape, _, dtype = read(file)
+            stored = member.file_size - file.tell()
     except Exception as error:
         raise BackbeatError(f"{source}: {name} cannot be read ({one_line(error, 120)})") from error
-    if not isinstance(field, np.ndarray):
-        raise BackbeatError(f"{source}: {name} is no array")
+    if dtype.hasobject:
+        raise BackbeatError(f"{source}: {name} cannot be read (it holds Python objects)")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != stored:
+        raise BackbeatError(f"{source}: {name} is cut or damaged")
+    return _Field(dtype, shape)
+
+
+def _require_fields(source: Path, declared: Mapping[str, _Field], frontend: str) -> None:
+    """Make sure that the arrays fit each other and the front-end."""
+    for name, field in declared.items():
+        if name != "X" and len(field.shape) != 1:
+            raise BackbeatError(f"{source}: {name} must have one dimension")
+        if name != "X" and field.shape[0] * field.dtype.itemsize > _MAX_UNPACKED:
+            raise BackbeatError(f"{source}: {name} holds more than {_MAX_UNPACKED >> 20} MB")
+    (n,) = declared["names"].shape
+    if not n:
+        raise BackbeatError(f"{source}: names holds no tracks")
+    (_require_logmel if frontend == "logmel" else _require_mfcc)(source, declared["X"])
+    for name in ("X", "y"):
+        if (others := declared[name].shape[0]) != n:
+            raise BackbeatError(f"{source}: {name} holds {others} tracks and names {n}")
+    if "artists" in declared and declared["artists"].shape[0] != n:
+        raise BackbeatError(f"{source}: artists must be as many as names")
+
+
+def _read_field(
+    source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
+) -> npt.NDArray[Any]:
+    try:
+        with archive.open(member) as file:
+            field: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise BackbeatError(f"{source}: {name} cannot be read ({one_line(error, 120)})") from error
     return field
 
 
-def _require_no_bomb(source: Path, file: Any) -> None:
+def _require_no_bomb(source: Path, archive: zipfile.ZipFile) -> None:
     """Refuse a file that declares far more unpacked bytes than features have."""
-    unpacked = sum(member.file_size for member in file.zip.infolist())
+    unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > max(_MAX_UNPACKED, _MAX_RATIO * source.stat().st_size):
         raise BackbeatError(
-            f"{source}: unpacks to {number(unpacked / 2**20)} MB, more than {_MAX_RATIO} times its "
+            f"{source}: unpacks to {unpacked / 2**20:,.0f} MB, more than {_MAX_RATIO} times its "
             "size; if that is intended, save it with np.savez, which does not compress"
         )
 
 
-def _logmel(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float16]]:
+def _require_logmel(source: Path, x: _Field) -> None:
     front = LogMel()
     wanted = (front.n_mels, front.columns)
-    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[1:] != wanted:
+    if x.dtype != np.uint8 or len(x.shape) != 3 or x.shape[1:] != wanted:
         raise BackbeatError(
             f"{source}: X must be uint8 (n, {wanted[0]}, {wanted[1]}) for --frontend logmel, "
             f"and is {x.dtype} {x.shape}"
         )
+
+
+def _require_mfcc(source: Path, x: _Field) -> None:
+    whole = Mfcc()
+    shape = (x.shape[0], 1, *x.shape[1:]) if len(x.shape) == 3 else x.shape
+    if (
+        not np.issubdtype(x.dtype, np.floating)
+        or len(shape) != 4
+        or shape[1] == 0
+        or shape[2] < whole.frames
+        or shape[3] < whole.n_mfcc
+    ):
+        raise BackbeatError(
+            f"{source}: X must be floating point (n, [slices,] at least {whole.frames} frames, "
+            f"at least {whole.n_mfcc} coefficients) for --frontend mfcc, and is {x.dtype} {shape}"
+        )
+
+
+def _logmel(x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.float16]]:
+    front = LogMel()
     # Exact in half precision: a step is 5/16 dB.
     decibels = (x.astype(np.float32) / 256 * front.top_db - front.top_db).astype(np.float16)
     return front, np.ascontiguousarray(decibels.transpose(0, 2, 1))[:, None]
@@ -194,17 +264,6 @@ def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.f
     whole = Mfcc()
     if x.ndim == 3:
         x = x[:, None]
-    if (
-        not np.issubdtype(x.dtype, np.floating)
-        or x.ndim != 4
-        or x.shape[1] == 0
-        or x.shape[2] < whole.frames
-        or x.shape[3] < whole.n_mfcc
-    ):
-        raise BackbeatError(
-            f"{source}: X must be floating point (n, [slices,] at least {whole.frames} frames, "
-            f"at least {whole.n_mfcc} coefficients) for --frontend mfcc, and is {x.dtype} {x.shape}"
-        )
     cut = x.shape[2] // whole.frames
     slices = x.shape[1] * cut
     try:
@@ -264,11 +323,9 @@ def _genres(source: Path, values: npt.NDArray[Any]) -> tuple[str, ...]:
     return genres
 
 
-def _labels(source: Path, values: npt.NDArray[Any], n: int, genres: int) -> list[int]:
+def _labels(source: Path, values: npt.NDArray[Any], genres: int) -> list[int]:
     if not np.issubdtype(values.dtype, np.integer):
         raise BackbeatError(f"{source}: y must be whole numbers, and is {values.dtype}")
-    if len(values) != n:
-        raise BackbeatError(f"{source}: y holds {len(values)} tracks and names {n}")
     if values.min() < 0 or values.max() >= genres:
         raise BackbeatError(f"{source}: y must lie between 0 and {genres - 1}, as genres has it")
     return [int(value) for value in values]
@@ -278,8 +335,6 @@ def _artists(
     source: Path, values: npt.NDArray[Any] | None, names: tuple[str, ...]
 ) -> tuple[str, ...]:
     if values is not None:
-        if len(values) != len(names):
-            raise BackbeatError(f"{source}: artists must be as many as names")
         return _strings(source, "artists", values, unique=False)
     # GTZAN's index gives the artists of its file names.
     ids = [gtzan.track_id(name) for name in names]

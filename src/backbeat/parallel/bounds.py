@@ -14,6 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 SECONDS = 60.0
 """For any file, however short: a disk may have to wake, a machine may be busy."""
 SECONDS_A_MEGABYTE = 10.0
@@ -86,13 +91,19 @@ def _set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
+def address_space() -> int | None:
+    """Give how many bytes of memory this process may ask for (``ulimit -v``); None if all."""
+    if resource is None:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    if sys.platform != "linux":  # others have no such bound, or none that holds
+    if sys.platform != "linux" or resource is None:  # others have no such bound, or none that holds
         yield
         return
-    import resource
-
     # Of proc(5): the process's own data, in pages, as the system counts it against the bound.
     used = int(Path("/proc/self/statm").read_bytes().split()[5]) * mmap.PAGESIZE
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -76,6 +76,20 @@ def new_network(training: Training) -> Any:
     return network
 
 
+@contextmanager
+def enough_memory(spec: Spec) -> Iterator[None]:
+    """Turn Python's or TensorFlow's error of too little memory into a BackbeatError."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            raise BackbeatError(
+                f"{spec.name}: not enough memory to train it; make the network or its batch_size "
+                f"({spec.batch_size:,}) smaller, or train on fewer songs"
+            ) from error
+        raise
+
+
 def fit(
     network: Any,
     training: Training,

@@ -30,7 +30,7 @@ from backbeat.files.locks import locked
 from backbeat.splits import Split, write_split
 from backbeat.training import Training
 from backbeat.training.finishing import finish_run
-from backbeat.training.fitting import OnProgress, fit, new_network
+from backbeat.training.fitting import OnProgress, enough_memory, fit, new_network
 from backbeat.training.tensorboard import logging_to, refuse_log_of_another
 from backbeat.training.transfer import train_head
 from backbeat.zoo.spec import Spec
@@ -102,7 +102,7 @@ def train(
             "nothing could be measured; `backbeat tune` needs none"
         )
     training = Training(features, spec, split, examples, out, seed, max_error)
-    with locked(out, wait=wait), atomic.scratch():
+    with locked(out, wait=wait), atomic.scratch(), enough_memory(spec):
         log = tensorboard and tensorboard / out.resolve().name
         if log and not (out / _SETTINGS).exists():
             refuse_log_of_another(log)

@@ -99,7 +99,7 @@ class Judge:
                 watch(now)
 
         try:
-            with atomic.scratch():
+            with atomic.scratch(), fitting.enough_memory(spec):
                 history = fitting.fit(network, training, self.on_progress, noted)
         except PrunedError:
             pruned = True

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from backbeat.errors import BackbeatError, needing, one_line
+from backbeat.files.text import number as shown
+from backbeat.parallel.bounds import address_space
+from backbeat.zoo.shapes import check_size
 from backbeat.zoo.spec import (
     Activated,
     BandNormalization,
@@ -27,11 +30,18 @@ from backbeat.zoo.spec import (
     Statistics,
 )
 
+_MIN_ADDRESS_SPACE = 4 * 2**30  # with 2.5, TensorFlow ends the process without a word of Python's
 _MIN_VARIANCE = 1e-3  # of statistics pooling: the root of less has too steep a slope
 
 
 def load_keras() -> Any:
     """Import Keras, quietly, or raise a BackbeatError that says what to install."""
+    allowed = address_space()
+    if allowed and allowed < _MIN_ADDRESS_SPACE and "keras" not in sys.modules:
+        raise BackbeatError(
+            f"training needs {shown(_MIN_ADDRESS_SPACE / 2**30, 1)} GB of memory for TensorFlow, "
+            f"and may take {shown(allowed / 2**30, 1)}; raise the limit (ulimit -v)"
+        )
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's C++ side greets with a page of advice that no user of backbeat can act upon.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -62,8 +72,10 @@ def build(spec: Spec, input_shape: tuple[int, int], genres: int) -> Any:
     """Build the ``keras.Model`` of a spec, from (batch, frames, bands) to (batch, genres).
 
     `input_shape` is (frames, bands) of one slice; a network that is trained on pieces of slices
-    takes any number of frames. It is not compiled. Layers that do not fit raise a BackbeatError.
+    takes any number of frames. It is not compiled. Layers that do not fit, or
+    have too many weights, raise a BackbeatError.
     """
+    check_size(spec, input_shape, genres)
     keras = load_keras()
     frames, bands = input_shape
     cropped = spec.recipe is not None and spec.recipe.augmentation.crop > 0

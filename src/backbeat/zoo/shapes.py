@@ -21,6 +21,9 @@ from backbeat.zoo.spec import (
 MAX_WEIGHTS = 30_000_000
 """Networks with more are not tried: with its optimiser's state one takes half a gigabyte."""
 
+MAX_TRAINED_WEIGHTS = 300_000_000
+"""Networks with more are not built: with its optimiser's state one takes five gigabytes."""
+
 Shape = tuple[int, ...]
 
 _ON_IMAGES = Convolution | Pooling | Residual | BandNormalization | Statistics
@@ -82,6 +85,19 @@ def count_weights(spec: Spec, input_shape: tuple[int, int], genres: int) -> int:
     if len(shape) != 1:
         raise UnfitError(f"{spec.name}: the layers lack a flatten before the output")
     return weights + (shape[0] + 1) * genres
+
+
+def check_size(spec: Spec, input_shape: tuple[int, int], genres: int) -> None:
+    """Refuse a spec with more than `MAX_TRAINED_WEIGHTS` weights, if its layers fit at all."""
+    try:
+        weights = count_weights(spec, input_shape, genres)
+    except UnfitError:  # which `build` explains
+        return
+    if weights > MAX_TRAINED_WEIGHTS:
+        raise BackbeatError(
+            f"{spec.name}: {weights:,} weights, more than the {MAX_TRAINED_WEIGHTS:,} that are "
+            "trained; use fewer units or filters, or pool before the dense layers"
+        )
 
 
 def check_fit(spec: Spec, input_shape: tuple[int, int], genres: int) -> None:

@@ -13,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveFloat,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -27,6 +26,11 @@ Optimizer = Literal["adam", "rmsprop", "adamw", "nadam", "sgd"]
 Input = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn"]
 
 
+MAX_COUNT = 1_000_000
+"""Of units, slices, frames or epochs: more fits no memory or lifetime."""
+Count = Annotated[int, Field(gt=0, le=MAX_COUNT)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -35,11 +39,11 @@ class Convolution(_Strict):
     """Two-dimensional convolution over frames and bands, by default without padding."""
 
     kind: Literal["conv"] = "conv"
-    filters: PositiveInt = 32
-    kernel: PositiveInt = 3
+    filters: Count = 32
+    kernel: Count = 3
     activation: Activation = "relu"
     padding: Literal["valid", "same"] = "valid"
-    band_stride: PositiveInt = 1
+    band_stride: Count = 1
     """From one place on the axis of bands to the next; always 1 on that of frames."""
 
 
@@ -47,8 +51,8 @@ class Pooling(_Strict):
     """Max pooling with same padding."""
 
     kind: Literal["pool"] = "pool"
-    size: PositiveInt = 2
-    stride: PositiveInt = 2
+    size: Count = 2
+    stride: Count = 2
 
 
 class Normalization(_Strict):
@@ -81,8 +85,8 @@ class Residual(_Strict):
     """
 
     kind: Literal["residual"] = "residual"
-    filters: PositiveInt
-    pool: PositiveInt = 2
+    filters: Count
+    pool: Count = 2
     """Size and stride of the pooling; 1 is none."""
 
 
@@ -118,7 +122,7 @@ class Dense(_Strict):
     """A fully connected layer."""
 
     kind: Literal["dense"] = "dense"
-    units: PositiveInt
+    units: Count
     activation: Activation = "relu"
 
 
@@ -143,11 +147,11 @@ class Augmentation(_Strict):
     See `backbeat.training.augmentation`. Each is 0 for none.
     """
 
-    crop: Annotated[int, Field(ge=0)] = 0
+    crop: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
     """Frames of the piece that is cut out at random; 0 is the whole slice."""
     stretch: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Greatest change of tempo: 0.1 is a tenth faster or slower."""
-    pitch: Annotated[int, Field(ge=0)] = 0
+    pitch: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
     """Greatest shift of pitch, in bands up or down."""
     equalizer: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Standard deviation of a smooth curve over the bands, in standard deviations of the map."""
@@ -171,8 +175,8 @@ class Recipe(_Strict):
 class PaperResult(_Strict):
     """What the paper prints of a model."""
 
-    tables: tuple[PositiveInt, ...]
-    hidden_layers: PositiveInt
+    tables: tuple[Count, ...]
+    hidden_layers: Count
     accuracy: float
     """Percent of test slices, random slices (leaking)."""
     minutes: PositiveFloat
@@ -186,14 +190,15 @@ class Spec(_Strict):
     input: Input = "mfcc"
     """What the network takes; see `frontend.as_input`."""
     layers: Annotated[
-        tuple[Annotated[Layer, Field(discriminator="kind")], ...], Field(min_length=1)
+        tuple[Annotated[Layer, Field(discriminator="kind")], ...],
+        Field(min_length=1, max_length=200),
     ]
     """Between the input and the softmax output, which has a node a genre and is not listed."""
     optimizer: Optimizer = "adam"
     """``sgd`` has a momentum of 0.9."""
     learning_rate: PositiveFloat = 0.001
-    batch_size: PositiveInt = 32
-    epochs: PositiveInt = 50
+    batch_size: Count = 32
+    epochs: Count = 50
     recipe: Recipe | None = None
     paper: PaperResult | None = None
 
@@ -223,8 +228,8 @@ class Spec(_Strict):
         """
         if epochs is None:
             return self
-        if epochs < 1:
-            raise BackbeatError(f"--epochs {epochs}: must be at least 1")
+        if not 1 <= epochs <= MAX_COUNT:
+            raise BackbeatError(f"--epochs {epochs}: must be from 1 to {MAX_COUNT:,}")
         return self.model_copy(update={"epochs": epochs})
 
     def to_yaml(self) -> str:
