@@ -1,5 +1,6 @@
 """Small sound files of every format, whole and faulty, for the tests."""
 
+import re
 import struct
 from pathlib import Path
 
@@ -23,6 +24,10 @@ FORMATS = {
 }
 
 
+# Others whose length is declared.
+MORE_FORMATS = {"caf": 22_050, "w64": 22_050, "tta": 44_100, "wv": 44_100}
+
+
 def need_gtzan():
     """Skip the test where the real excerpts are absent."""
     if not (GTZAN / "clips").is_dir():
@@ -41,10 +46,10 @@ def music(seconds=3.0, rate=22_050, channels=1, seed=0):
 def write(path, samples=None, rate=None, **options):
     """Write a sound in the format of the suffix, by libsndfile or by FFmpeg; gives the path."""
     suffix = path.suffix.lower().removeprefix(".")
-    rate = rate or FORMATS.get(suffix, 22_050)
+    rate = rate or (FORMATS | MORE_FORMATS).get(suffix, 22_050)
     samples = music(rate=rate) if samples is None else samples
     path.parent.mkdir(parents=True, exist_ok=True)
-    if suffix in ("m4a", "wma", "aac"):
+    if suffix in ("m4a", "wma", "aac", "tta", "wv", "ac3", "eac3"):
         _write_ffmpeg(path, samples, rate)
     elif suffix == "opus":
         soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
@@ -65,11 +70,17 @@ def _write_ffmpeg(path, samples, rate):
         ".m4a": ("ipod", "aac"),
         ".wma": ("asf", "wmav2"),
         ".aac": ("adts", "aac"),
+        ".tta": ("tta", "tta"),
+        ".wv": ("wv", "wavpack"),
+        ".ac3": ("ac3", "ac3"),
+        ".eac3": ("eac3", "eac3"),
     }[path.suffix]
     layout = "mono" if samples.shape[1] == 1 else "stereo"
     with av.open(str(path), "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate, layout=layout)
         stream.bit_rate = 128_000
+        if path.suffix in (".tta", ".wv"):
+            stream.format = "s16" if path.suffix == ".tta" else "s16p"
         for start in range(0, len(samples), 2048):
             piece = np.ascontiguousarray(samples[start : start + 2048].T)
             frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
@@ -83,6 +94,28 @@ def cut(path, share=0.5):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
+
+
+def lose_pages(path, kept):
+    """Flip a bit in each page of an Ogg whose number from 3 on is not `kept`: its checksum tells.
+
+    Decoders leave such a page out.
+    """
+    content = bytearray(path.read_bytes())
+    pages = [found.start() for found in re.finditer(b"OggS", content)]
+    for number, at in enumerate(pages[3:], start=3):
+        if not kept(number, len(pages)):
+            content[at + 27 + content[at + 26] + 10] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+LOST_PAGES = {
+    "every second": lambda number, _: number % 2,
+    "every third": lambda number, _: number % 3,
+    "the last three quarters": lambda number, pages: number < pages // 4,
+    "all but the last": lambda number, pages: number < pages // 4 or number == pages - 1,
+}
 
 
 def raw_mp3(path, seconds=3.0, rate=44_100):

@@ -15,10 +15,11 @@ import pytest
 
 from backbeat import audio
 from backbeat import classify as classifying
+from backbeat.frontend import LogMel
 from bundles import make_bundle
 from clusters import until
 from faults import faulty_environment, processes_of
-from sounds import music, write
+from sounds import cut, music, write
 
 GENRES = ("blues", "jazz", "rock")
 
@@ -149,16 +150,36 @@ def test_table(cli, bundle, songs):
 def test_csv(cli, bundle, songs):
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "csv")
     answers = rows(out)
-    columns = "path,answer,genre,probability,agreement,seconds,strangeness,genre_2,probability_2"
-    assert out.splitlines()[0] == columns + ",genre_3,probability_3,tags,status,error"
+    columns = "path,answer,genre,guess,probability,agreement,seconds,seconds_asked,seconds_read"
+    columns += ",strangeness,genre_2,probability_2,genre_3,probability_3,tags,note,status,error"
+    assert out.splitlines()[0] == columns
     for answer, path in zip(answers, (songs / "a.wav", songs / "b" / "b.flac"), strict=True):
         assert answer["path"] == str(path)
-        assert (answer["answer"], answer["strangeness"]) == (answer["genre"], "")
+        assert answer["answer"] == answer["genre"] == answer["guess"]
+        assert (answer["strangeness"], answer["note"]) == ("", "")
+        assert (answer["seconds_asked"], answer["seconds_read"]) == ("6.000", "6.000")
         assert {answer["genre"], answer["genre_2"], answer["genre_3"]} == set(GENRES)
         shares = [float(answer[f"probability{end}"]) for end in ("", "_2", "_3")]
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) == pytest.approx(1, abs=2e-4)
         assert (answer["seconds"], answer["status"], answer["error"]) == ("6.000", "answered", "")
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_a_table_for_excel_begins_with_a_byte_order_mark(cli, bundle, songs, tmp_path, to_file):
+    arguments = ("classify", songs, "--model", bundle, "--format", "csv")
+    plain = cli(*arguments)[1]
+    out = ("-o", tmp_path / "out.csv") if to_file else ()
+    printed = cli(*arguments, "--bom", *out)[1]
+    content = (tmp_path / "out.csv").read_bytes() if to_file else printed.encode()
+    assert content == b"\xef\xbb\xbf" + plain.encode()
+    if to_file:
+        from backbeat.collections.collection import read_collection
+
+        read = read_collection(tmp_path / "out.csv")  # the mark is no part of a column's name
+        assert [Path(track.name) for track in read.tracks] == [
+            *(songs / "a.wav", songs / "b" / "b.flac")
+        ]
 
 
 def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
@@ -176,6 +197,9 @@ def test_jsonl_is_the_function_s_answer(cli, bundle, songs):
             "probability": round(answer.probability, 6),
             "agreement": answer.agreement,
             "seconds": answer.seconds,
+            "seconds_asked": 6.0,
+            "seconds_read": 6.0,
+            "note": "",
             "strangeness": None,
             "ranking": [{"genre": g, "probability": round(p, 6)} for g, p in answer.ranking],
             "timeline": [
@@ -199,9 +223,57 @@ def test_top(cli, bundle, songs, top):
     assert len(ranking) == shown
     [answer] = rows(cli(*arguments, "csv")[1])
     assert sum(column.startswith("genre") for column in answer) == shown
+    assert answer["genre"] == answer["guess"] == ranking[0]["genre"]
     line = cli(*arguments, "table")[1].replace(str(songs), "")
     assert [genre in line for genre in (one["genre"] for one in ranking)] == [True] * shown
     assert sum(genre in line for genre in GENRES) == shown
+
+
+def test_what_could_not_be_read_is_said_in_every_format(cli, bundle, tmp_path):
+    path = cut(write(tmp_path / "songs" / "cut.wav", music(12.0)))
+    note = "6 of 12 s could be read"
+    arguments = ("classify", path, "--model", bundle)
+    status, out, _ = cli(*arguments)
+    assert (status, out.splitlines()[1]) == (0, f"    {note}")
+    assert cli(*arguments)[1] == out  # as the index has it
+    for more in ((), ("--timeline",)):
+        _, out, err = cli(*arguments, "--format", "csv", *more)
+        assert {row["note"] for row in rows(out)} == {note}
+        assert f"note: {path}: {note}" in err.splitlines()
+    [row] = rows(cli(*arguments, "--format", "csv")[1])
+    assert (row["seconds"], row["seconds_asked"], row["seconds_read"]) == (
+        *("12.000", "12.000", "6.000"),
+    )
+    shown = json.loads(cli(*arguments, "--format", "jsonl")[1])
+    assert (shown["seconds_read"], shown["seconds_asked"], shown["note"]) == (6.0, 12.0, note)
+
+
+def test_silent_is_said_only_of_what_was_analysed(cli, tmp_path):
+    bundle = make_bundle(tmp_path / "b.backbeat", genres=GENRES, frontend=LogMel(), input="logmel")
+    samples = np.zeros((200 * 4_000, 1), np.float32)
+    samples[35 * 4_000 : 55 * 4_000] = music(20.0, 4_000)
+    path = write(tmp_path / "songs" / "long.wav", samples, 4_000)
+    arguments = ("classify", path, "--model", bundle)
+    status, _, err = cli(*arguments)
+    assert status == 0
+    words = "silent in the 4 stretches analysed; --windows all analyses the whole song"
+    assert f"skipped: {path}: {words}" in err.splitlines()
+    assert "1 answered" in cli(*arguments, "--windows", "all")[2]
+    write(path, np.zeros((40 * 4_000, 1), np.float32), 4_000)
+    assert f"skipped: {path}: silent: no sound above -80 dBFS" in cli(*arguments)[2].splitlines()
+    cut(path)
+    status, _, err = cli(*arguments)
+    words = "silent as far as it could be read: 20 of 40 s could be read"
+    assert (status, err.splitlines()[1]) == (1, f"failed: {path}: {words}")
+
+
+def test_a_timeline_has_no_overlap_where_the_last_window_moves_back(tmp_path):
+    bundle = make_bundle(tmp_path / "b.backbeat", genres=GENRES, frontend=LogMel())
+    path = write(tmp_path / "song.wav", music(45.0))
+    answer = classifying.load(bundle).classify(path)
+    spans = [(moment.start, moment.end) for moment in answer.timeline]
+    assert spans == [(start, start + 3) for start in range(0, 45, 3)]
+    assert (answer.seconds, answer.seconds_read, answer.note) == (45.0, 45.0, "")
 
 
 def test_timeline(cli, bundle, songs):
@@ -210,7 +282,9 @@ def test_timeline(cli, bundle, songs):
     assert len(lines) == 2 + 4
     assert lines[1].startswith("      0:00.0 -   0:02.9  ")
     moments = rows(cli(*arguments, "--format", "csv")[1])
-    assert list(moments[0]) == ["path", "start", "end", "genre", "probability", "status", "error"]
+    assert list(moments[0]) == [
+        *("path", "start", "end", "genre", "probability", "note", "status", "error")
+    ]
     assert [(one["start"], one["end"]) for one in moments] == [
         ("0.000", "2.900"),
         ("2.900", "5.800"),
@@ -300,8 +374,8 @@ def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
         assert line.startswith("unsure ")
         assert all(genre in line for genre in GENRES)
     for answer in rows(cli("classify", songs, "--model", bundle, "--format", "csv")[1]):
-        assert answer["answer"] == "unsure"
-        assert answer["genre"] in GENRES
+        assert (answer["answer"], answer["genre"]) == ("unsure", "")
+        assert answer["guess"] in GENRES
     _, out, _ = cli("classify", songs, "--model", bundle, "--format", "jsonl")
     for shown in map(json.loads, out.splitlines()):
         assert (shown["answer"], shown["verdict"]) == ("unsure", "unsure")

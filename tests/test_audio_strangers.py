@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from backbeat import audio
-from backbeat.audio.containers import ogg_links, sample_bytes
+from backbeat.audio import ogg
+from backbeat.audio.containers import sample_bytes
 from backbeat.audio.integrity import inspect
 from backbeat.classify.windows import SongWindows
 from backbeat.frontend import LogMel
@@ -168,10 +169,10 @@ def chain(tmp_path):
 
 
 def test_a_chain_of_ogg_is_read_whole(chain):
-    assert [end - start for start, end in ogg_links(chain)] == [
+    assert [end - start for start, end in ogg.links(chain)] == [
         (chain.parent / f"{hertz}.ogg").stat().st_size for hertz in (440, 880, 660)
     ]
-    assert ogg_links(chain.parent / "440.ogg") == []
+    assert ogg.links(chain.parent / "440.ogg") == []
     assert audio.duration(chain) == pytest.approx(20.0, abs=0.01)
     mono = audio.read(chain, sample_rate=RATE)
     assert len(mono) == 20 * RATE
@@ -195,7 +196,7 @@ def test_a_chain_whose_page_is_damaged_is_read_on(chain):
     at = content.index(b"OggS", 5_000)
     content[at : at + 4] = b"XXXX"
     chain.write_bytes(content)
-    assert len(ogg_links(chain)) == 3
+    assert len(ogg.links(chain)) == 3
     assert len(audio.read(chain, sample_rate=RATE)) > 15 * RATE
 
 
@@ -209,7 +210,7 @@ def test_a_moment_is_found_where_libsndfile_cannot_seek(tmp_path, coding):
             assert len(blocks[0]) <= round((seconds or 32.0) * RATE)
             np.testing.assert_array_equal(np.concatenate(blocks), whole[round(start * RATE) :])
         starts = [window.start for window in SongWindows(source, LogMel(), 2)]
-    assert starts == [0.0, 60.0]
+    assert starts == pytest.approx([0.0, 65.0], abs=0.1)  # the last ends with the song
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])

@@ -423,8 +423,9 @@ def expected_windows(length, parameters):
     while length - start > size + slack:
         spans.append((start, start + size))
         start += size
-    least = 10 if isinstance(parameters, Mfcc) else 20 if spans else 3
-    if length - start >= least:
+    if isinstance(parameters, LogMel) and spans:
+        spans.append((min(start, length - size), length))
+    elif length - start >= (10 if isinstance(parameters, Mfcc) else 3):
         spans.append((start, length))
     return spans
 
@@ -439,18 +440,18 @@ def test_windows_do_not_depend_on_the_blocks(length, cuts, parameters):
     samples = np.arange(length, dtype=np.float32)
     blocks = np.split(samples, sorted(min(cut, length) for cut in cuts))
     given_windows = list(frontend.windows(blocks, parameters))
-    expected = [samples[a:b] for a, b in expected_windows(length, parameters)]
-    assert [w.tolist() for w in given_windows] == [w.tolist() for w in expected]
+    expected = [(a, samples[a:b].tolist()) for a, b in expected_windows(length, parameters)]
+    assert [(start, window.tolist()) for start, window in given_windows] == expected
 
 
 def test_windows_of_songs_of_known_lengths():
     def lengths(seconds, parameters):
         blocks = np.array_split(np.zeros(round(seconds * RATE), np.float32), 7)
-        return [round(len(w) / RATE, 1) for w in frontend.windows(blocks, parameters)]
+        return [round(len(w) / RATE, 1) for _, w in frontend.windows(blocks, parameters)]
 
     assert lengths(30.4, LogMel()) == [30.4]
     assert lengths(29.2, LogMel()) == [29.2]
-    assert lengths(31.1, LogMel()) == [30.0]
+    assert lengths(31.1, LogMel()) == [30.0, 30.0]
     assert lengths(61.0, LogMel()) == [30.0, 31.0]
     assert lengths(3.1, LogMel()) == [3.1]
     assert lengths(2.9, LogMel()) == []
@@ -459,6 +460,42 @@ def test_windows_of_songs_of_known_lengths():
     assert lengths(60.0, Mfcc()) == [29.0, 29.0]
     assert lengths(2.8, Mfcc()) == []
     assert list(frontend.windows([], Mfcc())) == []
+
+
+@pytest.mark.parametrize("parameters", [LogMel(), Musicnn()])
+def test_the_last_window_ends_with_the_song(parameters):
+    def spans(seconds):
+        rate = parameters.sample_rate
+        windows = frontend.windows([np.zeros(round(seconds * rate), np.float32)], parameters)
+        return [(start / rate, (start + len(window)) / rate) for start, window in windows]
+
+    assert spans(30.0) == [(0, 30)]
+    assert spans(30.9) == [(0, 30.9)]
+    assert spans(45.0) == [(0, 30), (15, 45)]
+    assert spans(171.0)[-2:] == [(120, 150), (141, 171)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "wanted"),
+    [
+        (30.9, 4, None),
+        (45.0, 4, None),  # all of it, in two windows
+        (45.0, 1, (15.0,)),
+        (121.0, 4, None),
+        (125.0, 4, (0.0, 30.0, 60.0, 95.0)),
+        (150.9, 4, (0.0, 30.0, 90.0, 120.0)),
+        (171.0, 4, (0.0, 30.0, 90.0, 141.0)),
+        (330.0, 4, (30.0, 120.0, 180.0, 270.0)),
+    ],
+)
+def test_where_a_few_windows_begin(seconds, most, wanted):
+    assert frontend.starts(seconds, LogMel(), most) == wanted
+
+
+def test_slices_of_mfccs_need_no_whole_window_at_the_end():
+    assert frontend.starts(144.9, Mfcc(), 4) is None
+    assert frontend.starts(145.0, Mfcc(), 4) == (0.0, 29.0, 87.0, 116.0)
+    assert frontend.starts(171.0, Mfcc(), 4) == (0.0, 29.0, 87.0, 142.0)
 
 
 @pytest.mark.parametrize("parameters", [Mfcc(), LogMel()])
@@ -483,7 +520,7 @@ front = frontend.by_name(sys.argv[2])
 count = 0
 with audio.open_source(Path(sys.argv[1])) as source:
     mono = audio.mono_blocks(source, source.info, front.sample_rate)
-    for window in frontend.windows(mono, front):
+    for _, window in frontend.windows(mono, front):
         assert front.extract(window).shape == front.shape
         count += 1
 status = Path("/proc/self/status").read_text()

@@ -1,6 +1,7 @@
 """Every fault of a file is found and described, and nothing is said of good ones."""
 
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -17,7 +18,21 @@ from hypothesis import strategies as st
 from backbeat import audio
 from backbeat.audio import containers
 from backbeat.audio.integrity import Inspector, find_duplicates, inspect
-from sounds import FORMATS, GTZAN, cut, music, need_gtzan, raw_mp3, silent_opus, write
+from sounds import (
+    FORMATS,
+    GTZAN,
+    LOST_PAGES,
+    MORE_FORMATS,
+    cut,
+    lose_pages,
+    music,
+    need_gtzan,
+    raw_mp3,
+    silent_opus,
+    write,
+)
+
+ALL_FORMATS = FORMATS | MORE_FORMATS
 
 
 def kinds(path, min_seconds=1.0):
@@ -28,22 +43,66 @@ def reasons(path, min_seconds=1.0):
     return [one.reason for one in inspect(path, min_seconds=min_seconds).findings]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", ALL_FORMATS)
 def test_a_whole_file_has_no_findings(tmp_path, suffix):
-    path = write(tmp_path / f"song.{suffix}", music(6.0, FORMATS[suffix]))
+    path = write(tmp_path / f"song.{suffix}", music(6.0, ALL_FORMATS[suffix]))
     inspection = inspect(path, min_seconds=5.0)
     assert inspection.findings == ()
     assert inspection.usable
     assert inspection.seconds == pytest.approx(6.0, abs=0.06)
-    assert (inspection.sample_rate, inspection.channels) == (FORMATS[suffix], 1)
+    assert (inspection.sample_rate, inspection.channels) == (ALL_FORMATS[suffix], 1)
     assert len(inspection.digest) == 32
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", ALL_FORMATS)
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 def test_a_cut_file_is_truncated(tmp_path, suffix, share):
-    path = cut(write(tmp_path / f"song.{suffix}", music(6.0, FORMATS[suffix])), share)
+    path = cut(write(tmp_path / f"song.{suffix}", music(6.0, ALL_FORMATS[suffix])), share)
+    assert kinds(path, 0.0)[0] == ("unusable", "truncated")
+    if suffix not in ("ogg", "opus", "m4a", "mp3"):
+        assert reasons(path)[0].startswith("truncated: the header declares 6.0 s, ")
+
+
+@pytest.mark.parametrize("lost", LOST_PAGES)
+@pytest.mark.parametrize("suffix", ["ogg", "opus"])
+def test_lost_pages_of_an_ogg_are_missing(tmp_path, suffix, lost):
+    path = write(tmp_path / f"song.{suffix}", music(60.0, FORMATS[suffix]))
+    lose_pages(path, LOST_PAGES[lost])
     assert kinds(path, 0.0) == [("unusable", "truncated")]
+    assert reasons(path)[0].startswith("truncated: the header declares 60.0 s, ")
+
+
+def test_a_stream_that_begins_in_the_middle_has_no_promise(tmp_path):
+    # A recording of a station: its positions count from when the station began.
+    path = write(tmp_path / "song.opus", music(6.0, 48_000))
+    content = bytearray(path.read_bytes())
+    info = audio.AudioInfo(48_000, 1, None, "opus")
+    assert containers.declared_seconds(path, info) == pytest.approx(6.0, abs=0.01)
+    for found in list(re.finditer(b"OggS", content))[2:]:
+        at = found.start() + 6
+        position = int.from_bytes(content[at : at + 8], "little") + 3_600 * 48_000
+        content[at : at + 8] = position.to_bytes(8, "little")
+    path.write_bytes(content)
+    assert containers.declared_seconds(path, info) is None
+
+
+@pytest.mark.parametrize("suffix", ["ac3", "eac3"])
+@pytest.mark.parametrize("rate", [32_000, 44_100, 48_000])
+def test_a_frame_of_ac3_that_is_cut_shows(tmp_path, suffix, rate):
+    path = write(tmp_path / f"song.{suffix}", music(3.0, rate), rate)
+    assert kinds(path) == []
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert reasons(path) == ["truncated: it breaks off within a frame"]
+    assert kinds(cut(path, 0.501)) == [("unusable", "truncated")]
+
+
+@pytest.mark.parametrize("order", ["LITTLE", "BIG"])
+def test_lengths_in_either_order_of_bytes(tmp_path, order):
+    info = audio.AudioInfo(22_050, 1, None, "pcm_16")
+    for name in ("song.wav", "song.au"):
+        path = write(tmp_path / name, music(6.0), endian=order)
+        assert containers.declared_seconds(cut(path), info) == 6.0
 
 
 def test_the_words_of_a_cut(tmp_path):
@@ -320,7 +379,12 @@ def test_damage_never_raises(wholes, data, suffix):
     assert all("\n" not in one.reason for one in found.findings)
 
 
-@given(content=st.binary(max_size=400), magic=st.sampled_from([b"OggS", b"\0\0\0\x18ftyp", b"ID3"]))
+@given(
+    content=st.binary(max_size=400),
+    magic=st.sampled_from(
+        [b"OggS", b"\0\0\0\x18ftyp", b"ID3", b"caff", b"\x0bw", b"RIFX", b"riff"]
+    ),
+)
 @settings(max_examples=100)
 def test_layouts_of_nonsense(content, magic):
     info = audio.AudioInfo(44_100, 2, None, "mp3")

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from backbeat.errors import BackbeatError
 from backbeat.library import answer_all, open_index
 from backbeat.library.index import default_path, settings_of
 from backbeat.library.neighbours import cosine, nearest
-from backbeat.library.playlists import by_label, entry_of, write_playlist
+from backbeat.library.playlists import by_label, entry_of, file_names, write_playlist
 from backbeat.library.stamps import Stamp, stamp_of
 from bundles import make_bundle
 from sounds import music, write
@@ -446,4 +447,13 @@ def test_cosines_are_those_of_the_formula():
     assert (cosine(np.zeros((1, 3), np.float32), b) == 0).all()
 
 
-# --- The chart
+def test_no_two_genres_have_one_playlist():
+    long = "x" * 70
+    labels = ["A/B", "A_B", "a:b", "Caf\u00e9", "cafe\u0301", long, long + "y", "Rock"]
+    names = file_names(labels)
+    assert list(names) == labels
+    assert names["A/B"] == "A_B.m3u8"
+    assert names["A_B"] == "A_B (2).m3u8"
+    assert names["a:b"] == "a_b (3).m3u8"
+    assert names["Rock"] == "Rock.m3u8"
+    assert len({normalize("NFC", name).casefold() for name in names.values()}) == len(labels)

@@ -17,7 +17,7 @@ import pytest
 from backbeat.classify import find_songs
 from backbeat.library import open_index
 from backbeat.library.index import default_path
-from sounds import music, write
+from sounds import cut, music, write
 
 
 @pytest.fixture(scope="module")
@@ -334,6 +334,17 @@ def test_songs_of_the_same_artist_can_be_left_out(cli, bundle, tmp_path):
     plain = write(tmp_path / "plain" / "x.wav", music(6.0))
     status, _, err = cli("similar", plain, *arguments[2:], "--other-artists")
     assert (status, "no artist in its tags" in err) == (1, True)
+
+
+def test_playlists_and_similar_say_what_could_not_be_read(cli, bundle, folder, tmp_path):
+    path = cut(write(folder / "cut.wav", music(12.0, seed=9)))
+    note = "6 of 12 s could be read"
+    listed = ("playlists", folder, "-o", tmp_path / "lists", "--model", bundle)
+    asked = ("similar", path, "--in", folder, "--model", bundle)
+    for arguments in (listed, asked):
+        assert f"note: {path}: {note}" in cli(*arguments)[2].splitlines()
+        known = {"path": str(path), "seconds_asked": 12.0, "seconds_read": 6.0, "note": note}
+        assert known in json.loads(cli(*arguments, "--json")[1])["notes"]
 
 
 @pytest.mark.parametrize("verb", ["playlists", "similar"])

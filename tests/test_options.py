@@ -203,6 +203,7 @@ EFFECTS = {
         **_ANSWERING,
         "--top": case("--top", "1"),
         "--format": case("--format", "csv"),
+        "--bom": case("--bom", base=("--format", "csv")),
         "--out": case("-o", "{folder}/a.txt"),
         "--timeline": case("--timeline"),
         "--tags": case("--tags"),
@@ -216,6 +217,7 @@ EFFECTS = {
         "--only-empty": "test_tags_cli.py::test_mistakes_are_told_in_a_line",
         "--overwrite": case("--overwrite"),
         "--multi": case("--multi"),
+        "--damaged": case("--damaged"),
         "--dry-run": case("--dry-run"),
         "--out": case("-o", "{folder}/plan.csv", base=("--dry-run",)),
         "--yes": case("--yes"),
@@ -308,6 +310,7 @@ REFUSED = [
     ),
     ((*_FORMAT, "--top", "2"), "--top", "with --format csv --timeline"),
     ((*_FORMAT, "--tags"), "--tags", "with --format csv --timeline"),
+    (("classify", *VERBS["classify"], "--bom"), "--bom", "without --format csv"),
     (("tag", *VERBS["tag"], "-o", "plan.csv"), "--out", "without --dry-run"),
     *(
         (("tag", *VERBS["tag"], "--dry-run", *option), option[0], "with --dry-run")
@@ -317,6 +320,7 @@ REFUSED = [
         ((*_UNDO, *option), option[0], "with --undo")
         for option in (
             *(("--min-confidence", "0.5"), ("--only-empty",), ("--overwrite",), ("--multi",)),
+            ("--damaged",),
             *(("--dry-run",), ("--out", "x"), ("--yes",), ("--keep-times",), ("--again",)),
             *(("--model", "gtzan-fast"), ("--windows", "2"), ("--log", "x"), ("--workers", "2")),
         )

@@ -315,7 +315,7 @@ def test_a_length_that_is_far_too_long_costs_no_song(tmp_path, monkeypatch):
     monkeypatch.setattr(module.frontends, "spread", lambda *_: (5, 15))
     features, outcome = module.extract_track(Track(path.name, path.parent, "rock"), LogMel(), 2)
     assert outcome.slices == 1
-    samples = audio.read(path, sample_rate=RATE)[661_500:1_323_000]  # the last whole window
+    samples = audio.read(path, sample_rate=RATE)[-661_500:]  # the last window
     assert np.array_equal(features[0], frontend.logmel(samples))
 
 

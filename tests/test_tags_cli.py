@@ -2,16 +2,19 @@
 
 import csv
 import hashlib
+import json
+import re
 import signal
 import subprocess
 import sys
+from unittest.mock import ANY
 
 import pytest
 
 from backbeat.evaluation.calibration import Calibration, Unsure
 from backbeat.library.tags import formats
 from bundles import make_bundle
-from sounds import music, write
+from sounds import cut, music, write
 from tagged import SUFFIXES, copy_of, make_songs
 
 
@@ -126,6 +129,22 @@ def test_what_is_told_is_what_is_written(tag, library):
 
 
 # --- What is left alone
+
+
+def test_a_damaged_song_is_left_alone_unless_it_is_asked_for(tag, tmp_path):
+    path = cut(write(tmp_path / "music" / "cut.flac", music(12.0)))
+    before = path.read_bytes()
+    status, out, err = tag(tmp_path / "music", "--yes")
+    assert (status, out) == (0, "")
+    assert err.splitlines()[0] == "0 tagged, 1 left alone (1 damaged), 0 failed"
+    assert re.fullmatch(rf"note: {path}: \d of 12 s could be read", err.splitlines()[1])
+    assert path.read_bytes() == before
+    status, out, err = tag(tmp_path / "music", "--yes", "--damaged", "--json")
+    assert status == 0
+    made = json.loads(out)
+    assert made["tagged"] == 1
+    assert made["notes"] == [{"path": str(path), "note": ANY}]
+    assert genre(path)
 
 
 def test_only_files_without_a_genre_unless_told(tag, library):

@@ -1,5 +1,6 @@
 """What is written and what is left alone, decided without a file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,20 @@ def test_what_is_left_alone(given, genres, options, reason):
     decision = decide(given, genres, **options)
     assert isinstance(decision, LeftAlone)
     assert decision.reason == reason
+
+
+@pytest.mark.parametrize(("read", "written"), [(27.0, True), (26.9, False)])
+def test_a_song_is_left_alone_of_which_less_than_nine_tenths_could_be_read(read, written):
+    note = f"{read:.0f} of 30 s could be read"
+    cut = replace(answer(("rock", 0.9)), seconds_asked=30.0, seconds_read=read, note=note)
+    decision = decide(cut)
+    assert isinstance(decision, Change) == written
+    assert decision.note == note
+    if not written:
+        assert decision.reason == "damaged"
+    assert isinstance(decide(cut, damaged=True), Change)
+    [_, row] = rows([decision])
+    assert row[-2:] == ("write" if written else "damaged", note)
 
 
 def test_overwriting_replaces_other_genres():
@@ -137,13 +152,13 @@ def test_rows_tell_all():
     table = rows(
         [
             Change(SONG, present, ("Rock", "Pop"), 0.81234),
-            LeftAlone(SONG, present, "unsure"),
+            LeftAlone(SONG, present, "damaged", "15 of 30 s could be read"),
             Failure(SONG, "is read-only"),
         ]
     )
     assert list(table) == [
-        ("path", "format", "old", "new", "confidence", "decision"),
-        ("song.mp3", "MP4", "Ska; Dub", "Rock; Pop", "0.8123", "write"),
-        ("song.mp3", "MP4", "Ska; Dub", "", "", "unsure"),
-        ("song.mp3", "", "", "", "", "failed: is read-only"),
+        ("path", "format", "old", "new", "confidence", "decision", "note"),
+        ("song.mp3", "MP4", "Ska; Dub", "Rock; Pop", "0.8123", "write", ""),
+        ("song.mp3", "MP4", "Ska; Dub", "", "", "damaged", "15 of 30 s could be read"),
+        ("song.mp3", "", "", "", "", "failed: is read-only", ""),
     ]

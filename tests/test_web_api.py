@@ -17,7 +17,7 @@ from backbeat import __version__, classify
 from backbeat.bundle.archive import read_bundle
 from backbeat.web.schemas import ClassifyResponse
 from servers import serving
-from sounds import FORMATS, music, write
+from sounds import FORMATS, cut, music, write
 
 LIMITS = ("--megabytes", "2", "--minutes", "0.5")
 
@@ -78,6 +78,12 @@ def test_every_format_is_taken_whatever_its_name(client, tmp_path, suffix):
     path = write(tmp_path / f"song.{suffix}", music(6.0, FORMATS[suffix]))
     reply = client.post("/api/classify", files={"file": ("song", path.read_bytes())})
     assert (reply.status_code, reply.json()["verdict"]) == (200, "not calibrated")
+
+
+def test_what_could_not_be_read_is_said(client, tmp_path):
+    answer = send(client, cut(write(tmp_path / "cut.wav", music(12.0)))).json()
+    assert (answer["seconds"], answer["seconds_asked"], answer["seconds_read"]) == (12, 12, 6)
+    assert answer["note"] == "6 of 12 s could be read"
 
 
 def test_tags(client, songs):

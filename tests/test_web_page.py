@@ -211,7 +211,7 @@ def test_many_files_become_a_table(visit, sounds, classifier, server):
     with page.expect_download(timeout=SECONDS) as download:
         page.get_by_role("link", name="Download as CSV").click()
     assert download.value.suggested_filename == "genres.csv"
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
     assert [row["path"] for row in rows] == list(names)
     known = classifier.classify(sounds / "b.mp3")
     assert rows[1]["probability"] == f"{known.probability:.4f}"

@@ -48,6 +48,13 @@ def test_an_answer_that_is_withheld_is_not_named_as_one(verdict):
     assert "likeliest genre is rock (62 %)" in html
 
 
+def test_what_could_not_be_read_is_shown():
+    cut = an_answer(note="15 of 30 s could be read")
+    assert "15 of 30 s could be read" in view.answer_html(cut)
+    assert "15 of 30 s could be read" in view.table_html([cut], of=1)
+    assert "could be read" not in view.answer_html(an_answer())
+
+
 def test_a_name_cannot_bring_its_own_html():
     html = view.answer_html(an_answer(name="<img src=x onerror=alert(1)>.wav"))
     assert "<img src=x" not in html
@@ -93,6 +100,8 @@ def test_csv_is_offered_only_when_all_are_there():
     assert "download=" not in view.table_html([an_answer()], of=2)
     assert "1 of 2 done" in view.table_html([an_answer()], of=2)
     whole = view.table_html([an_answer(), Failure(Path("b"), "bad")], of=2)
+    content = base64.b64decode(whole.partition("base64,")[2].partition('"')[0])
+    assert content.startswith("\ufeffpath,".encode())  # for Excel
     assert 'download="genres.csv"' in whole
     assert "1 answered, 1 failed" in whole
     skipped = Failure(Path("c"), "too short", "skipped")

@@ -40,6 +40,7 @@ class BackbeatPlugin(BeetsPlugin):
         self.config.add(
             {
                 "auto": True,
+                "damaged": False,
                 "force": False,
                 "min_confidence": Options.min_confidence,
                 "model": "gtzan",
@@ -62,6 +63,7 @@ class BackbeatPlugin(BeetsPlugin):
             min_confidence=self.config["min_confidence"].as_number(),
             overwrite=self.config["force"].get(bool),
             multi=self.config["multi"].get(bool),
+            damaged=self.config["damaged"].get(bool),
         )
 
     def commands(self) -> list[ui.Subcommand]:
@@ -92,6 +94,8 @@ class BackbeatPlugin(BeetsPlugin):
     def _tag(self, items: Sequence[Item], *, write: bool) -> None:
         changed = []
         for item, decision in self._decided(items):
+            if not isinstance(decision, Failure) and decision.note:
+                self._log.warning("{}: {}", printable(decision.path), decision.note)
             if isinstance(decision, Change):
                 item.genres = list(decision.genres)
                 changed.append(item)

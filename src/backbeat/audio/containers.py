@@ -1,19 +1,20 @@
 """The length that a file's header declares, and whether its layout shows a missing end.
 
 Decoders hide a cut (libsndfile silently shortens a cut WAV), so the declared length is read from
-the header: RIFF and RF64 (EBU Tech 3306), Sun AU, AIFF, Xing, Info and VBRI frames of MP3, Ogg's
-pages (RFC 3533), MP4's boxes (ISO/IEC 14496-12), ASF's file properties; FLAC and Matroska by
-FFmpeg.
+the header: RIFF, RIFX and RF64 (EBU Tech 3306), Sony's wave 64, Sun AU, AIFF, Apple's CAF, Xing,
+Info and VBRI frames of MP3, Ogg's pages (RFC 3533), MP4's boxes (ISO/IEC 14496-12), ASF's file
+properties; FLAC, True Audio, WavPack and Matroska by FFmpeg. Raw AC-3 (ETSI TS 102 366) declares no
+length: only a cut within a frame shows.
 """
 
 import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from backbeat.audio import ogg
 from backbeat.audio.source import AudioInfo
 from backbeat.files.text import number
 
@@ -21,10 +22,13 @@ __all__ = [
     "breaks_off",
     "declared_seconds",
     "is_free_format",
-    "ogg_links",
-    "ogg_pages",
     "sample_bytes",
 ]
+
+
+_BY_FFMPEG = (b"fLaC", b"\x1aE\xdf\xa3", b"TTA1", b"wvpk")  # the headers that it reads
+_WAVE_64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_AC3 = b"\x0bw"
 
 
 def declared_seconds(path: Path, info: AudioInfo) -> float | None:
@@ -37,19 +41,26 @@ def declared_seconds(path: Path, info: AudioInfo) -> float | None:
             start = _skip_id3(file)
             head = file.read(16)
             if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE":
-                return _riff_seconds(file, ">" if head[:4] == b"RIFX" else "<")
+                order = ">" if head[:4] == b"RIFX" else "<"
+                return _wave_seconds(_chunks(file, f"{order}4sI"), file, order)
+            if head == _WAVE_64:
+                return _wave_seconds(_wave_64_chunks(file), file, "<")
             if head[:4] in (b".snd", b"dns."):
                 return _au_seconds(file, ">" if head[:4] == b".snd" else "<")
+            if head[:4] == b"caff":
+                return _caf_seconds(file)
+            if head[:4] == b"OggS":
+                return ogg.seconds(file)
             if head[:4] == b"FORM":
                 return _aiff_seconds(file, info.sample_rate)
             if head == _ASF_HEADER:
                 return _asf_seconds(file)
-            if head[:4] in (b"fLaC", b"\x1aE\xdf\xa3") or head[4:8] == b"ftyp":
+            if head[:4] in _BY_FFMPEG or head[4:8] == b"ftyp":
                 return info.seconds
             if info.codec.startswith("mp3"):
                 file.seek(start)
                 return _mp3_seconds(file.read(8192), info.sample_rate)
-    except (OSError, struct.error):  # a header cut short
+    except (OSError, struct.error, IndexError, ValueError):  # a header cut short
         pass
     return None
 
@@ -67,15 +78,20 @@ def is_free_format(path: Path) -> bool:
 
 
 def breaks_off(path: Path) -> str | None:
-    """Say in words what is missing at the end of an Ogg or MP4 file; None if nothing is known."""
+    """Say in words what is missing at the end of an Ogg, MP4 or AC-3 file.
+
+    None if nothing is known.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(8)
             if head[:4] == b"OggS":
-                return _ogg_breaks_off(file)
+                return ogg.breaks_off(file)
             if head[4:8] == b"ftyp":
                 return _mp4_breaks_off(file)
-    except (OSError, struct.error, IndexError):  # what cannot be read is reported elsewhere
+            if head[:2] == _AC3:
+                return _ac3_breaks_off(file)
+    except (OSError, struct.error, IndexError, ValueError):  # reported where it is read
         pass
     return None
 
@@ -108,11 +124,27 @@ def _chunks(file: BinaryIO, layout: str) -> Iterator[tuple[bytes, int]]:
         position += size + length + (0 if in_caf else length % 2)
 
 
-def _riff_seconds(file: BinaryIO, order: str) -> float | None:
+def _wave_64_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Walk the chunks of Sony's wave 64: kinds of 16 bytes, of which the first 4 are RIFF's."""
+    position = 40
+    while len(head := _at(file, position, 24)) == 24:
+        kind, length = struct.unpack("<4s12xQ", head)  # with the head
+        if length < 24:
+            return
+        yield kind, length - 24
+        position += (length + 7) // 8 * 8
+
+
+def _at(file: BinaryIO, position: int, length: int) -> bytes:
+    file.seek(position)
+    return file.read(length)
+
+
+def _wave_seconds(chunks: Iterator[tuple[bytes, int]], file: BinaryIO, order: str) -> float | None:
     """Read a WAV's length: bytes of data by bytes a second."""
     rate = 0
     long_data = 0
-    for kind, length in _chunks(file, order + "4sI"):
+    for kind, length in chunks:
         if kind == b"ds64":  # RF64: the true size of data, which then claims 0xFFFFFFFF
             long_data = struct.unpack("<8xQ", file.read(16))[0]
         elif kind == b"fmt ":
@@ -124,7 +156,7 @@ def _riff_seconds(file: BinaryIO, order: str) -> float | None:
         elif kind == b"data":
             size = long_data if length == 0xFFFFFFFF else length
             # Written to a pipe: 0, or a placeholder near 2 or 4 GB.
-            streamed = size == 0 or (not long_data and size >= 0x7FFFF000 - 64)
+            streamed = size == 0 or (not long_data and 0x7FFFF000 - 64 <= size <= 0xFFFFFFFF)
             return size / rate if rate and not streamed else None
     return None
 
@@ -137,6 +169,22 @@ def _au_seconds(file: BinaryIO, order: str) -> float | None:
     if size in (0, 0xFFFFFFFF) or not width * rate * channels:
         return None
     return float(size / (width * rate * channels))
+
+
+def _caf_seconds(file: BinaryIO) -> float | None:
+    """Read a CAF's length: bytes of data by bytes a second, or the frames of its packets."""
+    rate = bytes_a_packet = frames_a_packet = 0
+    seconds = None
+    for kind, length in _chunks(file, _CAF):
+        if kind == b"desc":
+            rate, bytes_a_packet, frames_a_packet = struct.unpack(">d8xII", file.read(24))
+            if not 0 < rate < float("inf"):
+                return None
+        elif kind == b"pakt" and rate:
+            return float(struct.unpack(">8xq", file.read(16))[0] / rate)
+        elif kind == b"data" and rate and bytes_a_packet and length > 4:  # -1: not known
+            seconds = (length - 4) / bytes_a_packet * frames_a_packet / rate
+    return seconds
 
 
 def _aiff_seconds(file: BinaryIO, sample_rate: int) -> float | None:
@@ -240,71 +288,35 @@ def _mp3_seconds(head: bytes, sample_rate: int) -> float | None:
     return None
 
 
-def ogg_links(path: Path) -> list[tuple[int, int]]:
-    """Give where each link of a chained Ogg begins and ends, in bytes; none if it is not chained.
-
-    A radio recording is such a chain: songs one after another, each with its own header.
-    """
-    try:
-        with path.open("rb") as file:
-            streams = set()
-            for _, begins, stream in ogg_pages(file):
-                if not begins:
-                    break
-                streams.add(stream)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TWO_PAGES))
-            tail = file.read()
-            at = tail.rfind(b"OggS")
-            if not streams or at < 0 or tail[at + 14 : at + 18] in streams:
-                return []  # the last page belongs to the first link
-            starts = []
-            began = False
-            for position, begins, _ in ogg_pages(file):
-                if begins and not began:
-                    starts.append(position)
-                began = begins
-    except OSError:  # what cannot be read is reported by the decoder
-        return []
-    return list(pairwise([*starts, size])) if len(starts) > 1 else []
-
-
-def ogg_pages(file: BinaryIO) -> Iterator[tuple[int, bool, bytes]]:
-    """Walk an Ogg's pages: the position, whether a stream begins there, and the stream's number."""
-    position = 0
-    while True:
-        file.seek(position)
-        head = file.read(27 + 255)
-        if len(head) < 27:
-            return
-        if head[:4] == b"OggS":
-            yield position, bool(head[5] & 2), head[14:18]
-            position += 27 + head[26] + sum(head[27 : 27 + head[26]])
-        elif position:
-            # Damaged: the next page is found by its mark.
-            file.seek(position)
-            at = file.read(_TWO_PAGES).find(b"OggS")
-            position += at if at > 0 else _TWO_PAGES - 3
-        else:
-            return
-
-
-_TWO_PAGES = 2 * 65536  # a page is 65,307 bytes at most
-
-
-def _ogg_breaks_off(file: BinaryIO) -> str | None:
-    """Look at an Ogg's last page: it must be whole and have the end-of-stream flag."""
+def _ac3_breaks_off(file: BinaryIO) -> str | None:
+    """Walk the last frames of raw AC-3 or E-AC-3: the last must be whole."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TWO_PAGES))
-    tail = file.read()
-    at = tail.rfind(b"OggS")
-    if at < 0:
-        return None
-    segments = tail[at + 26]
-    end = at + 27 + segments + sum(tail[at + 27 : at + 27 + segments])
-    if end > len(tail):
-        return "it breaks off within a page"
-    return None if tail[at + 5] & 4 else "its last page does not have the end-of-stream flag"
+    tail = _at(file, max(0, size - 4 * 4096), 4 * 4096)  # a frame is 4,096 bytes at most
+    begin = -1
+    while (begin := tail.find(_AC3, begin + 1)) >= 0:
+        position, frames = begin, 0
+        # Two bytes may look like a frame's beginning by chance, three times in a row they do not.
+        while tail.startswith(_AC3, position) and position + 6 <= len(tail):
+            position += _ac3_bytes(tail[position : position + 6])
+            frames += 1
+        if frames > 2:
+            cut = position > len(tail) or 0 < len(tail) - position < 6
+            return "it breaks off within a frame" if cut else None
+    return None
+
+
+_AC3_KILOBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576)
+
+
+def _ac3_bytes(head: bytes) -> int:
+    """Give the length of the frame that begins with these six bytes."""
+    if head[5] >> 3 > 10:  # E-AC-3
+        return 2 * (((head[2] & 7) << 8 | head[3]) + 1)
+    code = head[4] & 63
+    kilobits = (*_AC3_KILOBITS, 640)[code // 2]
+    rate = head[4] >> 6  # 48, 44.1 or 32 kHz
+    words = (2 * kilobits, 320 * kilobits // 147 + code % 2, 3 * kilobits)[rate]
+    return 2 * words
 
 
 def _mp4_breaks_off(file: BinaryIO) -> str | None:

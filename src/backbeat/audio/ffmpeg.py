@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from backbeat.audio.containers import ogg_links
+from backbeat.audio import ogg
 from backbeat.audio.source import (
     AudioError,
     AudioInfo,
@@ -53,7 +53,7 @@ _RUN_UP = 0.5  # seconds: an MP3 frame needs bits of up to nine before it
 def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     """Open by FFmpeg; `stack` closes it. Raises AudioError if it is not playable audio."""
     # FFmpeg refuses another rate in a later link of a chained Ogg, and finds no moment there.
-    parts: list[Part | None] = [*ogg_links(path)] or [None]
+    parts: list[Part | None] = [*ogg.links(path)] or [None]
     container, stream = _open_sound(path, parts[0], stack)
     frames = _frames(path, container, stream)
     first = next(frames, None)

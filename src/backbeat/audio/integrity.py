@@ -37,8 +37,8 @@ __all__ = [
     "unopened",
 ]
 
-# Missing less than this is an encoder's padding or an inexact header, not a cut.
 TOLERATED_SECONDS = 0.25
+"""Missing less than this is an encoder's padding or an inexact header, not a cut."""
 TOLERATED_SHARE = 0.01
 
 SILENT_PEAK = 1e-4  # -80 dB below full scale: under the noise of any recording

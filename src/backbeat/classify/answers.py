@@ -32,6 +32,9 @@ def described(answer: Answer, *, top: int | None = None) -> dict[str, Any]:
         "probability": round(answer.probability, _DIGITS),
         "agreement": round(answer.agreement, _DIGITS),
         "seconds": answer.seconds,
+        "seconds_asked": answer.seconds_asked,
+        "seconds_read": answer.seconds_read,
+        "note": answer.note,
         "strangeness": answer.strangeness and round(answer.strangeness, _DIGITS),
         "ranking": [
             {"genre": genre, "probability": round(probability, _DIGITS)}
@@ -85,14 +88,15 @@ class TableWriter(Writer):
     def answer(self, answer: Answer) -> None:
         """Write the answer to a song."""
         # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
-        is_sure = answer.label == answer.genre
-        guesses = answer.ranking[1 : self.top] if is_sure else answer.ranking[: self.top]
+        guesses = answer.ranking[: self.top] if answer.withheld else answer.ranking[1 : self.top]
         others = ", ".join(f"{printable(genre)} {p:.0%}" for genre, p in guesses)
-        probability = f"{answer.probability:.0%}" if is_sure else ""
+        probability = "" if answer.withheld else f"{answer.probability:.0%}"
         named = f"{printable(answer.label):<12} {probability:>4}"
         agree = f"{answer.agreement:>4.0%} of segments agree"
         columns = [named, f"{others:<36}" if others else "", agree, printable(answer.path)]
         print("  ".join(column for column in columns if column), file=self.file, flush=True)
+        if answer.note:
+            print(f"    {printable(answer.note)}", file=self.file, flush=True)
         if answer.tags:
             best = ", ".join(f"{tag} {fit:.0%}" for tag, fit in answer.tags[:_TAGS])
             print(f"    tags: {best}", file=self.file, flush=True)
@@ -107,32 +111,38 @@ class TableWriter(Writer):
 
 
 class CsvWriter(Writer):
-    """A row a song; with a timeline, a row a slice."""
+    """A row a song; with a timeline, a row a slice.
+
+    `genre` is empty where the answer is withheld, so that a column of guesses is not taken for one
+    of answers.
+    """
 
     def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
         super().__init__(file, genres=genres, top=top, timeline=timeline)
         self.writer = csv.writer(file, lineterminator="\n")
         if timeline:
-            self.columns = ["path", "start", "end", "genre", "probability", "status", "error"]
+            facts = ["start", "end", "genre", "probability"]
+            self.columns = ["path", *facts, "note", "status", "error"]
         else:
             others = [
                 f"{name}_{place}"
                 for place in range(2, self.top + 1)
                 for name in ("genre", "probability")
             ]
-            facts = ["answer", "genre", "probability", "agreement", "seconds", "strangeness"]
-            self.columns = ["path", *facts, *others, "tags", "status", "error"]
+            facts = ["answer", "genre", "guess", "probability", "agreement"]
+            facts += ["seconds", "seconds_asked", "seconds_read", "strangeness"]
+            self.columns = ["path", *facts, *others, "tags", "note", "status", "error"]
         self.writer.writerow(self.columns)
 
     def answer(self, answer: Answer) -> None:
         """Write the answer to a song."""
-        path = harmless(answer.path)
+        path, note = harmless(answer.path), harmless(answer.note)
         if self.timeline:
             for moment in answer.timeline:
                 span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
                 probability = f"{moment.probability:.4f}"
                 genre = harmless(moment.genre)
-                self.writer.writerow([path, *span, genre, probability, _ANSWERED, ""])
+                self.writer.writerow([path, *span, genre, probability, note, _ANSWERED, ""])
         else:
             others = [
                 cell
@@ -143,11 +153,14 @@ class CsvWriter(Writer):
                 f"{answer.probability:.4f}",
                 f"{answer.agreement:.4f}",
                 f"{answer.seconds:.3f}",
+                f"{answer.seconds_asked:.3f}",
+                f"{answer.seconds_read:.3f}",
                 "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
             ]
-            named = [path, harmless(answer.label), harmless(answer.genre)]
+            guess = harmless(answer.genre)
+            named = [path, harmless(answer.label), "" if answer.withheld else guess, guess]
             tags = harmless(_joined(answer.tags))
-            self.writer.writerow([*named, *facts, *others, tags, _ANSWERED, ""])
+            self.writer.writerow([*named, *facts, *others, tags, note, _ANSWERED, ""])
         self.file.flush()
 
     def failure(self, failure: Failure) -> None:

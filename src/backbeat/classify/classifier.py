@@ -6,6 +6,7 @@ calibrated. An answer of less confidence than the bundle's threshold is "unsure"
 the network than nearly all that it was validated on is "out of genre".
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,7 +29,7 @@ from backbeat.parallel.bounds import guarded
 if TYPE_CHECKING:
     from backbeat.classify.autotags import Tagger
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Of what comes between a file and the network: decoding, windows, front-ends. Raise it with any
 change that gives a song another answer: the index then takes none of the older ones."""
 
@@ -73,6 +74,11 @@ class Answer:
     embedding : ndarray of float32, shape (n,), optional
         What the network's last layer sees, averaged over the slices: songs that sound alike lie
         close together.
+    seconds_asked, seconds_read : float
+        How much of the song was to be analysed (its windows, or all of it), and how much of that
+        could be read, in seconds.
+    note : str
+        What was not analysed, such as "15 of 30 s could be read"; empty if nothing is missing.
     """
 
     path: Path
@@ -84,6 +90,9 @@ class Answer:
     timeline: tuple[Moment, ...]
     tags: tuple[tuple[str, float], ...] = ()
     embedding: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    seconds_asked: float = 0.0
+    seconds_read: float = 0.0
+    note: str = ""
 
     @property
     def genre(self) -> str:
@@ -96,10 +105,14 @@ class Answer:
         return self.ranking[0][1]
 
     @property
+    def withheld(self) -> bool:
+        """Whether the likeliest genre is only a guess: the verdict is the answer."""
+        return self.verdict in ("unsure", "out of genre")
+
+    @property
     def label(self) -> str:
         """The answer in a word: the likeliest genre, or the verdict that withholds it."""
-        withheld = self.verdict in ("unsure", "out of genre")
-        return self.verdict if withheld else self.genre
+        return self.verdict if self.withheld else self.genre
 
 
 @dataclass(frozen=True)
@@ -196,12 +209,21 @@ class Classifier:
                     first = window.start
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
         min_seconds = front.min_answer_samples / front.sample_rate
-        if windows.seconds < min_seconds:
-            what = f"too short: this model needs {number(min_seconds, 1)} s"
-            raise audio.AudioError(path, what, "too-short")
+        note = windows.note
+        # A whole file that holds too little sound is skipped, a damaged one has failed.
+        if windows.read < min_seconds:
+            needs = f"this model needs {number(min_seconds, 1)} s"
+            if note:
+                raise audio.AudioError(path, f"{note}; {needs}")
+            raise audio.AudioError(path, f"too short: {needs}", "too-short")
         if not rows:
-            raise audio.AudioError(path, "silent: no sound above -80 dBFS", "silent")
-        answer = self._answer(path, windows.seconds, stack_outputs(rows), spans)
+            raise _silent(path, windows)
+        answer = replace(
+            self._answer(path, windows.seconds, stack_outputs(rows), spans),
+            seconds_asked=round(windows.asked, 3),
+            seconds_read=round(windows.read, 3),
+            note=note,
+        )
         return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
 
     def answer(self, path: Path) -> "Answer | Failure":
@@ -245,10 +267,31 @@ class Classifier:
             agreement=float(np.mean(best == order[0])),
             timeline=tuple(
                 Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
-                for (start, end), genre, row in zip(spans, best, slices, strict=True)
+                for (start, end), genre, row in zip(_in_turn(spans), best, slices, strict=True)
+                if end - start > 0.01
             ),
             embedding=given.embedding.mean(axis=0),
         )
+
+
+def _silent(path: Path, windows: SongWindows) -> audio.AudioError:
+    """Make the error of a song without a sound in what was analysed of it."""
+    if windows.note:
+        return audio.AudioError(path, f"silent as far as it could be read: {windows.note}")
+    if windows.whole:
+        return audio.AudioError(path, "silent: no sound above -80 dBFS", "silent")
+    stretches = "the stretch" if windows.count == 1 else f"the {windows.count} stretches"
+    what = f"silent in {stretches} analysed; --windows all analyses the whole song"
+    return audio.AudioError(path, what, "silent")
+
+
+def _in_turn(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Cut from each span what the ones before it cover: the last window begins in one before."""
+    covered = 0.0
+    for start, end in spans:
+        covered = max(covered, start)
+        yield covered, end
+        covered = max(covered, end)
 
 
 def _verdict(calibration: Calibration, confidence: float, strange: float | None) -> Verdict:

@@ -13,6 +13,7 @@ from backbeat.cli.answering import AnswerOptions, answering, open_known
 from backbeat.cli.console import (
     count_failures,
     list_failures,
+    list_notes,
     plural,
     progress,
     say_json,
@@ -33,7 +34,7 @@ from backbeat.cli.options import (
 from backbeat.files.tables import bar_chart
 
 if TYPE_CHECKING:
-    from backbeat.classify import Failure, Found
+    from backbeat.classify import Answer, Failure, Found
 
 _MIN_SONGS_IN_A_CHART = 20
 _WITHHELD = ("unsure", "out of genre")
@@ -55,6 +56,10 @@ def classify(
     output_format: Annotated[
         Format, typer.Option("--format", help="Of the answers.")
     ] = Format.table,
+    bom: Annotated[
+        bool,
+        typer.Option("--bom", help="With --format csv: mark it as UTF-8, which Excel needs."),
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file.")] = None,
     timeline: Annotated[
         bool, typer.Option("--timeline", help="The genre through each song, slice by slice.")
@@ -86,12 +91,15 @@ def classify(
 
     if timeline and output_format is Format.csv:
         refuse(context, "with --format csv --timeline, a row a slice", "top", "tags")
+    if output_format is not Format.csv:
+        refuse(context, "without --format csv", "bom")
     if as_json and out is None:
-        refuse(context, "with --json and without -o", "output_format")
+        refuse(context, "with --json and without -o", "output_format", "bom")
     found = search(paths)
     songs = found.songs
     results: list[Answer | Failure] = []  # of --json
     failures: list[Failure] = []
+    in_part: list[Answer] = []  # of the formats that do not show it
     counts: Counter[str] = Counter()
     # A timeline is asked for to see the whole song.
     windows = windows or ("all" if timeline else None)
@@ -103,12 +111,16 @@ def classify(
             progress("classifying", "songs", shown=len(songs) > 1) as show,
             answers.open_output(out) if out or not as_json else nowhere.open("w") as file,
         ):
+            if bom:
+                file.write("\ufeff")
             write = answers.WRITERS[output_format.value]
             writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
             for done, result in enumerate(answered, start=1):
                 if isinstance(result, Answer):
                     writer.answer(result)
                     counts[result.label] += 1
+                    if result.note and output_format is not Format.table:
+                        in_part.append(result)
                 else:
                     failures.append(result)
                     counts[result.status] += 1
@@ -124,7 +136,7 @@ def classify(
                 for result in (*results, *found.links)
             ]
             say_json({"songs": songs_json, "other_files": dict(found.others)})
-        failed = _summarise(counts, failures, found)
+        failed = _summarise(counts, in_part, failures, found)
         # Last, so that songs which were renamed are known, unlike those on a lost drive.
         if forget_gone and known is not None:
             gone = sum(known.forget_gone(path) for path in paths)
@@ -134,8 +146,13 @@ def classify(
     raise typer.Exit(int(failed or not songs))
 
 
-def _summarise(counts: "Counter[str]", failures: "list[Failure]", found: "Found") -> bool:
-    """Print the sums, of many songs as a bar chart, and each failure; return whether any failed."""
+def _summarise(
+    counts: "Counter[str]", in_part: "list[Answer]", failures: "list[Failure]", found: "Found"
+) -> bool:
+    """Print the sums, of many songs as a bar chart, and what could not be read.
+
+    Returns whether any song failed.
+    """
     if counts.total() >= _MIN_SONGS_IN_A_CHART:
         last = (*_WITHHELD, "skipped", "failed")
         warn("\n".join(bar_chart(counts, last=last, width=terminal_width(sys.stderr))))
@@ -143,4 +160,5 @@ def _summarise(counts: "Counter[str]", failures: "list[Failure]", found: "Found"
     unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
     others = [*failures, *found.links]
     warn(f"{counts.total() - len(failures):,} answered{unsure}, {count_failures(others)}")
+    list_notes(in_part)
     return list_failures(others, found.others)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from backbeat.errors import printable
@@ -17,7 +17,8 @@ from backbeat.files.text import number, percent, rough
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backbeat.classify import Failure
+    from backbeat.classify import Answer, Failure
+    from backbeat.library.tags.plan import Change, LeftAlone
     from backbeat.training.fitting import Progress
     from backbeat.training.jobs import JobsProgress
 
@@ -253,6 +254,27 @@ def list_failures(
         more = ", ..." if len(kinds) > 5 else ""
         warn(f"{plural(sum(others.values()), 'file')} of other kinds ({named}{more})")
     return any(failure.status == "failed" for failure in failures)
+
+
+def list_notes(answers: "Iterable[Answer | Change | LeftAlone]") -> None:
+    """List the songs that could not be read whole, and what is missing, on standard error."""
+    for answer in answers:
+        if answer.note:
+            warn(f"note: {printable(answer.path)}: {answer.note}")
+
+
+def notes_json(answers: "Iterable[Answer]") -> list[dict[str, Any]]:
+    """Give the songs that could not be read whole as values that JSON knows."""
+    return [
+        {
+            "path": str(answer.path),
+            "seconds_asked": answer.seconds_asked,
+            "seconds_read": answer.seconds_read,
+            "note": answer.note,
+        }
+        for answer in answers
+        if answer.note
+    ]
 
 
 def count_failures(failures: "Collection[Failure]") -> str:

@@ -79,7 +79,7 @@ def run_demo(out: Path, workers: int | None = None) -> None:
     for result in classify_all(classifier, _test_songs(songs, out), workers=workers):
         if isinstance(result, Answer):
             truth = result.path.parent.name
-            withheld = "" if result.label == result.genre else f" ({result.label})"
+            withheld = f" ({result.label})" if result.withheld else ""
             share = probability(result.probability)
             say(f"   {truth:<10} taken for {result.genre:<10} {share:>5}{withheld}")
     say("6. Pictures of a song")

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.answering import AnswerOptions, answer_songs
-from backbeat.cli.console import failures_json, list_failures, plural, say, say_json, warn
+from backbeat.cli.console import (
+    failures_json,
+    list_failures,
+    list_notes,
+    notes_json,
+    plural,
+    say,
+    say_json,
+    warn,
+)
 from backbeat.cli.options import (
     Again,
     Cluster,
@@ -40,7 +49,7 @@ def playlists(
     named relative to the folder, so that it can be moved with the music. Exit status 1 if a file
     cannot be read; one that is too short or silent is skipped.
     """
-    from backbeat.library.playlists import by_label, entry_of, file_name, write_playlist
+    from backbeat.library.playlists import by_label, entry_of, file_names, write_playlist
 
     options = AnswerOptions(model, windows, again, workers, cluster)
     answers, failures, others = answer_songs(paths, options, index)
@@ -48,8 +57,10 @@ def playlists(
     out.mkdir(parents=True, exist_ok=True)
     unnamed: list[Path] = []
     written = []
-    for label, songs in by_label(chosen).items():
-        file = out / file_name(label)
+    lists = by_label(chosen)
+    names = file_names(lists)
+    for label, songs in lists.items():
+        file = out / names[label]
         left_out = write_playlist(file, label, [entry_of(answer) for answer in songs])
         unnamed += left_out
         listed = len(songs) - len(left_out)
@@ -61,10 +72,12 @@ def playlists(
             {
                 "playlists": written,
                 "failures": failures_json(failures),
+                "notes": notes_json(answers),
                 "unnamed": [str(path) for path in unnamed],
                 "other_files": dict(others),
             }
         )
+    list_notes(answers)
     failed = list_failures(failures, others)
     warn_of_unnamed(unnamed)
     raise typer.Exit(int(failed or bool(unnamed)))

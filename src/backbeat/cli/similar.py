@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.answering import AnswerOptions, answer_songs, answering, open_known
-from backbeat.cli.console import failures_json, list_failures, say_json, table, warn
+from backbeat.cli.console import (
+    failures_json,
+    list_failures,
+    list_notes,
+    notes_json,
+    say_json,
+    table,
+    warn,
+)
 from backbeat.cli.options import Again, Cluster, IndexPath, Json, Model, Windows, Workers
 from backbeat.cli.playlists import warn_of_unnamed
 from backbeat.errors import BackbeatError, printable
@@ -76,6 +84,7 @@ def similar(
                 "song": str(song),
                 "answer": answer.label,
                 "similar": songs,
+                "notes": notes_json([answer, *answers]),
                 "failures": failures_json(failures),
                 "other_files": dict(others),
             }
@@ -87,5 +96,6 @@ def similar(
     if not found:
         warn("no other songs there")
     warn_of_unnamed(unnamed)
+    list_notes([answer, *answers])
     failed = list_failures(failures, others)
     raise typer.Exit(int(failed or bool(unnamed) or not found))

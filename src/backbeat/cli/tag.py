@@ -16,6 +16,7 @@ from backbeat.cli.console import (
     count_failures,
     failures_json,
     list_failures,
+    list_notes,
     progress,
     say,
     say_json,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from backbeat.classify import Failure
     from backbeat.library.index import Index
     from backbeat.library.tags.log import LogWriter
-    from backbeat.library.tags.plan import Change, Decision, Options
+    from backbeat.library.tags.plan import Change, Decision, LeftAlone, Options
 
 
 def tag(
@@ -63,6 +64,10 @@ def tag(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="With --dry-run: write it as CSV, too.")
     ] = None,
+    damaged: Annotated[
+        bool,
+        typer.Option("--damaged", help="Also songs of which less than nine tenths can be read."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     keep_times: Annotated[
         bool, typer.Option("--keep-times", help="Keep the files' times of last change.")
@@ -84,10 +89,10 @@ def tag(
 ) -> None:
     """Write genres into the tags of songs, in a way that can be undone.
 
-    Shows what it would do, and asks. Songs that the model is unsure of stay as they are; so do the
-    sound and all other tags of the others. Files that cannot be tagged are listed at the end (exit
-    status 1); those that are too short or silent are skipped (exit status 0). Each change is
-    logged, and `--undo LOG` takes all of them back.
+    Shows what it would do, and asks. Songs that the model is unsure of, or that are damaged, stay
+    as they are; so do the sound and all other tags of the others. Files that cannot be tagged are
+    listed at the end (exit status 1); those that are too short or silent are skipped (exit status
+    0). Each change is logged, and `--undo LOG` takes all of them back.
     """
     from backbeat.library.tags.formats import require
 
@@ -112,7 +117,7 @@ def tag(
     from backbeat.library.tags.log import LogWriter, new_log
     from backbeat.library.tags.plan import Options
 
-    options = Options(min_confidence, overwrite, multi)
+    options = Options(min_confidence, overwrite, multi, damaged)
     writer = LogWriter(log or new_log(), dataclasses.asdict(options))
     found = search(paths)
     songs = list(found.songs)
@@ -147,6 +152,7 @@ class _Tally:
         self.tagged = 0
         self.left: Counter[str] = Counter()
         self.failures: list[Failure] = []
+        self.noted: list[Change | LeftAlone] = []  # which could not be read whole
         self.unasked = False
 
     def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
@@ -157,7 +163,10 @@ class _Tally:
         for decision in decisions:
             if isinstance(decision, Failure):
                 self.failures.append(decision)
-            elif isinstance(decision, LeftAlone):
+                continue
+            if decision.note:
+                self.noted.append(decision)
+            if isinstance(decision, LeftAlone):
                 self.left[decision.reason] += 1
             else:
                 self._show(decision)
@@ -187,6 +196,7 @@ class _Tally:
             "tagged": self.tagged,
             "changes": self.changed,
             "left_alone": dict(self.left),
+            "notes": [{"path": str(noted.path), "note": noted.note} for noted in self.noted],
             "failures": failures_json(self.failures),
             "other_files": dict(others),
             "log": str(log) if log and log.exists() else None,
@@ -197,6 +207,7 @@ class _Tally:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left.most_common())
         left = f"{self.left.total():,} left alone" + (f" ({reasons})" if reasons else "")
         warn(f"{self.tagged:,} {tagged}, {left}, {count_failures(self.failures)}")
+        list_notes(self.noted)
         return list_failures(self.failures, others)
 
 

@@ -333,7 +333,7 @@ def _table_track(
     if not name:
         raise BackbeatError(f"{where}: no path")
     if not genres:
-        raise BackbeatError(f"{where}: no genre for {_short(name)}")
+        raise BackbeatError(f"{where}: no genre for {_short(name)}; add one or delete the line")
     others = {key: _clean(exactly(cell(key))) for key in ("artist", "album", "title")}
     return Track(name, folder, genres[0], **others), len(set(map(genre_key, genres))) > 1
 

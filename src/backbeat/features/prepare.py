@@ -182,7 +182,7 @@ def extract_track(
             wanted = frontends.spread(source.info.seconds, frontend, windows)
             mono = audio.mono_blocks(watched, source.info, frontend.sample_rate)
             last = None
-            for number, window in enumerate(frontends.windows(mono, frontend)):
+            for number, (_, window) in enumerate(frontends.windows(mono, frontend)):
                 last = window
                 if number in wanted:
                     taken.append(frontend.extract(window))

@@ -18,7 +18,7 @@ from backbeat.frontend.kinds import NAMES, FrontEnd, by_name, from_dict
 from backbeat.frontend.maps import LogMel, logmel, picked_frames
 from backbeat.frontend.mfccs import Mfcc, mfcc
 from backbeat.frontend.musicnn import Musicnn
-from backbeat.frontend.streaming import spread, windows
+from backbeat.frontend.streaming import spread, starts, windows
 
 __all__ = [
     "NAMES",
@@ -36,5 +36,6 @@ __all__ = [
     "picked_frames",
     "spread",
     "standardise",
+    "starts",
     "windows",
 ]

@@ -11,7 +11,7 @@ from backbeat.frontend.mfccs import Mfcc
 Array = npt.NDArray[np.float32]
 
 
-def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
+def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[tuple[int, Array]]:
     """Cut a stream of samples into the windows that `extract` takes, in bounded memory.
 
     Parameters
@@ -24,30 +24,33 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[Array]:
 
     Yields
     ------
-    ndarray of float32, shape (m,)
-        Windows in order. The last may be shorter: at least a slice of `Mfcc`, or (after another
-        window) a nearly whole window of the others. Only a song that is one short window is given
-        at less than that, down to ``min_answer_samples``; nothing for shorter songs.
+    start : int
+        The sample that the window begins with.
+    window : ndarray of float32, shape (m,)
+        Windows in order, up to the end of the song: where the last would be too short, it begins
+        earlier, within the window before (of 45 s: 0 to 30 s, 15 to 45 s). Of `Mfcc`, whose slices
+        can be fewer, it is shorter instead, at least a slice. Only a song that is one short window
+        is given at less than that, down to ``min_answer_samples``; nothing for shorter songs.
     """
-    max_length = parameters.window_samples + parameters.slack_samples
+    size = parameters.window_samples
     held: list[Array] = []
-    length = 0
-    given = 0
+    length = start = 0
+    before: Array | None = None
     for block in blocks:
         held.append(block)
         length += len(block)
-        while length > max_length:
+        while length > size + parameters.slack_samples:
             joined = held[0] if len(held) == 1 else np.concatenate(held)
-            yield joined[: parameters.window_samples]
-            given += 1
-            held = [joined[parameters.window_samples :]]
+            yield start, joined[:size]
+            start += size
+            before = None if isinstance(parameters, Mfcc) else joined[:size]
+            held = [joined[size:]]
             length = len(held[0])
-    min_length = parameters.min_answer_samples
-    if given and not isinstance(parameters, Mfcc):
-        # A short rest would have to be repeated to fill a map; the song has better windows.
-        min_length = parameters.min_samples
-    if length >= min_length:
-        yield held[0] if len(held) == 1 else np.concatenate(held)
+    if before is not None:
+        missing = max(0, size - length)
+        yield start - missing, np.concatenate([before[size - missing :], *held])
+    elif length >= parameters.min_answer_samples:
+        yield start, held[0] if len(held) == 1 else np.concatenate(held)
 
 
 def spread(seconds: float | None, parameters: FrontEnd, max_windows: int) -> tuple[int, ...]:
@@ -61,3 +64,21 @@ def spread(seconds: float | None, parameters: FrontEnd, max_windows: int) -> tup
     if there <= max_windows:
         return tuple(range(max_windows))
     return tuple(int((number + 0.5) * there / max_windows) for number in range(max_windows))
+
+
+def starts(seconds: float, parameters: FrontEnd, max_windows: int) -> tuple[float, ...] | None:
+    """Choose where at most `max_windows` windows of a song begin, in seconds; None for all of it.
+
+    They are those of `spread`; the last whole one is moved back to end with the song.
+    """
+    length = parameters.window_samples / parameters.sample_rate
+    slack = parameters.slack_samples / parameters.sample_rate
+    # Slices of MFCCs follow the last whole window.
+    ends_in_slices = isinstance(parameters, Mfcc) and seconds < (max_windows + 1) * length
+    if ends_in_slices or seconds <= max_windows * length + slack:
+        return None
+    numbers = spread(seconds, parameters, max_windows)
+    chosen = [number * length for number in numbers]
+    if numbers[-1] == int(seconds / length) - 1 and seconds - chosen[-1] > length + slack:
+        chosen[-1] = seconds - length
+    return tuple(chosen)

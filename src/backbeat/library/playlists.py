@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import category
+from unicodedata import category, normalize
 
 from backbeat.classify import Answer
 from backbeat.collections.collection import read_tags
@@ -70,10 +70,25 @@ def write_playlist(path: Path, name: str, entries: Sequence[Entry]) -> tuple[Pat
     return tuple(left_out)
 
 
-def file_name(label: str) -> str:
-    """Name the file of a label's playlist; a model may name a genre anything, such as "../x"."""
-    safe = "".join(char if char.isprintable() and char not in "/\\:" else "_" for char in label)
-    return f"{safe[:_MAX_NAME]}.m3u8"
+def file_names(labels: Iterable[str]) -> dict[str, str]:
+    """Name the file of each label's playlist; a model may name a genre anything, such as "../x".
+
+    No two are the same, also where letter case does not count: "A/B" and "a_b" become ``A_B.m3u8``
+    and ``a_b (2).m3u8``.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in labels:
+        safe = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in label)
+        name = stem = safe[:_MAX_NAME]
+        number = 1
+        # macOS takes composed and decomposed letters for the same.
+        while (key := normalize("NFC", name).casefold()) in taken:
+            number += 1
+            name = f"{stem} ({number})"
+        taken.add(key)
+        names[label] = f"{name}.m3u8"
+    return names
 
 
 def _on_one_line(text: str) -> str:

@@ -50,6 +50,9 @@ class ClassifyResponse(_Response):
     probability: Share
     agreement: Share = Field(description="Share of slices whose likeliest genre is this.")
     seconds: float = Field(description="Length of the song.")
+    seconds_asked: float = Field(description="How much of it was to be analysed.")
+    seconds_read: float = Field(description="How much of that could be read.")
+    note: str = Field(description="What was not analysed; empty if nothing is missing.")
     strangeness: Share | None = Field(
         description="Share of familiar songs that are less unusual to the model."
     )

@@ -54,7 +54,7 @@ def answer_html(answer: Answer, pictures: Sequence[Picture] = ()) -> str:
         "answer.html",
         answer=answer,
         verdict_text=_VERDICTS.get(answer.verdict, ""),
-        withheld=answer.label != answer.genre,
+        withheld=answer.withheld,
         top=answer.ranking[:_TOP],
         others=answer.ranking[_TOP:],
         lanes=lanes(answer),
@@ -75,7 +75,8 @@ def refusal_html(what: str) -> str:
 def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
     """Show many answers as a table, with a link to the CSV once all `of` them are there."""
     whole = len(results) == of
-    content = results_csv(results).encode("utf-8") if whole else b""
+    # Excel takes a table for UTF-8 only if it has a byte order mark.
+    content = results_csv(results).encode("utf-8-sig") if whole else b""
     return render(
         "table.html",
         results=[(isinstance(result, Answer), result) for result in results],

@@ -24,9 +24,14 @@ GENRE_NAMES = {
 LIKELY = 0.25
 """How probable a genre beside the first must be, to be written with it."""
 
-COLUMNS = ("path", "format", "old", "new", "confidence", "decision")
+LEAST_READ = 0.9
+"""Share of what was to be analysed that must have been read for a genre to be written."""
 
-Reason = Literal["with a genre", "already so", "unsure", "out of genre", "not confident enough"]
+COLUMNS = ("path", "format", "old", "new", "confidence", "decision", "note")
+
+Reason = Literal[
+    "with a genre", "already so", "damaged", "unsure", "out of genre", "not confident enough"
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Options:
     """Whether songs that have a genre get a new one."""
     multi: bool = False
     """Whether several genres are written where more than one is likely."""
+    damaged: bool = False
+    """Whether songs get a genre of which less than `LEAST_READ` could be read."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Change:
     present: Present
     genres: tuple[str, ...]
     confidence: float
+    note: str = ""
+    """What could not be read of the song."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ class LeftAlone:
     path: Path
     present: Present
     reason: Reason
+    note: str = ""
+    """What could not be read of the song."""
 
 
 Decision: TypeAlias = Change | LeftAlone | Failure
@@ -98,16 +109,19 @@ def plan(
 
 
 def _decision(answer: Answer, present: Present, options: Options) -> Decision:
+    path, note = answer.path, answer.note
     if kept(present, options):
-        return LeftAlone(answer.path, present, "with a genre")
+        return LeftAlone(path, present, "with a genre", note)
+    if answer.seconds_read < LEAST_READ * answer.seconds_asked and not options.damaged:
+        return LeftAlone(path, present, "damaged", note)
     if answer.verdict in ("unsure", "out of genre"):
-        return LeftAlone(answer.path, present, answer.verdict)
+        return LeftAlone(path, present, answer.verdict, note)
     if answer.probability < options.min_confidence:
-        return LeftAlone(answer.path, present, "not confident enough")
+        return LeftAlone(path, present, "not confident enough", note)
     genres = chosen(answer.ranking, multi=options.multi)
     if same_genres(genres, present.genres):
-        return LeftAlone(answer.path, present, "already so")
-    return Change(answer.path, present, genres, answer.probability)
+        return LeftAlone(path, present, "already so", note)
+    return Change(path, present, genres, answer.probability, note)
 
 
 def genre_name(genre: str) -> str:
@@ -136,12 +150,13 @@ def rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
     for decision in decisions:
         path = harmless(decision.path)
         if isinstance(decision, Failure):
-            yield path, "", "", "", "", harmless(f"{decision.status}: {decision.reason}")
+            yield path, "", "", "", "", harmless(f"{decision.status}: {decision.reason}"), ""
             continue
         present = decision.present
         known = (path, present.format, harmless("; ".join(present.genres)))
         if isinstance(decision, Change):
             new = harmless("; ".join(decision.genres))
-            yield *known, new, fixed(decision.confidence, 4), "write"
+            decided = (new, fixed(decision.confidence, 4), "write")
         else:
-            yield *known, "", "", decision.reason
+            decided = ("", "", decision.reason)
+        yield *known, *decided, harmless(decision.note)
