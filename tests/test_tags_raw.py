@@ -79,6 +79,15 @@ def test_mutagen_reads_what_was_written(tmp_path, name):
     assert in_order(song.read_bytes(), odd.kept)
 
 
+@pytest.mark.parametrize("name", ["v22_sort", "chapters", "broken_lyrics"])
+@pytest.mark.parametrize("genres", [("",), (" ",), ("a/b",), ("Ä", ""), ("Ａ\uffffÿ",)])
+def test_any_genre_can_be_put_back(tmp_path, name, genres):
+    song = tmp_path / "song.mp3"
+    song.write_bytes(odd_songs("mp3")[f"{name}.mp3"].content)
+    assert formats.write(song, genres) == formats.read(song).values
+    assert formats.read(song).values in (genres, ("/".join(genres),))
+
+
 def test_there_is_room_for_a_genre_in_padding(tmp_path):
     for name, padded in (
         ("song.mp3", mp3(TITLE, padding=40)),

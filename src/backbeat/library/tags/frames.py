@@ -144,9 +144,10 @@ def id3_with(tag: Id3, genres: Sequence[str]) -> bytes:
 
 
 def _genre_frame(tag: Id3, genres: Sequence[str]) -> bytes:
-    joined = "/".join(genres)
+    # Without an end, a reader finds no last value if that is empty.
+    joined = "/".join(genres) or "\0"
     if tag.version == 4:
-        body = b"\3" + "\0".join(genres).encode()
+        body = b"\3" + "\0".join((*genres[:-1], genres[-1] or "\0")).encode()
     elif joined.isascii():
         body = b"\0" + joined.encode()
     else:
