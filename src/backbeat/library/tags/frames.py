@@ -13,9 +13,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import BinaryIO
 
-from backbeat.library.tags.raw import BLOCK, ROOM, at, text
-
-_MOST = 100_000  # frames that are read: damaged sizes can make millions
+from backbeat.library.tags.raw import BLOCK, MOST, ROOM, at, text
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _split(tag: bytes, unsync: bool, bits: int) -> Id3:
     if flags & 0x40 and version > 2 and not name.match(plain):
         start = _number(plain[:4], 7) if version == 4 else 4 + _number(plain[:4], 8)
     cuts = [start if start <= len(plain) else 0]
-    while name.match(plain, cuts[-1]) and len(cuts) < _MOST:
+    while name.match(plain, cuts[-1]) and len(cuts) < MOST:
         size = _number(plain[cuts[-1] + length : cuts[-1] + 2 * length], bits)
         if cuts[-1] + head + size > len(plain):
             break
@@ -181,7 +179,7 @@ def ape_genres(file: BinaryIO) -> list[str]:
     size, count = struct.unpack("<II", at(file, foot + 12, 8).ljust(8, b"\0"))
     items = at(file, max(0, foot + 32 - size), min(size, foot))
     place = 0
-    for _ in range(min(count, _MOST)):
+    for _ in range(min(count, MOST)):
         length, flags = struct.unpack("<II", items[place : place + 8].ljust(8, b"\0"))
         end = items.find(b"\0", place + 8)
         if items[place + 8 : end].lower() == b"genre" and not flags & 6:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 BLOCK = 1 << 20  # bytes read at once
 ROOM = 1024  # bytes of padding that a tag gets when it grows
-_MOST = 100_000  # frames or chunks that are read: damaged sizes can make millions
+MOST = 100_000  # frames or chunks that are read: damaged sizes can make millions
 SOUND = (b"data", b"SSND")  # chunks of WAV and AIFF
 _TO_END = 0xFFFFFFFF  # the size of a chunk that was written before its end was known
 
@@ -214,7 +214,7 @@ def form(file: BinaryIO) -> Form:
     piped, wide, wide_data = size in (0, _TO_END), None, 0
     limit = total if piped else 8 + size
     place, chunks, unsure = 12, list[Chunk](), False
-    while place + 8 <= min(limit, total) and len(chunks) < _MOST and not unsure:
+    while place + 8 <= min(limit, total) and len(chunks) < MOST and not unsure:
         name, size_here = struct.unpack(order + "4sI", at(file, place, 8))
         content = place + 8
         if name == b"ds64" and kind in (b"RF64", b"BW64"):
