@@ -199,7 +199,7 @@ class _Tally:
             "notes": [{"path": str(noted.path), "note": noted.note} for noted in self.noted],
             "failures": failures_json(self.failures),
             "other_files": dict(others),
-            "log": str(log) if log and log.exists() else None,
+            "log": str(log) if log and self.tagged else None,
         }
 
     def summarise(self, tagged: str, others: "Mapping[str, int]") -> bool:
@@ -269,6 +269,7 @@ def _write(
             before[change.path] = stamp_of(change.path)
             yield change
 
+    finished = False
     try:
         with alone():
             for result in apply(stamped(), writer, keep_times=keep_times):
@@ -279,9 +280,11 @@ def _write(
                 tally.tagged += 1
                 if index and old and new:
                     index.changed(result.path, old, new)  # its sound is as it was
+        finished = True
     finally:
         writer.close()
-        if writer.path.exists():
+        # A stop may have come just after a song got its place.
+        if tally.tagged or (not finished and writer.path.exists()):
             warn(f"to take this back: backbeat tag --undo {shlex.quote(str(writer.path))}")
 
 

@@ -11,13 +11,16 @@ only if it is still the same file.
 """
 
 import contextlib
+import errno
 import functools
 import hashlib
 import io
+import logging
 import os
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import threading
 import time
@@ -26,12 +29,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backbeat.errors import BackbeatError, naming
-from backbeat.files.locks import HAS_LOCKS, NO_LINK, NoLocksError, close, open_locked, wait_for_lock
+from backbeat.files.locks import (
+    BINARY,
+    HAS_LOCKS,
+    NO_LINK,
+    NoLocksError,
+    close,
+    open_locked,
+    wait_for_lock,
+)
 
 PREFIX = ".writing-"
 """Of temporary files' names; what follows identifies the machine."""
 
 _SECONDS_OF_A_DAY = 86_400
+# What a file system answers that cannot force a file to the disk: not what a broken disk answers.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+_log = logging.getLogger(__name__)
 
 _scratches: list[contextlib.ExitStack] = []  # one for each block that is open, all but one empty
 _scratches_lock = threading.Lock()
@@ -52,7 +68,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         stack.enter_context(naming(path, temporary))
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno(), path)
         _open_to_others(temporary, file.fileno(), 0o666)
         _check_own(path, temporary, file.fileno())
         if not HAS_LOCKS:
@@ -80,7 +96,7 @@ def own_file(path: Path, stack: contextlib.ExitStack, dir_fd: int | None = None)
         place = path.with_name(f"{_prefix()}{secrets.token_hex(8)}{path.suffix}")
         name = place if dir_fd is None else place.name
         with naming(path, Path(name)):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY | NO_LINK
             handle = os.open(name, flags, 0o600, dir_fd=dir_fd)
         stack.callback(_unlink, name, dir_fd)
         raw = io.FileIO(handle, "r+", closefd=not HAS_LOCKS)
@@ -106,12 +122,68 @@ def _close_quietly(file: BinaryIO) -> None:
         file.close()
 
 
+def sync(handle: int, path: Path) -> None:
+    """Force an open file to the disk, where its file system can."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        note_refused("fsync", error, path, "a power cut may lose what was written last")
+
+
+def sync_folder(folder: Path) -> None:
+    """Let new names in a folder outlive a power cut, where folders can be opened and synced."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def change_mode(path: Path, handle: int, mode: int) -> None:
+    """Give an open file its mode, where its file system keeps one."""
+    if stat.S_IMODE(os.fstat(handle).st_mode) == mode:
+        return
+    with keeping("chmod", path, "its mode"):
+        if hasattr(os, "fchmod"):
+            os.fchmod(handle, mode)
+        else:
+            path.chmod(mode)
+
+
+@contextlib.contextmanager
+def keeping(call: str, path: Path, what: str) -> Iterator[None]:
+    """Note once in a run if the system refuses a call, by which something of a file would be kept.
+
+    A disk that is full or broken is an error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _BROKEN:
+            raise
+        note_refused(call, error, path, f"{what} is not kept, nor that of others there")
+
+
+def note_refused(call: str, error: OSError, path: Path, effect: str) -> None:
+    """Say once in a run that a file system refuses a call, and the effect."""
+    if call not in _noted:
+        _noted.add(call)
+        _log.warning("%s: %s is refused (%s): %s", path, call, error.strerror, effect)
+
+
+_noted: set[str] = set()
+
+
 def _open_to_others(path: Path, handle: int, mode: int) -> None:
     """Give a file the mode that it would have got at its place."""
-    if hasattr(os, "fchmod"):
-        os.fchmod(handle, mode & ~_umask())
-    else:
-        path.chmod(mode & ~_umask())
+    change_mode(path, handle, mode & ~_umask())
 
 
 def _check_own(path: Path, temporary: Path, handle: int) -> None:

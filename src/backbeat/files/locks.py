@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 """Has `os.open` refuse a link, which another may have put in a file's place."""
 
+BINARY = getattr(os, "O_BINARY", 0)
+"""Has Windows leave the ends of lines of a file that `os.open` opens as they are."""
+
 _HELD_BY_OTHERS = (errno.EAGAIN, errno.EACCES)
 _ours: set[int] = set()  # files that this process has open to lock them
 _NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -167,7 +170,7 @@ def open_locked(
     there are no locks here, `OSError` if it cannot be opened.
     """
     # A pipe that was put there would have us wait for its writer.
-    flags = access | NO_LINK | getattr(os, "O_NONBLOCK", 0)
+    flags = access | BINARY | NO_LINK | getattr(os, "O_NONBLOCK", 0)
     handle = os.open(path, flags, dir_fd=dir_fd)
     try:
         if try_lock(handle):

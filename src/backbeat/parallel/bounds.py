@@ -104,8 +104,12 @@ def _bounded_memory() -> Iterator[None]:
     if sys.platform != "linux" or resource is None:  # others have no such bound, or none that holds
         yield
         return
-    # Of proc(5): the process's own data, in pages, as the system counts it against the bound.
-    used = int(Path("/proc/self/statm").read_bytes().split()[5]) * mmap.PAGESIZE
+    try:
+        # Of proc(5): the process's own data, in pages, as the system counts it against the bound.
+        used = int(Path("/proc/self/statm").read_bytes().split()[5]) * mmap.PAGESIZE
+    except OSError:  # /proc is not there, as in some containers
+        yield
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min([used + MEMORY, *limits]), hard))

@@ -266,7 +266,7 @@ def can_copy() -> bool:
     A copy has only one of the original's threads, whatever the others were doing.
     """
     # macOS's own libraries do not survive it, and TensorFlow's threads are none of Python's.
-    if sys.platform != "linux" or "tensorflow" in sys.modules:
+    if sys.platform != "linux" or not hasattr(os, "fork") or "tensorflow" in sys.modules:
         return False
     here = threading.current_thread()
     others = (thread for thread in threading.enumerate() if thread is not here)

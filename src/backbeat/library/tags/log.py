@@ -12,7 +12,6 @@ import contextlib
 import datetime
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +21,10 @@ import platformdirs
 
 from backbeat import __version__
 from backbeat.errors import BackbeatError
+from backbeat.files.atomic import sync, sync_folder
 from backbeat.files.documents import parse_json
 from backbeat.files.folders import of_user
-from backbeat.files.locks import HAS_LOCKS, locked
+from backbeat.files.locks import locked
 from backbeat.library.tags import delta
 from backbeat.library.tags.rewriting import State
 
@@ -96,7 +96,7 @@ class LogWriter:
         content["patch"] = delta.as_json(entry.patch)
         self._line({"event": "change", **content})
         assert self._file is not None
-        os.fsync(self._file.fileno())
+        sync(self._file.fileno(), self.path)
 
     def close(self) -> None:
         """Close the file, if there is one; what is recorded later opens it again."""
@@ -116,11 +116,7 @@ class LogWriter:
         started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         run = {"event": "run", "log": "backbeat tag", "version": VERSION, "backbeat": __version__}
         self._line({**run, "started": started, "options": self._options})
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # so that a power cut does not lose the log's name
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)  # so that a power cut does not lose the log's name
         return file
 
     def _line(self, content: dict[str, Any]) -> None:
@@ -230,9 +226,7 @@ def _end_line(path: Path) -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let one process at a time write tags; refuse if another is writing, and on Windows."""
-    if not HAS_LOCKS:
-        raise BackbeatError("tags can be written on Linux and macOS only")
+    """Let one process at a time write tags; refuse if another is writing (not on Windows)."""
     folder = state_folder()
     with contextlib.ExitStack() as stack:
         try:

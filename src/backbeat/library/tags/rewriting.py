@@ -5,7 +5,8 @@ process killed meanwhile leaves a broken song.
 
 Others may be allowed to write to the song's folder. So song, copy and folder are each opened once,
 no link in their place is followed, and all is done by their descriptors. The song is locked from
-reading to renaming, so that two users who tag one folder do not both change it.
+reading to renaming, so that two users who tag one folder do not both change it. Windows has neither
+such locks nor descriptors of folders: there, paths are compared again right before the renaming.
 """
 
 import contextlib
@@ -26,14 +27,16 @@ import av
 
 from backbeat.audio.ffmpeg import is_cover, open_container
 from backbeat.errors import BackbeatError
-from backbeat.files.atomic import own_file, sweep_once
-from backbeat.files.locks import NO_LINK, NoLocksError, close, open_locked
+from backbeat.files.atomic import change_mode, keeping, own_file, sweep_once, sync
+from backbeat.files.locks import BINARY, HAS_LOCKS, NO_LINK, NoLocksError, close, open_locked
 
 _CHUNK = 1 << 20
-# A folder that cannot be synced by itself (some network file systems), an attribute that does not
-# exist here, or that only root may set.
+# A folder that cannot be synced by itself (some network file systems).
 _NOT_HERE = (errno.EINVAL, errno.ENOTSUP)
+_OF_SYSTEM = ("security.", "trusted.")  # attributes that are not the user's
+# An attribute that is gone by now, or that only root may set.
 _NOT_OURS = (*_NOT_HERE, errno.ENODATA, errno.EPERM, errno.EACCES)
+_HAS_FOLDERS = hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
 
 _log = logging.getLogger(__name__)
 
@@ -69,8 +72,8 @@ class Song:
 
     path: Path
     file: BinaryIO
-    folder: int
-    """The descriptor of its folder."""
+    folder: int | None
+    """The descriptor of its folder; None on Windows."""
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -111,26 +114,32 @@ def opened(path: Path) -> Iterator[Song]:
     Raises `TagError` if it is a link or no file, or another program has locked or replaced it.
     """
     with contextlib.ExitStack() as stack:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        stack.callback(os.close, folder)
+        folder = None
+        if _HAS_FOLDERS:
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, folder)
         handle = _open_song(path, folder)
-        stack.callback(close, handle)
+        raw = io.FileIO(handle, closefd=not HAS_LOCKS)
+        raw.name = os.fspath(path)  # by which libraries know its format, too
+        file = stack.enter_context(io.BufferedReader(raw))
+        if HAS_LOCKS:
+            stack.callback(close, handle)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise TagError(path, "is not a file")
-        if not _is_at(path.name, folder, os.fstat(handle)):
+        if not _is_at(path, folder, os.fstat(handle)):
             raise TagError(path, "was changed by another program meanwhile")
-        raw = io.FileIO(handle, closefd=False)
-        raw.name = os.fspath(path)  # by which libraries know its format, too
-        yield Song(path, io.BufferedReader(raw), folder)
+        yield Song(path, file, folder)
 
 
-def _open_song(path: Path, folder: int) -> int:
+def _open_song(path: Path, folder: int | None) -> int:
+    name = path if folder is None else path.name
     try:
         try:
-            handle = open_locked(path.name, folder)
+            handle = open_locked(name, folder)
         except NoLocksError as error:
-            _warn_of_no_locks(path.parent, str(error))
-            return os.open(path.name, os.O_RDONLY | NO_LINK, dir_fd=folder)
+            if HAS_LOCKS:
+                _warn_of_no_locks(path.parent, str(error))
+            return os.open(name, os.O_RDONLY | BINARY | NO_LINK, dir_fd=folder)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise TagError(path, "is a link now; it is left alone") from error
@@ -153,9 +162,9 @@ def _warn_of_no_locks(folder: Path, why: str) -> None:
 def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[BinaryIO]:
     """Yield a copy of a song to change, which takes its place when the block ends well.
 
-    The copy keeps the file's mode, extended attributes and, where the system allows it, owner and
-    group; its time of last change is `mtime_ns` (in ns), or now. What a killed process leaves of it
-    is removed the next time.
+    The copy keeps the file's mode, extended attributes, owner and group; its time of last change is
+    `mtime_ns` (in ns), or now. Where the system refuses one of these, such as on a network share,
+    that is noted once in a run. What a killed process leaves of it is removed the next time.
 
     Raises `TagError` if the file must not be replaced, or another program changed or replaced it or
     the copy. If that happened right after the copy got its place, the copy no longer exists.
@@ -172,48 +181,76 @@ def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[BinaryIO]:
         copy.flush()
         yield copy
         copy.flush()
-        handle = copy.fileno()
+        handle, name = copy.fileno(), Path(copy.name)
         written = os.fstat(handle).st_mtime_ns
-        _keep(song.file.fileno(), handle, before)
-        os.utime(handle, ns=(before.st_atime_ns, written if mtime_ns is None else mtime_ns))
-        os.fsync(handle)
-        after, name = os.fstat(handle), Path(copy.name).name
-        if not _is_at(path.name, folder, before):
+        _keep(song, copy, before)
+        times = before.st_atime_ns, written if mtime_ns is None else mtime_ns
+        with keeping("utime", path, "the time of its last change"):
+            os.utime(handle if os.utime in os.supports_fd else name, ns=times)
+        with _naming("fsync", path):
+            sync(handle, path)
+        after = os.fstat(handle)
+        if not HAS_LOCKS:  # Windows replaces no file that is open
+            copy.close()
+            song.file.close()
+        if not _is_at(path, folder, before):
             raise TagError(path, "was changed by another program meanwhile")
         if not _is_at(name, folder, after):
             raise TagError(path, "its copy was changed by another program meanwhile")
-        os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        with _naming("rename", path):
+            if folder is None:
+                name.replace(path)
+            else:
+                os.replace(name.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         _sync(folder)
         # By its whole path: that is what is reported, and logged.
         if not _is_at(path, None, after):
             raise TagError(path, "was replaced by another program as soon as its genre was written")
 
 
-def _is_at(name: Path | str, folder: int | None, status: os.stat_result) -> bool:
-    """Whether a name is still that of a file, unchanged."""
+def _is_at(path: Path, folder: int | None, status: os.stat_result) -> bool:
+    """Whether a path, or its name in an open folder, is still that of a file, unchanged."""
+    name = path if folder is None else path.name
     try:
         return identity(os.lstat(name, dir_fd=folder)) == identity(status)
     except (FileNotFoundError, NotADirectoryError):
         return False
 
 
-def _keep(song: int, copy: int, before: os.stat_result) -> None:
+def _keep(song: Song, copy: BinaryIO, before: os.stat_result) -> None:
     """Give a copy the owner, extended attributes (also access lists) and mode of the song."""
-    for owner, group in ((-1, before.st_gid), (before.st_uid, -1)):
-        with contextlib.suppress(PermissionError):  # only root may give files to all others
-            os.fchown(copy, owner, group)
+    path, handle, now = song.path, copy.fileno(), os.fstat(copy.fileno())
+    for owner, group, is_so in (
+        (-1, before.st_gid, now.st_gid == before.st_gid),
+        (before.st_uid, -1, now.st_uid == before.st_uid),
+    ):
+        if not is_so and hasattr(os, "fchown"):
+            with keeping("chown", path, "its owner or group"):
+                os.fchown(handle, owner, group)
     if hasattr(os, "listxattr"):
-        with _ignoring(_NOT_HERE):
-            for attribute in os.listxattr(song):
-                with _ignoring(_NOT_OURS):
-                    os.setxattr(copy, attribute, os.getxattr(song, attribute))
-    os.fchmod(copy, stat.S_IMODE(before.st_mode))
+        with keeping("listxattr", path, "its extended attributes"), _ignoring(_NOT_HERE):
+            for attribute in os.listxattr(song.file.fileno()):
+                quiet = _NOT_OURS if attribute.startswith(_OF_SYSTEM) else (errno.ENODATA,)
+                what = f"its extended attribute {attribute}"
+                with keeping("setxattr", path, what), _ignoring(quiet):
+                    os.setxattr(handle, attribute, os.getxattr(song.file.fileno(), attribute))
+    change_mode(Path(copy.name), handle, stat.S_IMODE(before.st_mode))
 
 
-def _sync(folder: int) -> None:
+def _sync(folder: int | None) -> None:
     """Let the new name outlive a power cut, where folders can be synced."""
-    with _ignoring(_NOT_HERE):
-        os.fsync(folder)
+    if folder is not None:
+        with _ignoring(_NOT_HERE):
+            os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _naming(call: str, path: Path) -> Iterator[None]:
+    """Name the call that the system refused."""
+    try:
+        yield
+    except OSError as error:
+        raise TagError(path, f"{error.strerror} ({call} is refused)") from error
 
 
 @contextlib.contextmanager
