@@ -406,6 +406,9 @@ def test_tags_of_a_long_song_are_the_mean_over_its_half_minutes(tmp_path):
     write(tmp_path / "one.wav", music(30.0, seed=1))
     write(tmp_path / "two.wav", np.concatenate([music(30.0, seed=1)] * 2))
     write(tmp_path / "short.wav", music(0.5, seed=1))
-    one, two = dict(tagger.tag(tmp_path / "one.wav")), dict(tagger.tag(tmp_path / "two.wav"))
+    one, two = (dict(tagger.tag(tmp_path / f"{name}.wav")[0]) for name in ("one", "two"))
     assert max(abs(one[tag] - two[tag]) for tag in one) < 0.02
-    assert tagger.tag(tmp_path / "short.wav") == ()
+    assert tagger.tag(tmp_path / "short.wav") == ((), "")
+    damaged = cut(write(tmp_path / "cut.wv", music(4.0, 44_100)))
+    tags, note = tagger.tag(damaged)
+    assert (len(tags), note[:14]) == (50, "damaged after ")

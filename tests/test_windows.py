@@ -170,6 +170,23 @@ def test_lost_pages_are_said_to_be_missing(tmp_path, suffix, lost, most):
     assert found.note == f"{found.read:.0f} of 60 s could be read"
 
 
+@pytest.mark.parametrize("suffix", ["ogg", "opus"])
+def test_lost_pages_are_missing_in_each_of_a_few_windows(tmp_path, suffix):
+    path = write(tmp_path / f"song.{suffix}", counting(FORMATS[suffix]), FORMATS[suffix])
+    lose_pages(path, LOST_PAGES["every third"])
+    with audio.open_source(path) as source:
+        windows = SongWindows(source, FRONT, 4)
+        found = list(windows)
+    assert [window.start for window in found] == [30.0, 120.0, 180.0, 270.0]
+    # Each holds what is left of its own half minute, and nothing of the next.
+    for window in found:
+        assert len(window.samples) / RATE == pytest.approx(20.0, abs=4.0)
+        assert -1 <= heard_at(window.samples) - window.start <= 3
+        assert heard_at(window.samples[-RATE // 2 :]) - window.start <= 33
+    assert windows.asked == 120.0
+    assert windows.note == f"{windows.read:.0f} of 120 s could be read"
+
+
 def test_a_little_is_not_said_to_be_missing(tmp_path):
     path = write(tmp_path / "song.wav", music(12.0))
     content = path.read_bytes()

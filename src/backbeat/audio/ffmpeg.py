@@ -47,6 +47,7 @@ _BLOCK_SECONDS = 5.0
 # PyAV's to_ndarray reads beyond the pointers to this many planes, and crashes: so FFmpeg mixes them
 # down to two channels, as players do.
 _MANY_PLANES = 8
+_GAP = 0.01  # seconds, and less is rounding
 _RUN_UP = 0.5  # seconds: an MP3 frame needs bits of up to nine before it
 
 
@@ -66,6 +67,7 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
     lengths = [_seconds(container, stream), *(_part_seconds(path, part) for part in parts[1:])]
     seconds = None if None in lengths else sum(filter(None, lengths))
     info = AudioInfo(sample_rate, channels, seconds, stream.codec_context.name)
+    lost: list[float] = []
 
     def since(start: float, seconds: float | None = None) -> Iterator[Samples]:
         link = 0
@@ -73,15 +75,16 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> Source:
             start -= length
             link += 1
         if link == 0:
-            begun = _frames_since(path, container, stream, start)
+            begun = _frames_since(path, container, stream, start, lost)
         else:
-            begun = _part_frames(path, parts[link], start)
+            begun = _part_frames(path, parts[link], start, lost)
         return _blocks(path, info, chain(begun, later(link + 1)), seconds)
 
     def later(link: int) -> Iterator[av.AudioFrame]:
         return chain.from_iterable(_part_frames(path, part) for part in parts[link:])
 
-    return Source(path, info, _blocks(path, info, chain([first], frames, later(1))), since)
+    blocks = _blocks(path, info, chain([first], frames, later(1)))
+    return Source(path, info, blocks, since, lost=lost)
 
 
 def _open_sound(path: Path, part: Part | None, stack: ExitStack) -> tuple[Any, Any]:
@@ -108,11 +111,13 @@ def _part_seconds(path: Path, part: Part | None) -> float | None:
         return _seconds(*_open_sound(path, part, stack))
 
 
-def _part_frames(path: Path, part: Part | None, start: float = 0.0) -> Iterator[av.AudioFrame]:
+def _part_frames(
+    path: Path, part: Part | None, start: float = 0.0, lost: list[float] | None = None
+) -> Iterator[av.AudioFrame]:
     """Decode a part of a file from `start` (s) on."""
     with contextlib.ExitStack() as stack:
         container, stream = _open_sound(path, part, stack)
-        yield from _frames_since(path, container, stream, start)
+        yield from _frames_since(path, container, stream, start, [] if lost is None else lost)
 
 
 def open_container(file: Path | BinaryIO, part: Part | None = None) -> av.container.InputContainer:
@@ -207,9 +212,16 @@ def _packets(container: av.container.InputContainer, stream: Any) -> Iterator[An
 
 
 def _frames_since(
-    path: Path, container: av.container.InputContainer, stream: Any, start: float
+    path: Path,
+    container: av.container.InputContainer,
+    stream: Any,
+    start: float,
+    lost: list[float],
 ) -> Iterator[av.AudioFrame]:
-    """Decode from `start` (s); the frame at that moment comes whole."""
+    """Decode from `start` (s); the frame at that moment comes whole.
+
+    Seconds without a frame, as where pages of an Ogg are damaged, are added to `lost`.
+    """
     import av
 
     begin = start + float((stream.start_time or 0) * stream.time_base)
@@ -217,8 +229,15 @@ def _frames_since(
         container.seek(max(0, int((begin - _RUN_UP) / stream.time_base)), stream=stream)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise AudioError(path, f"cannot seek to {number(start, 1)} s ({_message(error)})") from None
+    # Times of other containers may jump where nothing is missing.
+    has_times = container.format.name == "ogg"
+    last = begin
     for frame in _frames(path, container, stream):
-        if frame.time is None or frame.time + frame.samples / frame.sample_rate > begin:
+        end = last if frame.time is None else frame.time + frame.samples / frame.sample_rate
+        if frame.time is None or end > begin:
+            if has_times and frame.time is not None and frame.time > last + _GAP:
+                lost.append(frame.time - last)
+            last = end
             yield frame
 
 
@@ -244,12 +263,17 @@ def _gathered(
     parts: list[Samples] = []
     gathered = 0
     mixers: dict[str, av.AudioResampler] = {}
-    for frame in run:
-        if gathered >= wanted:
+    try:
+        for frame in run:
+            if gathered >= wanted:
+                yield np.concatenate(parts)
+                parts, gathered = [], 0
+            parts.append(_frame_samples(path, info, frame, mixers))
+            gathered += len(parts[-1])
+    except AudioError:  # what was read before can be analysed
+        if parts:
             yield np.concatenate(parts)
-            parts, gathered = [], 0
-        parts.append(_frame_samples(path, info, frame, mixers))
-        gathered += len(parts[-1])
+        raise
     if parts:
         yield np.concatenate(parts)
 

@@ -96,7 +96,8 @@ class Source:
     Both raise AudioError.
 
     `notes` says in words what is wrong with the file although it plays, such as a header that
-    declares another length; reading may add to them.
+    declares another length; reading may add to them. `lost` has the seconds of each gap that
+    damaged pages of an Ogg left in what `since` gave so far.
     """
 
     path: Path
@@ -104,6 +105,7 @@ class Source:
     blocks: Iterator[Samples]  # from the beginning, shape (frames, channels)
     since: Since
     notes: list[str] = field(default_factory=list)
+    lost: list[float] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Samples]:
         return self.blocks

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat import audio
+from backbeat.classify.windows import until_error
 from backbeat.frontend.musicnn import spectra
 from backbeat.frontend.musicnn.runtime import MusicnnNetwork, shipped_musicnn
 from backbeat.frontend.musicnn.tags import MSD
@@ -22,24 +23,27 @@ class Tagger:
 
     network: MusicnnNetwork
 
-    def tag(self, path: Path) -> tuple[tuple[str, float], ...]:
-        """Give how well each tag fits a song of any length, in bounded memory.
+    def tag(self, path: Path) -> tuple[tuple[tuple[str, float], ...], str]:
+        """Give how well each tag fits a song of any length, in bounded memory, and what ended it.
 
         All fifty, the best first: the mean over patches of 3 s, from 0 to 1. They are not
-        exclusive, and not calibrated. None for less than a second of sound.
+        exclusive, and not calibrated. None for less than a second of sound. Of a damaged song they
+        are those of what can be read, and the text says why that is not all.
         """
+        errors: list[audio.AudioError] = []
         total, patches = np.zeros(len(MSD)), 0
-        for window in _windows(path):
+        for window in _windows(path, errors):
             if not audio.is_sound(window):
                 raise audio.AudioError(path, audio.NO_SOUND)
             given = self.network(spectra.patches(spectra.spectrogram(window))).tags
             total += given.sum(axis=0, dtype=np.float64)
             patches += len(given)
+        note = errors[0].what if errors else ""
         if not patches:
-            return ()
+            return (), note
         means = total / patches
         order = np.argsort(-means, kind="stable").tolist()
-        return tuple((MSD[tag], float(means[tag])) for tag in order)
+        return tuple((MSD[tag], float(means[tag])) for tag in order), note
 
 
 def load_tagger() -> Tagger:
@@ -47,12 +51,16 @@ def load_tagger() -> Tagger:
     return Tagger(shipped_musicnn())
 
 
-def _windows(path: Path) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield half minutes of a song at MusiCNN's rate, and what is left if it is a second."""
+def _windows(path: Path, errors: list[audio.AudioError]) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield half minutes of a song at MusiCNN's rate, and what is left if it is a second.
+
+    An error ends the song, and is added to `errors`.
+    """
     held: list[npt.NDArray[np.float32]] = []
     length = 0
     with audio.open_source(path) as source:
-        for block in audio.mono_blocks(source, source.info, spectra.SAMPLE_RATE):
+        readable = until_error(source, errors)
+        for block in audio.mono_blocks(readable, source.info, spectra.SAMPLE_RATE):
             held.append(block)
             length += len(block)
             while length >= _WINDOW:

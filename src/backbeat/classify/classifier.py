@@ -209,12 +209,11 @@ class Classifier:
                     first = window.start
                     spans += [(first + step * i, first + step * (i + 1)) for i in loud.tolist()]
         min_seconds = front.min_answer_samples / front.sample_rate
-        note = windows.note
         # A whole file that holds too little sound is skipped, a damaged one has failed.
         if windows.read < min_seconds:
             needs = f"this model needs {number(min_seconds, 1)} s"
-            if note:
-                raise audio.AudioError(path, f"{note}; {needs}")
+            if windows.damage:
+                raise audio.AudioError(path, f"{windows.damage}; {needs}")
             raise audio.AudioError(path, f"too short: {needs}", "too-short")
         if not rows:
             raise _silent(path, windows)
@@ -222,9 +221,12 @@ class Classifier:
             self._answer(path, windows.seconds, stack_outputs(rows), spans),
             seconds_asked=round(windows.asked, 3),
             seconds_read=round(windows.read, 3),
-            note=note,
+            note=windows.note,
         )
-        return replace(answer, tags=self.tagger.tag(path)) if self.tagger else answer
+        if self.tagger:
+            tags, note = self.tagger.tag(path)
+            answer = replace(answer, tags=tags, note=answer.note or note)
+        return answer
 
     def answer(self, path: Path) -> "Answer | Failure":
         """Classify one song, or say why that cannot be; as one of many, within its bounds."""
@@ -276,8 +278,8 @@ class Classifier:
 
 def _silent(path: Path, windows: SongWindows) -> audio.AudioError:
     """Make the error of a song without a sound in what was analysed of it."""
-    if windows.note:
-        return audio.AudioError(path, f"silent as far as it could be read: {windows.note}")
+    if windows.damage:
+        return audio.AudioError(path, f"silent as far as it could be read: {windows.damage}")
     if windows.whole:
         return audio.AudioError(path, "silent: no sound above -80 dBFS", "silent")
     stretches = "the stretch" if windows.count == 1 else f"the {windows.count} stretches"

@@ -70,14 +70,17 @@ class SongWindows:
     @property
     def note(self) -> str:
         """What is missing of the song, or wrong with it although it plays; empty if nothing is."""
-        notes = list(self._source.notes)
+        return "; ".join(filter(None, [*dict.fromkeys(self._source.notes), self.damage]))
+
+    @property
+    def damage(self) -> str:
+        """What is missing of the song; empty if nothing is."""
         if self._missing:
-            notes.append(could_be_read(self.read, self.asked))
-        elif self.errors:
-            notes.append(self.errors[0].what)
-        elif not self._promised and (cut := breaks_off(self._source.path)):
-            notes.append(f"truncated: {cut}")
-        return "; ".join(dict.fromkeys(notes))
+            return could_be_read(self.read, self.asked)
+        if self.errors:
+            return self.errors[0].what
+        cut = None if self._promised else breaks_off(self._source.path)
+        return f"truncated: {cut}" if cut else ""
 
     @property
     def _missing(self) -> bool:
@@ -152,15 +155,14 @@ class SongWindows:
 
     def _until_error(self, blocks: Iterable[Array]) -> Iterator[Array]:
         """Pass on what can be decoded, and note what ends it."""
+        errors: list[audio.AudioError] = []
         given = False
-        try:
-            for block in blocks:
-                given = True
-                yield block
-        except audio.AudioError as error:
-            # Beyond the end of a song whose length is only estimated nothing is wrong.
-            if given or self._promised:
-                self.errors.append(error)
+        for block in until_error(blocks, errors):
+            given = True
+            yield block
+        # Beyond the end of a song whose length is only estimated nothing is wrong.
+        if given or self._promised:
+            self.errors += errors
 
     def _mono(self, blocks: Iterable[Array]) -> Iterator[Array]:
         return audio.mono_blocks(blocks, self._source.info, self._frontend.sample_rate)
@@ -177,6 +179,14 @@ def _length(source: audio.Source) -> tuple[float | None, bool]:
     return guess, guess <= declared + TOLERATED_SECONDS
 
 
+def until_error(blocks: Iterable[Array], errors: list[audio.AudioError]) -> Iterator[Array]:
+    """Pass on the blocks of a source, of shape (n, ...), and add the error that ends them."""
+    try:
+        yield from blocks
+    except audio.AudioError as error:
+        errors.append(error)
+
+
 def could_be_read(read: float, asked: float) -> str:
     """Say how many of the seconds that were asked for could be read."""
     digits = 0 if round(read) < round(asked) else 1
@@ -184,5 +194,17 @@ def could_be_read(read: float, asked: float) -> str:
 
 
 def _since(source: audio.Source, start: float, seconds: float) -> Iterator[Array]:
-    """Enter a song at `start` (s) when the first block is asked for, where an error is noted."""
-    yield from source.since(start)
+    """Enter a song at `start` (s) when the first block is asked for, where an error is noted.
+
+    Where sound is lost, what follows `seconds` later is another window's.
+    """
+    before, rate = sum(source.lost), source.info.sample_rate
+    given = 0
+    for block in source.since(start):
+        lost = sum(source.lost) - before
+        left = round((seconds - lost) * rate) - given
+        if lost and left < len(block):
+            yield block[: max(0, left)]
+            return
+        given += len(block)
+        yield block
