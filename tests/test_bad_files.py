@@ -236,7 +236,7 @@ def test_table(printed, folder, bundle):
     status, out, err = printed("classify", folder, "--model", bundle)
     assert status == 1
     assert err.splitlines() == lines_of_failures(folder)
-    lines = out.decode("utf-8").removesuffix("\n").split("\n")
+    _, *lines = out.decode("utf-8").removesuffix("\n").split("\n")
     lines.remove(f"    {NOTE}")
     good = sorted(set(FATES) - FAILING)
     assert len(lines) == len(good)

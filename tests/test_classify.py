@@ -494,6 +494,7 @@ def test_workers_that_hang_end_with_the_command_that_is_killed(tmp_path):
         stdout=subprocess.PIPE,
         env=os.environ | faulty_environment(faults, seconds=600) | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
+    running.stdout.readline()  # the header
     assert b"a.wav" in running.stdout.readline()
     time.sleep(0.5)  # both are at songs that do not end
     running.kill()

@@ -1,11 +1,17 @@
 """Tables fit the terminal, whatever is in them, and lose nothing where there is none."""
 
+import io
+import re
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from backbeat.classify import Answer
+from backbeat.classify.answers import TableWriter
+from backbeat.classify.classifier import Moment
 from backbeat.cli import console
 from backbeat.files import tables
 from backbeat.files.tables import Column, Styled, bar_chart, lay_out, shortened, width_of
@@ -145,3 +151,38 @@ def test_every_table_fits(cli, odd, terminal, arguments, monkeypatch):
     assert max(map(cell_len, lines)) <= width
     assert all(line in out for line in lines)
     assert width_of(lines[0]) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_answers_fit_and_are_told_apart_without_colour(width):
+    genres = ("rock", *NAMES)
+    moments = tuple(Moment(0.0, 3.0, genre, 0.9) for genre in (LONG, LONG, "rock"))
+    ranking = ((LONG, 0.997), ("rock", 0.002), (CHINESE, 0.0005), (ARABIC, 0.0005))
+    shown = {}
+    for verdict, path in (("sure", CHINESE), ("unsure", ARABIC), ("out of genre", LONG)):
+        answer = Answer(Path("music") / f"{path}.wav", 9.0, ranking, verdict, None, 2 / 3, moments)
+        for colour in (False, True):
+            file = io.StringIO()
+            options = {"genres": genres, "top": 3, "timeline": False}
+            TableWriter(file, **options, width=width, colour=colour).answer(answer)
+            shown[verdict, colour] = file.getvalue().splitlines()
+    for (verdict, colour), lines in shown.items():
+        plain = [re.sub(r"\x1b\[\d*m", "", line) for line in lines]
+        assert max(map(cell_len, plain)) <= width
+        assert plain[1].endswith(".wav") and " 2 of 3 " in plain[1]
+        assert plain == shown[verdict, False]  # colour says nothing more
+        assert (plain != lines) == colour
+    assert shown["sure", False][1].split()[1] == ">99" and "…" in shown["sure", False][1]
+    if width > 40:
+        assert "nearest: abc" in shown["out of genre", False][1]
+        assert "\x1b[2mnearest: abc" in shown["out of genre", True][1]
+    assert "100 %" not in str(shown)
+
+
+def test_a_file_of_answers_has_whole_names_and_no_colour():
+    file = io.StringIO()
+    answer = Answer(Path(f"{LONG}.wav"), 9.0, ((LONG, 0.6), ("rock", 0.4)), "sure", None, 1, ())
+    TableWriter(file, genres=("rock", LONG), top=2, timeline=False).answer(answer)
+    header, line = file.getvalue().splitlines()
+    assert header.startswith("genre ") and header.endswith("  file")
+    assert line.startswith(LONG) and line.endswith(f"{LONG}.wav") and "\x1b" not in line

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,10 +14,21 @@ from backbeat.classify.classifier import Answer, Failure
 from backbeat.errors import BackbeatError, printable
 from backbeat.files import atomic
 from backbeat.files.cells import escaped_in, harmless
+from backbeat.files.tables import Column, Styled, colour_of, lay_out, styled
+from backbeat.files.text import fixed, number, percent, probability
 
 _ANSWERED = "answered"  # the status of those that are no `Failure`
 _DIGITS = 6  # of probabilities, in JSON
 _TAGS = 5  # of the fifty, but in JSON lines
+_DIM = "2"
+_PATH = 60  # characters of a path, where the terminal has room for so many
+_COLUMNS = (
+    Column("genre", shorten="end", width=12, right=False),
+    Column("sure", width=5, right=True),
+    Column("segments agree", width=14, right=True),
+    Column("others", shorten="end", width=36, optional=1, right=False),
+    Column("file", shorten="middle", width=_PATH, right=False),
+)
 
 
 def described(answer: Answer, *, top: int | None = None) -> dict[str, Any]:
@@ -68,10 +79,22 @@ def record(result: Answer | Failure, *, top: int, timeline: bool) -> dict[str, A
 class Writer(ABC):
     """Writes answers and failures to a file as they come, with the `top` genres of each answer."""
 
-    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
+    def __init__(
+        self,
+        file: IO[str],
+        *,
+        genres: Sequence[str],
+        top: int,
+        timeline: bool,
+        width: int | None = None,
+        colour: bool = False,
+    ) -> None:
         self.file = file
-        self.top = min(top, genres)
+        self.genres = genres
+        self.top = min(top, len(genres))
         self.timeline = timeline
+        self.width = width  # of the terminal, for a table; None where nothing is shortened
+        self.colour = colour
 
     @abstractmethod
     def answer(self, answer: Answer) -> None:
@@ -83,31 +106,52 @@ class Writer(ABC):
 
 
 class TableWriter(Writer):
-    """A line a song: answer, probability, the next best, agreement of its slices, path."""
+    """A line a song: genre, probability, agreeing segments, the next best, path; below a header."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.colours = {genre: colour_of(place) for place, genre in enumerate(self.genres)}
+        self.layout = lay_out(_COLUMNS, (), self.width, colour=self.colour)
+        self.is_begun = False
 
     def answer(self, answer: Answer) -> None:
         """Write the answer to a song."""
+        if not self.is_begun:
+            print(styled(self.layout.header(), _DIM, colour=self.colour), file=self.file)
+            self.is_begun = True
         # Of an answer that is withheld, the likeliest genre is only the first of the guesses.
         guesses = answer.ranking[: self.top] if answer.withheld else answer.ranking[1 : self.top]
-        others = ", ".join(f"{printable(genre)} {p:.0%}" for genre, p in guesses)
-        probability = "" if answer.withheld else f"{answer.probability:.0%}"
-        named = f"{printable(answer.label):<12} {probability:>4}"
-        agree = f"{answer.agreement:>4.0%} of segments agree"
-        columns = [named, f"{others:<36}" if others else "", agree, printable(answer.path)]
-        print("  ".join(column for column in columns if column), file=self.file, flush=True)
+        others = ", ".join(f"{printable(genre)} {probability(p)}" for genre, p in guesses)
+        if answer.verdict == "out of genre":
+            others = f"nearest: {printable(answer.genre)}"
+        row = (
+            Styled(printable(answer.label), self.colours.get(answer.label, _DIM)),
+            "" if answer.withheld else probability(answer.probability),
+            _agreeing(answer),
+            Styled(others, _DIM) if answer.withheld else others,
+            printable(answer.path),
+        )
+        print(self.layout.line(row), file=self.file, flush=True)
         if answer.note:
             print(f"    {printable(answer.note)}", file=self.file, flush=True)
         if answer.tags:
-            best = ", ".join(f"{tag} {fit:.0%}" for tag, fit in answer.tags[:_TAGS])
+            best = ", ".join(f"{tag} {percent(fit, 0)}" for tag, fit in answer.tags[:_TAGS])
             print(f"    tags: {best}", file=self.file, flush=True)
         if self.timeline:
             for moment in answer.timeline:
                 span = f"{_clock(moment.start)} - {_clock(moment.end)}"
-                genre = printable(moment.genre)
-                print(f"    {span}  {genre:<12} {moment.probability:>4.0%}", file=self.file)
+                genre = f"{printable(moment.genre):<12}"
+                genre = styled(genre, self.colours[moment.genre], colour=self.colour)
+                print(f"    {span}  {genre} {probability(moment.probability):>5}", file=self.file)
 
     def failure(self, failure: Failure) -> None:
         """Write nothing: failures are listed at the end."""
+
+
+def _agreeing(answer: Answer) -> str:
+    """Say how many of the song's segments have its genre, such as ``9 of 10``."""
+    segments = len(answer.timeline)
+    return f"{number(round(answer.agreement * segments))} of {number(segments)}" if segments else ""
 
 
 class CsvWriter(Writer):
@@ -117,10 +161,10 @@ class CsvWriter(Writer):
     of answers.
     """
 
-    def __init__(self, file: IO[str], *, genres: int, top: int, timeline: bool) -> None:
-        super().__init__(file, genres=genres, top=top, timeline=timeline)
-        self.writer = csv.writer(file, lineterminator="\n")
-        if timeline:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.writer = csv.writer(self.file, lineterminator="\n")
+        if self.timeline:
             facts = ["start", "end", "genre", "probability"]
             self.columns = ["path", *facts, "note", "status", "error"]
         else:
@@ -139,23 +183,22 @@ class CsvWriter(Writer):
         path, note = harmless(answer.path), harmless(answer.note)
         if self.timeline:
             for moment in answer.timeline:
-                span = [f"{moment.start:.3f}", f"{moment.end:.3f}"]
-                probability = f"{moment.probability:.4f}"
-                genre = harmless(moment.genre)
-                self.writer.writerow([path, *span, genre, probability, note, _ANSWERED, ""])
+                span = [fixed(moment.start, 3), fixed(moment.end, 3)]
+                genre, sure = harmless(moment.genre), fixed(moment.probability, 4)
+                self.writer.writerow([path, *span, genre, sure, note, _ANSWERED, ""])
         else:
             others = [
                 cell
-                for genre, probability in answer.ranking[1 : self.top]
-                for cell in (harmless(genre), f"{probability:.4f}")
+                for genre, share in answer.ranking[1 : self.top]
+                for cell in (harmless(genre), fixed(share, 4))
             ]
             facts = [
-                f"{answer.probability:.4f}",
-                f"{answer.agreement:.4f}",
-                f"{answer.seconds:.3f}",
-                f"{answer.seconds_asked:.3f}",
-                f"{answer.seconds_read:.3f}",
-                "" if answer.strangeness is None else f"{answer.strangeness:.4f}",
+                fixed(answer.probability, 4),
+                fixed(answer.agreement, 4),
+                fixed(answer.seconds, 3),
+                fixed(answer.seconds_asked, 3),
+                fixed(answer.seconds_read, 3),
+                "" if answer.strangeness is None else fixed(answer.strangeness, 4),
             ]
             guess = harmless(answer.genre)
             named = [path, harmless(answer.label), "" if answer.withheld else guess, guess]
@@ -208,9 +251,9 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
 
 def _joined(tags: tuple[tuple[str, float], ...]) -> str:
     """Give the best tags in one cell, such as ``rock 0.61; guitar 0.30``."""
-    return "; ".join(f"{tag} {fit:.2f}" for tag, fit in tags[:_TAGS])
+    return "; ".join(f"{tag} {fixed(fit, 2)}" for tag, fit in tags[:_TAGS])
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes):>3}:{rest:04.1f}"
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes:>3}:{tenths // 10:02}.{tenths % 10}"

@@ -12,6 +12,7 @@ import typer
 from backbeat.cli.answering import AnswerOptions, answering, open_known
 from backbeat.cli.console import (
     count_failures,
+    in_colour,
     list_failures,
     list_notes,
     plural,
@@ -32,6 +33,7 @@ from backbeat.cli.options import (
     refuse,
 )
 from backbeat.files.tables import bar_chart
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     from backbeat.classify import Answer, Failure, Found
@@ -113,8 +115,14 @@ def classify(
         ):
             if bom:
                 file.write("\ufeff")
-            write = answers.WRITERS[output_format.value]
-            writer = write(file, genres=len(classifier.genres), top=top, timeline=timeline)
+            writer = answers.WRITERS[output_format.value](
+                file,
+                genres=classifier.genres,
+                top=top,
+                timeline=timeline,
+                width=terminal_width() if out is None else None,
+                colour=out is None and in_colour(),
+            )
             for done, result in enumerate(answered, start=1):
                 if isinstance(result, Answer):
                     writer.answer(result)
@@ -157,8 +165,8 @@ def _summarise(
         last = (*_WITHHELD, "skipped", "failed")
         warn("\n".join(bar_chart(counts, last=last, width=terminal_width(sys.stderr))))
     withheld = sum(counts[label] for label in _WITHHELD)
-    unsure = f" ({withheld:,} of them unsure or out of genre)" if withheld else ""
+    unsure = f" ({number(withheld)} of them unsure or out of genre)" if withheld else ""
     others = [*failures, *found.links]
-    warn(f"{counts.total() - len(failures):,} answered{unsure}, {count_failures(others)}")
+    warn(f"{number(counts.total() - len(failures))} answered{unsure}, {count_failures(others)}")
     list_notes(in_part)
     return list_failures(others, found.others)

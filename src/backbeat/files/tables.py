@@ -47,6 +47,7 @@ class Layout:
     widths: tuple[int, ...]
     right: tuple[bool, ...]
     left_out: tuple[str, ...]
+    is_bounded: bool  # whether cells are shortened
     colour: bool = False
 
     def header(self) -> str:
@@ -64,7 +65,8 @@ class Layout:
         ):
             cell = row[place]
             text = cell.text if isinstance(cell, Styled) else cell
-            text = shortened(text, width, column.shorten or "end")
+            if self.is_bounded:
+                text = shortened(text, width, column.shorten or "end")
             blank = " " * (width - width_of(text))
             if isinstance(cell, Styled):
                 text = styled(cell.text and text, cell.codes, colour=self.colour)
@@ -106,7 +108,10 @@ def lay_out(
         for column, place in zip(kept, places, strict=True)
     ]
     left_out = [column.name for place, column in enumerate(columns) if place not in places]
-    return Layout(tuple(kept), tuple(places), tuple(widths), tuple(right), tuple(left_out), colour)
+    return Layout(
+        *(tuple(kept), tuple(places), tuple(widths), tuple(right), tuple(left_out)),
+        *(width is not None, colour),
+    )
 
 
 def _least(column: Column, widest: int) -> int:

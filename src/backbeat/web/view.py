@@ -90,7 +90,8 @@ def table_html(results: Sequence[Answer | Failure], *, of: int) -> str:
 def results_csv(results: Sequence[Answer | Failure]) -> str:
     """Give answers as the CSV that ``backbeat classify --format csv`` writes."""
     file = io.StringIO()
-    genres = max((len(r.ranking) for r in results if isinstance(r, Answer)), default=0)
+    rankings = [result.ranking for result in results if isinstance(result, Answer)]
+    genres = [genre for genre, _ in max(rankings, key=len, default=())]
     writer = answers.CsvWriter(file, genres=genres, top=3, timeline=False)
     for result in results:
         if isinstance(result, Answer):
