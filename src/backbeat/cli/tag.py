@@ -33,6 +33,7 @@ from backbeat.cli.options import (
     refuse,
 )
 from backbeat.errors import BackbeatError, printable
+from backbeat.files.text import number, probability
 
 if TYPE_CHECKING:
     from backbeat.classify import Failure
@@ -185,7 +186,7 @@ class _Tally:
             return
         old = printable(", ".join(change.present.genres) or "(none)")
         new = ", ".join(change.genres)
-        say(f"{old} -> {new}  {change.confidence:.0%}  {printable(change.path)}")
+        say(f"{old} -> {new}  {probability(change.confidence)}  {printable(change.path)}")
 
     def to_json(
         self, dry_run: bool, log: Path | None, others: "Mapping[str, int]"
@@ -204,9 +205,11 @@ class _Tally:
 
     def summarise(self, tagged: str, others: "Mapping[str, int]") -> bool:
         """Print the sums, and each failure; return whether any failed."""
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left.most_common())
-        left = f"{self.left.total():,} left alone" + (f" ({reasons})" if reasons else "")
-        warn(f"{self.tagged:,} {tagged}, {left}, {count_failures(self.failures)}")
+        reasons = ", ".join(
+            f"{number(count)} {reason}" for reason, count in self.left.most_common()
+        )
+        left = f"{number(self.left.total())} left alone" + (f" ({reasons})" if reasons else "")
+        warn(f"{number(self.tagged)} {tagged}, {left}, {count_failures(self.failures)}")
         list_notes(self.noted)
         return list_failures(self.failures, others)
 
@@ -243,7 +246,7 @@ def _decisions(
 def _agreed(count: int, tally: _Tally) -> bool:
     """Ask whether the changes shown are to be made; without a terminal, say that they are not."""
     if sys.stdin.isatty():
-        files = "this file" if count == 1 else f"these {count:,} files"
+        files = "this file" if count == 1 else f"these {number(count)} files"
         return typer.confirm(f"Write the genre into {files}?", err=True)
     tally.unasked = True
     warn("nothing was changed: there is no terminal to ask; add --yes to write all of this")
@@ -315,7 +318,7 @@ def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
     failures = []
     before = {entry.path: stamp_of(entry.path) for entry in log.entries}
     with alone(), progress("undoing", "songs") as show:
-        for number, result in enumerate(undo(log), start=1):
+        for place, result in enumerate(undo(log), start=1):
             if isinstance(result, Failure):
                 failures.append(result)
             else:
@@ -324,7 +327,7 @@ def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
                 if index and old and new and result.how == "byte for byte":
                     index.changed(result.path, old, new)  # its sound is as it was
                     before[result.path] = new
-            show(number, len(log.entries))
+            show(place, len(log.entries))
     idle = done.pop("nothing to do", 0)
     if as_json:
         say_json(
@@ -335,10 +338,10 @@ def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
                 "complete": log.ended,
             }
         )
-    sums = ", ".join(f"{count:,} {how}" for how, count in done.most_common())
-    put_back = f"{done.total():,} put back" + (f" ({sums})" if sums else "")
-    was_so = f", {idle:,} as before already" if idle else ""
-    warn(f"{put_back}{was_so}, {len(failures):,} not")
+    sums = ", ".join(f"{number(count)} {how}" for how, count in done.most_common())
+    put_back = f"{number(done.total())} put back" + (f" ({sums})" if sums else "")
+    was_so = f", {number(idle)} as before already" if idle else ""
+    warn(f"{put_back}{was_so}, {number(len(failures))} not")
     if not log.ended:
         warn(
             f"{path}: has no end: the run was killed, or the log was cut; changes after its last "

@@ -222,7 +222,7 @@ def _require_no_bomb(source: Path, archive: zipfile.ZipFile) -> None:
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > max(_MAX_UNPACKED, _MAX_RATIO * source.stat().st_size):
         raise BackbeatError(
-            f"{source}: unpacks to {unpacked / 2**20:,.0f} MB, more than {_MAX_RATIO} times its "
+            f"{source}: unpacks to {number(unpacked / 2**20)} MB, more than {_MAX_RATIO} times its "
             "size; if that is intended, save it with np.savez, which does not compress"
         )
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError
+from backbeat.files.text import number
 from backbeat.training import Training, checkpoint
 from backbeat.training.augmentation import augment
 from backbeat.training.fused import fuse
@@ -85,7 +86,7 @@ def enough_memory(spec: Spec) -> Iterator[None]:
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             raise BackbeatError(
                 f"{spec.name}: not enough memory to train it; make the network or its batch_size "
-                f"({spec.batch_size:,}) smaller, or train on fewer songs"
+                f"({number(spec.batch_size)}) smaller, or train on fewer songs"
             ) from error
         raise
 

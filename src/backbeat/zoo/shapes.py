@@ -95,7 +95,8 @@ def check_size(spec: Spec, input_shape: tuple[int, int], genres: int) -> None:
         return
     if weights > MAX_TRAINED_WEIGHTS:
         raise BackbeatError(
-            f"{spec.name}: {weights:,} weights, more than the {MAX_TRAINED_WEIGHTS:,} that are "
+            f"{spec.name}: {number(weights)} weights, more than the {number(MAX_TRAINED_WEIGHTS)} "
+            f"that are "
             "trained; use fewer units or filters, or pool before the dense layers"
         )
 

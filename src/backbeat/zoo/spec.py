@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from backbeat.errors import BackbeatError, one_line, printable
+from backbeat.files.text import number
 
 _MAX_BYTES = 100_000  # a spec is a page, and more YAML takes seconds to read
 
@@ -229,7 +230,7 @@ class Spec(_Strict):
         if epochs is None:
             return self
         if not 1 <= epochs <= MAX_COUNT:
-            raise BackbeatError(f"--epochs {epochs}: must be from 1 to {MAX_COUNT:,}")
+            raise BackbeatError(f"--epochs {epochs}: must be from 1 to {number(MAX_COUNT)}")
         return self.model_copy(update={"epochs": epochs})
 
     def to_yaml(self) -> str:
