@@ -135,8 +135,8 @@ def raw_mp3(path, seconds=3.0, rate=44_100):
 
 
 def free_format(path, seconds=3.0):
-    """Write an MP3 whose frames do not declare their bit rate: at 48 kHz they are of one size."""
-    content = bytearray(raw_mp3(path, seconds, 48_000).read_bytes())
+    """Write an MP3 whose frames do not declare their bit rate: at 24 kHz they are of one size."""
+    content = bytearray(raw_mp3(path, seconds, 24_000).read_bytes())
     size = content.index(content[:2], 2)
     for at in range(0, len(content) - 3, size):
         assert content[at] == 0xFF

@@ -200,6 +200,14 @@ def test_a_chain_whose_page_is_damaged_is_read_on(chain):
     assert len(audio.read(chain, sample_rate=RATE)) > 15 * RATE
 
 
+@pytest.mark.parametrize("container", ["IRCAM", "PVF", "AVR", "VOC", "NIST", "SVX", "W64"])
+def test_rare_containers_are_played(tmp_path, container):
+    path = tmp_path / "song.snd"
+    soundfile.write(path, music(5.0), RATE, format=container, subtype="PCM_16")
+    wanted = soundfile.read(path, dtype="float32", always_2d=True)[0]
+    np.testing.assert_array_equal(opened(path)[2], wanted)
+
+
 @pytest.mark.parametrize("coding", ["GSM610", "PCM_24"])
 def test_a_moment_is_found_where_libsndfile_cannot_seek(tmp_path, coding):
     path = write(tmp_path / "song.wav", music(95.0), subtype=coding)
@@ -298,14 +306,14 @@ def test_free_format_mp3_is_played(tmp_path, capfd):
     capfd.readouterr()
     info, _, samples = opened(path)
     assert capfd.readouterr() == ("", "")
-    assert info.sample_rate == 48_000
+    assert info.sample_rate == 24_000
     whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
     # In blocks as in one piece: the decoder's memory of earlier frames is not lost between them.
     np.testing.assert_allclose(samples, whole, atol=1e-6)
-    assert len(samples) == pytest.approx(40 * 48_000, abs=3 * 1152)
+    assert len(samples) == pytest.approx(40 * 24_000, abs=3 * 576)
     with audio.open_source(path) as source:
         later = next(source.since(25.0))
-    np.testing.assert_allclose(later, whole[25 * 48_000 :][: len(later)], atol=1e-6)
+    np.testing.assert_allclose(later, whole[25 * 24_000 :][: len(later)], atol=1e-6)
 
 
 # --- Eight channels and more

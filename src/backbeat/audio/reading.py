@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 # What libsndfile is asked for first: RIFF and AU, each of both byte orders, RF64, Sony's wave 64,
-# AIFF, CAF, VOC, NIST.
+# AIFF, CAF, VOC, NIST, AVR, PVF, IRCAM of both byte orders.
 _PLAIN = (
-    *(b"RIFF", b"RIFX", b"RF64", b"riff", b".snd", b"dns.", b"FORM", b"caff"),
-    *(b"Creative", b"NIST_1A"),
+    *(b"RIFF", b"RIFX", b"RF64", b"riff", b".snd", b"dns.", b"FORM", b"caff", b"Creative"),
+    *(b"NIST_1A", b"2BIT", b"PVF1", b"d\xa3", b"\0\1\xa3d", b"\0\2\xa3d", b"\0\3\xa3d"),
 )
 
 _CHANGED = "was changed while it was read; try again when nothing writes to it"
