@@ -359,6 +359,17 @@ def test_a_folder_that_a_worker_does_not_see_is_told(at_work, tmp_path):
         assert str(path) in str(caught.value)
 
 
+def test_a_worker_that_is_frozen_is_replaced(monkeypatch):
+    assert cluster_module._SECONDS_TO_ANSWER == 30
+    monkeypatch.setattr(cluster_module, "_SECONDS_TO_ANSWER", 2)  # Dask waits for at least 5 s
+    with open_executor(cluster="local:2") as executor:
+        frozen, _ = executor._client.run(os.getpid).values()
+        os.kill(frozen, signal.SIGSTOP)
+        begun = [executor.submit(abs, -number) for number in range(8)]
+        assert [future.result(timeout=40) for future in begun] == list(range(8))
+        assert frozen not in executor._client.run(os.getpid).values()
+
+
 def test_more_is_under_way_where_there_are_more_workers():
     class Client:
         workers = 3

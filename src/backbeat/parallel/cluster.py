@@ -23,6 +23,7 @@ from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.parallel.worker import Worker
 
 _SECONDS_TO_CONNECT = 10
+_SECONDS_TO_ANSWER = 30  # looked at as often: a worker that is frozen is lost after a minute
 _SECONDS_BETWEEN_COUNTS = 2.0
 _MIN_AHEAD = 32
 _AHEAD_A_THREAD = 2  # one under way, one that waits
@@ -127,6 +128,7 @@ def _read_address(address: str) -> dict[str, Any]:
             "n_workers": int(address.removeprefix("local:")),
             "threads_per_worker": 1,
             "processes": True,
+            "scheduler_kwargs": {"worker_ttl": _SECONDS_TO_ANSWER},
             "dashboard_address": "127.0.0.1:0",
             "silence_logs": logging.CRITICAL,
         }
