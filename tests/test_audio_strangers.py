@@ -305,14 +305,14 @@ def test_free_format_mp3_is_played(tmp_path, capfd):
     path = free_format(tmp_path / "song.mp3", 40.0)
     capfd.readouterr()
     info, _, samples = opened(path)
+    with audio.open_source(path) as source:
+        later = next(source.since(25.0))
     assert capfd.readouterr() == ("", "")
     assert info.sample_rate == 24_000
     whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
     # In blocks as in one piece: the decoder's memory of earlier frames is not lost between them.
     np.testing.assert_allclose(samples, whole, atol=1e-6)
     assert len(samples) == pytest.approx(40 * 24_000, abs=3 * 576)
-    with audio.open_source(path) as source:
-        later = next(source.since(25.0))
     np.testing.assert_allclose(later, whole[25 * 24_000 :][: len(later)], atol=1e-6)
 
 

@@ -64,7 +64,8 @@ def open_sndfile(path: Path, stack: ExitStack) -> Source:
         if not file.seekable():
             return _dropped(_blocks(path, _opened(path, raw, stack), seconds), frame)
         try:
-            file.seek(frame)
+            with _quiet(file.subtype):
+                file.seek(frame)
         except RuntimeError as error:
             what = f"damaged at {number(start, 1)} s ({_message(error)})"
             raise AudioError(path, what) from None
@@ -82,7 +83,7 @@ def _opened(path: Path, raw: _Corrected, stack: ExitStack) -> soundfile.SoundFil
     try:
         # By its number, so that neither the name's bytes nor its suffix matter to libsndfile.
         file = raw if raw.sizes else raw.fileno()
-        with _quiet() if begins_as_mp3 else contextlib.nullcontext():
+        with _quiet("MPEG" if begins_as_mp3 else ""):
             return stack.enter_context(soundfile.SoundFile(file, closefd=False))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         if getattr(error, "code", None) in _KNOWN_REASONS:
@@ -134,7 +135,7 @@ def _blocks(
     place = file.tell() if file.seekable() else 0
     while True:
         try:
-            with _quiet() if run_up else contextlib.nullcontext():
+            with _quiet(file.subtype):
                 if lead := min(place, run_up):
                     file.seek(place - lead)
                 kind = "int16" if short else "float32"
@@ -153,8 +154,11 @@ def _blocks(
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(coding: str) -> Iterator[None]:
     """Keep mpg123's remarks on an MP3, which name no file, from standard error."""
+    if not coding.startswith("MPEG"):
+        yield
+        return
     with _STDERR, contextlib.ExitStack() as stack:
         try:
             kept = os.dup(2)
