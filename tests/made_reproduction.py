@@ -70,6 +70,7 @@ def made_run(
     shared = int(protocol == "slices")
     leaks = [Leak(kind, 1, 1, shared, 0, shared, 0) for kind in KINDS]
     described = {
+        "artists": {},
         "protocol": protocol,
         "unit": "slices",
         "leaks": leaks_to_json(tuple(leaks)),
@@ -94,5 +95,6 @@ def made_all(folder: Path, *, but=(), changed=None, **options):
     for name, row in paper.ROWS.items():
         if name not in but:
             accuracy = (changed or {}).get(name, row.accuracy / 100)
-            made_run(folder, name, accuracy, seconds=row.minutes * 2, **options)
+            seconds = 6 * row.minutes / row.epochs
+            made_run(folder, name, accuracy, seconds=seconds, **{"epochs": row.epochs} | options)
     return folder

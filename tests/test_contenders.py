@@ -12,6 +12,7 @@ from backbeat.runs.reading import read_runs
 from backbeat.splits import is_leaking
 from backbeat.training.crossvalidation import cross_validate
 from made_features import made_run, made_store, small_spec
+from test_report import Page
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def folds(store, tmp_path_factory):
 
 
 def test_two_runs_on_one_split(run, weak):
-    compared, leaks, copies = compare_runs([weak, run])
+    compared, leaks, copies, _ = compare_runs([weak, run])
     assert [score.name for score in compared.scores] == ["small", "weak"]
     assert not is_leaking(leaks) and copies == ()
     test = json.loads((run / "split.json").read_text())
@@ -54,7 +55,7 @@ def test_two_runs_on_one_split(run, weak):
 
 
 def test_crossvalidations_are_compared_over_all_songs(folds):
-    compared, _, _ = compare_runs(folds)
+    compared, _, _, _ = compare_runs(folds)
     assert compared.songs == 30
     assert [len(score.trials) for score in compared.scores] == [3, 3]
     assert compared.pairs[0].resampled_t.trials == 3
@@ -102,7 +103,7 @@ def test_artists_are_counted_only_where_they_are_known(cli, run, tmp_path):
 
 def test_a_copy_of_a_run_is_no_second_trial(cli, run, weak, tmp_path):
     copy = shutil.copytree(run, tmp_path / "copy")
-    compared, _, copies = compare_runs([run, copy, weak])
+    compared, _, copies, _ = compare_runs([run, copy, weak])
     assert [len(score.trials) for score in compared.scores] == [1, 1]
     assert copies == (
         f"{copy} has exactly the predictions of {run}: it is not counted as another trial.",
@@ -122,18 +123,23 @@ def test_other_splits_are_refused_in_one_line(run, weak, leaking, folds):
 
 def test_models_of_one_name_are_named_with_their_paths(store, run, tmp_path):
     other = made_run(store, tmp_path / "other", spec=small_spec(epochs=1))
-    compared, _, _ = compare_runs([run, other])
+    compared, _, _, _ = compare_runs([run, other])
     assert {score.name for score in compared.scores} == {f"small ({run})", f"small ({other})"}
 
 
 def test_the_verb(cli, run, weak, leaking, tmp_path):
-    figure = tmp_path / "compared.png"
-    status, out, err = cli("compare", run, weak, "-o", figure)
+    page = tmp_path / "compared.html"
+    status, out, err = cli("compare", run, weak, "-o", page)
     assert (status, err) == (0, "")
     assert "small" in out and "weak" in out
     out_of_table = out
     assert "is better than" in out or "do not differ significantly" in out
-    assert figure.read_bytes().startswith(b"\x89PNG")
+    text = Page(page.read_text("utf-8")).text
+    assert "No significant difference between small and weak on 6 songs" in text
+    assert "Measured on 6 songs by 3 artists, of the collection in features." in text
+    assert "small and weak" in text and "p = " in text
+    status, _, err = cli("compare", run, weak, "-o", tmp_path / "compared.png")
+    assert status == 1 and "name it such as compare.html" in err
     status, out, _ = cli("compare", run, weak, "--json")
     content = json.loads(out)
     assert [leak["shared"] for leak in content["leaks"]] == [0] * 4

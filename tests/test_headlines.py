@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 
 from backbeat import figures
+from backbeat.evaluation import Predictions, evaluate
 from backbeat.evaluation.calibration import Calibration, Unsure, reliability
-from backbeat.evaluation.comparison import genre_means
-from backbeat.files.text import percent
-from backbeat.runs.headlines import certainty_lines, first_lines, verdict
+from backbeat.evaluation.comparison import Interval, genre_means
+from backbeat.runs.headlines import (
+    certainty_lines,
+    confusion_line,
+    first_lines,
+    genre_lines,
+    kept_apart,
+    measured,
+    spread_line,
+    verdict,
+)
 from backbeat.runs.reading import joined_songs, read_run, songs_of
 from backbeat.runs.scoring import (
     evaluate_run,
@@ -18,7 +27,9 @@ from backbeat.runs.scoring import (
     measure_certainty,
     write_evaluation,
 )
+from backbeat.splits import Leak
 from made_features import made_mfcc, made_run, made_store, small_spec
+from test_report import Page
 
 
 def test_an_honest_run_says_so(run):
@@ -29,18 +40,13 @@ def test_an_honest_run_says_so(run):
         "Not shared with training: song, artist, exact copy. "
         f"Unknown for all {evaluated.metrics.n_tracks} test songs: album."
     )
-    assert lines[2].startswith("Songs are judged by the vote of their slices; ")
-    assert f"by whole artists ({evaluated.groups})." in lines[2]
     # Of four artists there is none.
     assert evaluated.interval is None
-    n = evaluated.metrics.n_tracks
-    assert verdict(evaluated) == (
-        f"{percent(evaluated.metrics.track_accuracy)} of {n} songs correct, "
-        "no 95 % interval (fewer than 5 artists), artists kept apart"
+    assert lines[2] == (
+        "A song is correct by the vote of its slices. No 95 % interval: fewer than 5 artists."
     )
-    assert lines[3].startswith(
-        f"Balanced accuracy {percent(evaluated.by_genre.balanced_accuracy)}, "
-    )
+    balanced = 100 * evaluated.by_genre.balanced_accuracy
+    assert genre_lines(evaluated)[0].startswith(f"Balanced accuracy {balanced:.1f} %, ")
     assert evaluated.clean is None
 
 
@@ -50,7 +56,9 @@ def test_unknown_artists_are_counted(tmp_path):
     lines = first_lines(evaluated)
     n = evaluated.metrics.n_tracks
     assert f"Unknown for all {n} test songs: artist, album." in lines[1]
-    assert "artists are unknown" in lines[2]
+    assert f"by songs ({n}; artists are unknown)." in lines[2]
+    assert verdict(evaluated).endswith(", songs kept apart, artists unknown")
+    assert measured(evaluated).startswith(f"Measured on {n} songs by unknown artists, in 3 genres")
 
 
 def test_a_leaking_run_shows_the_clean_one_that_is_named(leaking, run, tmp_path):
@@ -65,10 +73,11 @@ def test_a_leaking_run_shows_the_clean_one_that_is_named(leaking, run, tmp_path)
     sentence = first_lines(evaluated)[-1]
     assert "On another split (artists; run clean) the same model gets" in sentence
     assert "Not shared with training: song, artist, exact copy." in sentence
-    page = write_evaluation(copy, evaluated).read_text("utf-8")
-    # In the first lines of the page, before any figure.
+    text = Page(write_evaluation(copy, evaluated).read_text("utf-8")).text
+    # Before any figure.
     for words in ("Protocol: slices", "LEAKING", "95 % interval", "(artists; run clean)"):
-        assert words in page.split("<dl")[0]
+        assert words in text.split("Which genres it confuses")[0]
+    assert text.count("LEAKING by song (") == 1  # one warning is enough
 
 
 def test_no_folder_is_looked_into_that_was_not_named(cli, leaking, run, tmp_path):
@@ -140,7 +149,7 @@ def test_a_rare_genre_is_not_hidden_by_the_accuracy(run):
     truth = ["pop"] * 78 + ["rock"] * 2
     answers = ["rock", *["pop"] * 77, "rock", "pop"]
     found = genre_means(truth, answers, [str(song) for song in range(80)])
-    line = first_lines(replace(evaluate_run(run), by_genre=found))[3]
+    line = genre_lines(replace(evaluate_run(run), by_genre=found))[0]
     low, high = (100 * end for end in (found.balanced_interval.low, found.balanced_interval.high))
     assert f"Balanced accuracy 74.4 %, 95 % interval {low:.1f} to {high:.1f} %; macro-F1 " in line
     assert line.endswith("Always answering pop, the most frequent genre, gets 97.5 % of songs.")
@@ -149,25 +158,26 @@ def test_a_rare_genre_is_not_hidden_by_the_accuracy(run):
 def test_three_artists_give_no_interval(run):
     few = replace(evaluate_run(run), interval=None, groups=3)
     few = replace(few, by_genre=replace(few.by_genre, balanced_interval=None, f1_interval=None))
-    lines = first_lines(few)
-    assert ", no 95 % interval (fewer than 5 artists), " in verdict(few)
-    assert "intervals are by whole artists (3)." in lines[2]
-    assert lines[3].count("no 95 % interval (fewer than 5 artists)") == 2
+    assert first_lines(few)[2].endswith("No 95 % interval: fewer than 5 artists.")
+    assert genre_lines(few)[0].count("no 95 % interval (fewer than 5 artists)") == 2
+    assert verdict(few) == "100.0 % of 6 songs correct, artists kept apart"
     content = evaluation_json(few)
     assert content["accuracy_track_interval"] is content["macro_f1_track_interval"] is None
     assert content["interval"]["groups"] == 3
     # Of many artists, but of one genre's one artist only.
-    assert "(a genre has songs of one artist only)" in first_lines(replace(few, groups=9))[3]
+    assert "(a genre has songs of one artist only)" in genre_lines(replace(few, groups=9))[0]
     unknown = replace(few, groups=9, artists_known=0)
-    assert "(a genre has one song only)" in first_lines(unknown)[3]
+    assert "(a genre has one song only)" in genre_lines(unknown)[0]
 
 
 def test_songs_of_unknown_artists_are_not_counted_as_artists(run):
     evaluated = evaluate_run(run)
     songs = evaluated.metrics.n_tracks
     partly = replace(evaluated, groups=7, artists_known=songs - 2)
+    partly = replace(partly, interval=Interval(0.5, 0.9, 7, 0.95))
     assert "by whole artists (5) and songs of unknown artists (2)." in first_lines(partly)[2]
-    unknown = replace(evaluated, groups=songs, artists_known=0)
+    assert measured(partly).startswith(f"Measured on {songs} songs by 5 artists and 2 by unknown")
+    unknown = replace(partly, groups=songs, artists_known=0)
     assert f"by songs ({songs}; artists are unknown)." in first_lines(unknown)[2]
 
 
@@ -229,3 +239,69 @@ def test_certainty_is_measured_on_the_test_songs_by_each_runs_own_threshold(run)
     figure = figures.certainty(measured)
     assert len(figure.axes) == 3
     assert figures.to_png(figure).startswith(b"\x89PNG")
+
+
+def leaks(song=0, artist=0, copy=0, known=40, elsewhere=0):
+    return (
+        Leak("song", 40, 40, song, 0, song, 0),
+        Leak("artist", 40, known, artist, 0, artist, elsewhere),
+        Leak("exact copy", 40, 40, copy, 0, copy, 0),
+    )
+
+
+def test_the_verdict_says_what_was_measured_to_be_kept_apart():
+    assert kept_apart(leaks()) == "artists kept apart"
+    assert kept_apart(leaks(known=39)) == "known artists kept apart"
+    assert kept_apart(leaks(elsewhere=1)) == "known artists kept apart"
+    assert kept_apart(leaks(known=0)) == "songs kept apart, artists unknown"
+    assert kept_apart(leaks(artist=3)) == "leaking: artists are in training too"
+    both = kept_apart(leaks(artist=3, copy=1))
+    assert both == "leaking: artists and exact copies are in training too"
+    slices = kept_apart(leaks(song=40, artist=40))
+    assert slices == "LEAKING: slices of the same songs are in training"
+
+
+def test_the_verdict_has_the_songs_and_their_interval(run):
+    found = Interval(0.662, 0.794, 80, 0.95)
+    evaluated = replace(evaluate_run(run), interval=found, leaks=leaks())
+    metrics = replace(evaluated.metrics, track_accuracy=0.729, n_tracks=1639)
+    line = verdict(replace(evaluated, metrics=metrics))
+    assert line == "72.9 % of 1,639 songs correct (66.2 to 79.4), artists kept apart"
+
+
+def scored(genres, answers):
+    """Metrics of a song a genre and answer."""
+    truth = [genres.index(genre) for genre, _ in answers]
+    rows = np.eye(len(genres))[[genres.index(answer) for _, answer in answers]]
+    names = [f"song {number}" for number in range(len(truth))]
+    return evaluate(Predictions(names, [0] * len(truth), truth, rows, genres))
+
+
+def test_the_three_worst_confusions_are_named():
+    genres = ("blues", "jazz", "pop", "rock")
+    answers = [("rock", "pop")] * 3 + [("pop", "rock")] * 2 + [("jazz", "blues")]
+    metrics = scored(genres, [*answers, ("blues", "rock"), *[("rock", "rock")] * 4])
+    assert confusion_line(metrics) == (
+        "Most often confused: rock taken for pop (3 of 7 songs), pop taken for rock "
+        "(2 of 2 songs), blues taken for rock (1 of 1 song)."
+    )
+    assert confusion_line(scored(genres, [("rock", "rock")])) == "No song was confused."
+
+
+def test_the_spread_of_recall_is_in_points_by_songs_and_names_no_tie_of_many():
+    genres = ("blues", "jazz", "pop", "rock", "ska")
+    right = [(genre, genre) for genre in genres]
+    for low, words in (
+        (1, "; it is lowest for blues: 0 % of songs are found."),
+        (3, "; it is lowest for blues, jazz and pop: 0 % of songs are found."),
+        (4, "."),
+        (5, "."),
+    ):
+        wrong = [(genres[n], genres[(n + 1) % 5]) for n in range(low)]
+        line = spread_line(scored(genres, [*wrong, *right[low:]]))
+        assert line.endswith(f" points, by songs{words}"), line
+    # Of recalls 0 and 1: half a point of share each way.
+    assert spread_line(scored(("a", "b"), [("a", "b"), ("b", "b")])).startswith(
+        "The standard deviation of the genres' recall is 50.0 points, by songs"
+    )
+    assert spread_line(scored(("a", "b"), [("a", "a")])) == ""

@@ -4,7 +4,6 @@ import re
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.evaluation import LEAKING
 from backbeat.figures import to_png
 from backbeat.figures.reproduction import Point, agreement, recall_panels, time_against_accuracy
 from backbeat.reproduce import page as report
@@ -48,8 +47,9 @@ def test_findings_are_plain_values(whole):
 def test_page_holds_tables_findings_and_figures(page):
     for number in range(1, 8):
         assert f"Table {number}." in page.text
-    for number in range(1, 12):
+    for number in range(4, 12):
         assert f"Figure {number}." in page.text
+    assert "Figures 1, 2, 3 show songs of GTZAN" in page.text
     assert "59 of the paper's 59 models were trained." in page.text
     assert page.text.count("not trained yet") == 0
     assert "cnn_03.7 → cnn_03.8" in page.text and "80 → 100 epochs" in page.text
@@ -60,7 +60,7 @@ def test_page_says_how_to_get_the_songs(page):
 
 
 def test_page_warns_of_the_leak(page):
-    assert LEAKING in page.text
+    assert page.text.count("LEAKING by song (1 of 1 test songs)") == 2  # with the facts
 
 
 def test_page_without_slices_on_both_sides_has_no_such_warning(tmp_path):
@@ -70,9 +70,17 @@ def test_page_without_slices_on_both_sides_has_no_such_warning(tmp_path):
     assert "LEAKING" not in text and "ours are of a split by artists" in text
     # 3 epochs, not 50: that comes first, and the split alone is not blamed for the gap.
     assert "1 of the paper's 59 models was trained." in text
-    summary = text[text.index("The models were trained for 0.06 of the paper's epochs") :]
+    banner = (
+        "Scaled down: 1 of the paper's 59 models, trained for 6 % of its epochs, so that "
+        "accuracies are not those of the paper's models. No finding of the paper is judged."
+    )
+    summary = text[text.index(banner) :]
     assert "how much of a difference comes from the split cannot be said" in summary
-    assert text.index("The best is mlp_01") > text.index("0.06 of the paper's epochs")
+    assert text.index("The best is mlp_01") > text.index(banner)
+    assert (
+        "does not hold" not in text and "Findings" not in text and "At the median" not in text
+    )  # nothing is judged
+    assert all(f["holds"] is None for f in json.loads((tmp_path / "findings.json").read_text()))
     assert "0 of 0" not in text and "Findings that hold" not in text
 
 
@@ -144,6 +152,10 @@ def test_one_model_is_enough(tmp_path):
     source = (tmp_path / "report.html").read_text("utf-8")
     text = Page(source).text
     assert "not trained yet" in text and "Begun only: mlp_26-seed0" in text
+    assert "Scaled down: 1 of the paper's 59 models" in text
+    # Tables and series of which nothing is ours are left out, and no list of 58 names is there.
+    assert "Table 2." in text and "Table 4." not in text and "Table 5 " not in text
+    assert "cnn_01.2" not in text
     assert "<b>no room</b>" in text and "<b>no room" not in source
 
 
@@ -207,3 +219,36 @@ def test_figures_with_a_single_point_or_an_empty_genre():
         recall_panels({"a": [0.5, float("nan")]}, ("x", "y")),
     ):
         assert to_png(figure).startswith(b"\x89PNG")
+
+
+def test_a_finding_within_chance_neither_holds_nor_fails(whole, page):
+    found = json.loads((whole[0] / "findings.json").read_text("utf-8"))
+    close = [finding for finding in found if finding["close"]]
+    assert close and all(finding["holds"] is None for finding in close)
+    assert page.text.count("· within chance") == len(close)
+    assert "holds, within chance" not in page.text and "not hold, within" not in page.text
+
+
+def test_the_result_is_the_title_and_the_songs_come_next(page):
+    text = page.text
+    best = "80.0 % of slices by cnn_base_01, LEAKING: slices of the same songs are in training; "
+    assert best + "the paper's best, cnn_03.8: 80.6 %, which leaks" in text
+    assert "Measured on 200 slices of 20 songs, in 10 genres, of GTZAN." in text
+
+
+def test_three_splits_are_one_table(tmp_path):
+    for protocol, accuracy in (("slices", 0.8), ("tracks", 0.6), ("artists", 0.4)):
+        for model, less in (("mlp_27", 0.0), ("mlp_01", 0.2)):
+            epochs = paper.ROWS[model].epochs
+            options = {"protocol": protocol, "epochs": epochs}
+            made_run(tmp_path / protocol, model, accuracy - less, **options)
+    written = report.write_splits(tmp_path, ("slices", "tracks", "artists"))
+    page = Page(written.read_text("utf-8"))
+    assert re.search(
+        r"mlp_27 70\.8 % 80\.0 % \(\d\d\.\d to \d\d\.\d\) 60\.0 % \(.*?\) 40\.0 % \(", page.text
+    )
+    title = "mlp_27: the paper's 70.8 %, random slices (leaking) 80.0 %, whole songs 60.0 %, "
+    assert title + "artists kept apart 40.0 %" in page.text
+    assert [link["href"] for link in page.attributes("a")] == [
+        f"{protocol}/report.html" for protocol in ("slices", "tracks", "artists")
+    ]

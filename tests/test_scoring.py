@@ -1,14 +1,16 @@
 """A run is scored on songs outside its training set, and every score says what leaks."""
 
 import json
+import resource
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from backbeat.errors import BackbeatError
-from backbeat.evaluation import read_predictions
+from backbeat.evaluation import Predictions, evaluate, read_predictions
 from backbeat.files.checksums import first_changed
 from backbeat.runs import scoring
 from backbeat.runs.prediction import predict
@@ -153,7 +155,7 @@ def test_figures_and_a_report_are_written(leaking, tmp_path):
     report = write_evaluation(copy, evaluated)
     assert report == copy / "report.html"
     drawn = {path.name for path in (copy / "figures").iterdir()}
-    assert drawn >= {"curves.png", "confusion_slices.png", "confusion_tracks.png", "recall.png"}
+    assert drawn >= {"metrics.png", "confusion_slices.png", "confusion_tracks.png", "recall.png"}
     for path in (copy / "figures").iterdir():
         assert path.read_bytes().startswith(b"\x89PNG")
     page = report.read_text("utf-8")
@@ -190,3 +192,19 @@ def test_histories_go_to_figures_by_columns(run):
     columns = scoring.history_columns(history)
     assert columns["epoch"] == [1, 2, 3, 4, 5]
     assert columns["val_accuracy"] == [epoch.val_accuracy for epoch in history]
+
+
+def test_a_thousand_genres_take_bounded_time_and_memory(run, tmp_path):
+    k = 1000
+    genres = tuple(f"genre {number}" for number in range(k))
+    truth = np.arange(k)
+    rows = np.eye(k)[(truth + (truth % 3 == 0)) % k]
+    predictions = Predictions([f"song {n}" for n in truth], [0] * k, truth, rows, genres)
+    metrics = evaluate(predictions)
+    evaluated = replace(evaluate_run(run), metrics=metrics)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun = time.process_time()
+    page = write_evaluation(tmp_path, evaluated).read_text("utf-8")
+    assert time.process_time() - begun < 60  # 10 GB and hours by the square of the genres
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held < 1e6  # a GB, in kB
+    assert "the 30 most confused of 1,000 genres" in " ".join(page.split())

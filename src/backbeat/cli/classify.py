@@ -15,7 +15,6 @@ from backbeat.cli.console import (
     in_colour,
     list_failures,
     list_notes,
-    plural,
     progress,
     say_json,
     terminal_width,
@@ -33,7 +32,7 @@ from backbeat.cli.options import (
     refuse,
 )
 from backbeat.files.tables import bar_chart
-from backbeat.files.text import number
+from backbeat.files.text import number, plural
 
 if TYPE_CHECKING:
     from backbeat.classify import Answer, Failure, Found

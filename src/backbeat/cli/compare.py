@@ -26,7 +26,10 @@ def _with_interval(value: float, interval: "Interval | None") -> str:
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Runs and cross-validations, from train.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="PNG", help="Draw it too.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="PAGE", help="Write a report too, such as compare.html."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -40,17 +43,14 @@ def compare(
     from dataclasses import asdict
 
     from backbeat.evaluation.comparison import MIN_GROUPS
-    from backbeat.runs.contenders import compare_runs
+    from backbeat.runs.contenders import compare_runs, write_comparison
     from backbeat.runs.headlines import span
-    from backbeat.splits import is_leaking, leak_sentence, leaks_to_json
+    from backbeat.splits import leak_sentence, leaks_to_json
 
-    compared, leaks, copies = compare_runs(runs)
+    compared, leaks, copies, collection = compare_runs(runs)
     sentence = leak_sentence(leaks, songs=compared.songs)
     if out:
-        from backbeat import figures
-
-        leak = sentence if is_leaking(leaks) else ""
-        figures.save(figures.comparison(compared, leak=leak), out)
+        write_comparison(out, compared, leaks, copies, collection)
     if as_json:
         say_json({"leaks": leaks_to_json(leaks), "copies": copies, **asdict(compared)})
         return

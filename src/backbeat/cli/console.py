@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from backbeat.errors import printable
 from backbeat.files import tables
-from backbeat.files.text import number, percent, rough
+from backbeat.files.text import number, percent, plural, rough
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -229,11 +229,6 @@ def warn(text: str) -> None:
 def _printable(text: str) -> str:
     """Escape what would steer the terminal, whatever it came with: a name, a tag, a bundle."""
     return "\n".join(map(printable, text.split("\n")))
-
-
-def plural(count: int, noun: str) -> str:
-    """Give a count of things, such as "1 song" and "1,000 songs"."""
-    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def list_failures(

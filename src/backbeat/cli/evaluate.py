@@ -96,7 +96,7 @@ def _show(evaluated: "Evaluation", *, as_json: bool) -> None:
 
 
 def _print_scores(evaluated: "Evaluation") -> None:
-    from backbeat.runs.headlines import certainty_lines, first_lines, verdict
+    from backbeat.runs.headlines import certainty_lines, first_lines, genre_lines, measured, verdict
 
     metrics = evaluated.metrics
     say(f"{evaluated.model}: {verdict(evaluated)}\n")
@@ -117,7 +117,12 @@ def _print_scores(evaluated: "Evaluation") -> None:
     )
     table("", columns, [*rows, whole])
     say("")
-    for line in (*first_lines(evaluated), *certainty_lines(evaluated)):
+    for line in (
+        measured(evaluated),
+        *first_lines(evaluated),
+        *genre_lines(evaluated),
+        *certainty_lines(evaluated),
+    ):
         say(line)
     # Of a bundle alone it is not known.
     if evaluated.training_seconds:

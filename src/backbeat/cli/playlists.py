@@ -11,7 +11,6 @@ from backbeat.cli.console import (
     list_failures,
     list_notes,
     notes_json,
-    plural,
     say,
     say_json,
     warn,
@@ -27,6 +26,7 @@ from backbeat.cli.options import (
     Workers,
 )
 from backbeat.errors import printable
+from backbeat.files.text import plural
 
 
 def playlists(

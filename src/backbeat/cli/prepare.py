@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from backbeat.cli.check import CollectionPath, Several, read_collection
-from backbeat.cli.console import plural, progress, say, say_json, warn
+from backbeat.cli.console import progress, say, say_json, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import printable
-from backbeat.files.text import number
+from backbeat.files.text import number, plural
 
 _NAMED = 12  # genres in a line
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from backbeat.cli.console import job_progress, list_failed_runs, plural, say, say_json
-from backbeat.cli.options import Cluster, EpochsScale, Json, SplitName, Store, Workers
-from backbeat.files.text import number
+from backbeat.cli.console import job_progress, list_failed_runs, say, say_json
+from backbeat.cli.options import Cluster, EpochsScale, Json, Store, Workers
+from backbeat.files.text import number, plural
+
+ALL = "all"
 
 
 class Paper(StrEnum):
@@ -25,7 +27,9 @@ def reproduce(
     only: Annotated[
         str | None, typer.Option(help="Models by pattern, such as 'cnn_03.*,mlp_base'.")
     ] = None,
-    split: SplitName = "slices",
+    split: Annotated[
+        str, typer.Option(help="As for train, or all: on slices, tracks and artists, side by side.")
+    ] = "slices",
     epochs_scale: EpochsScale = 1.0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs a model: mean and deviation.")] = 1,
     songs: Annotated[
@@ -43,10 +47,12 @@ def reproduce(
     from backbeat.features.store import open_features
     from backbeat.parallel.executors import open_executor
     from backbeat.reproduce.drawing import find_songs
-    from backbeat.reproduce.page import write
+    from backbeat.reproduce.page import write, write_splits
     from backbeat.reproduce.runner import paper_specs, run_all
+    from backbeat.splits.protocols import DRAWN
 
     specs = paper_specs(only)
+    folders = {name: out / name for name in DRAWN} if split == ALL else {split: out}
     if songs is not None:
         find_songs(songs)  # a mistake should be found before hours of training
     opened = open_features(features)
@@ -54,27 +60,33 @@ def reproduce(
         open_executor(workers, cluster, [features, out]) as executor,
         job_progress(paper.value, "models") as on_progress,
     ):
-        failures = run_all(
-            opened,
-            out,
-            specs,
-            protocol=split,
-            epochs_scale=epochs_scale,
-            seeds=seeds,
-            executor=executor,
-            on_progress=on_progress,
-        )
+        failures: dict[str, str] = {}
+        for protocol, folder in folders.items():
+            failed = run_all(
+                opened,
+                folder,
+                specs,
+                protocol=protocol,
+                epochs_scale=epochs_scale,
+                seeds=seeds,
+                executor=executor,
+                on_progress=on_progress,
+            )
+            where = f"{protocol}/" if split == ALL else ""
+            failures |= {f"{where}{name}": reason for name, reason in failed.items()}
     list_failed_runs(failures)
-    written = [str(path) for path in write(out, songs=songs)]
+    written = [str(path) for folder in folders.values() for path in write(folder, songs=songs)]
+    if split == ALL:
+        written.insert(0, str(write_splits(out, DRAWN)))
     if as_json:
         say_json({"files": written, "failed": failures})
     else:
-        runs = len(specs) * seeds
+        runs = len(specs) * seeds * len(folders)
         report = shlex.quote(str(out / "report.html"))
         say(f"{number(runs - len(failures))} of {plural(runs, 'model')} trained; see {report}")
         if split == "slices":
             say(
-                "Next, on artists kept apart: backbeat reproduce "
-                f"{paper.value} {shlex.quote(str(features))} --split artists -o OTHER"
+                "Next, with artists kept apart too: backbeat reproduce "
+                f"{paper.value} {shlex.quote(str(features))} --split all -o OTHER"
             )
     raise typer.Exit(int(bool(failures)))

@@ -51,12 +51,14 @@ from backbeat.evaluation.metrics import (
     confusion_matrix,
     log_loss,
     mean_by_track,
+    most_confused,
     recall,
     recall_variance,
     slice_accuracy,
     track_accuracy,
     vote,
     vote_by_track,
+    worst_confusions,
 )
 from backbeat.evaluation.predictions import Predictions, read_predictions, write_predictions
 from backbeat.evaluation.summary import LEAKING, Metrics, evaluate
@@ -72,6 +74,7 @@ __all__ = [
     "evaluate",
     "log_loss",
     "mean_by_track",
+    "most_confused",
     "read_predictions",
     "recall",
     "recall_variance",
@@ -79,5 +82,6 @@ __all__ = [
     "track_accuracy",
     "vote",
     "vote_by_track",
+    "worst_confusions",
     "write_predictions",
 ]

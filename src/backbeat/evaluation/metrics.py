@@ -107,6 +107,38 @@ def confusion_matrix(predictions: Predictions) -> npt.NDArray[np.int64]:
     return cells.reshape(k, k).astype(np.int64)
 
 
+def most_confused(matrix: npt.ArrayLike, limit: int) -> npt.NDArray[np.intp]:
+    """Give the genres with the most wrong rows, of theirs or called them; in their own order.
+
+    Parameters
+    ----------
+    matrix : array-like of int, shape (k, k)
+        A confusion matrix.
+    limit : int
+        The most genres to give.
+    """
+    counts = np.asarray(matrix)
+    wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
+    return np.sort(np.argsort(-wrong, kind="stable")[:limit])
+
+
+def worst_confusions(matrix: npt.ArrayLike, limit: int) -> list[tuple[int, int]]:
+    """Give the pairs of a genre and a wrong answer that have the most rows; none without a row.
+
+    Parameters
+    ----------
+    matrix : array-like of int, shape (k, k)
+        A confusion matrix.
+    limit : int
+        The most pairs to give.
+    """
+    wrong = np.array(matrix)
+    np.fill_diagonal(wrong, 0)
+    cells = np.argsort(-wrong, axis=None, kind="stable")[:limit]
+    pairs = [divmod(int(cell), len(wrong)) for cell in cells]
+    return [(truth, answer) for truth, answer in pairs if wrong[truth, answer]]
+
+
 def recall(predictions: Predictions) -> npt.NDArray[np.float64]:
     """Give each genre's recall, shape (k,); nan where a genre has no rows."""
     counts = confusion_matrix(predictions)

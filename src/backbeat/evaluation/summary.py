@@ -1,6 +1,7 @@
 """All scores of a run in one value, and its JSON."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -50,6 +51,16 @@ class Metrics:
     tracks: tuple[Scores, ...]
     slice_confusion: tuple[tuple[int, ...], ...]
     track_confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def recall_deviation(self) -> float:
+        """Population deviation of the genres' recalls, by slices: the root of the variance."""
+        return math.sqrt(self.recall_variance)
+
+    @property
+    def track_recall_deviation(self) -> float:
+        """The same by tracks."""
+        return math.sqrt(self.track_recall_variance)
 
     @property
     def slice_report(self) -> ClassificationReport:

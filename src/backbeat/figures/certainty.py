@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from backbeat.figures.style import BLUE, FAINT, LIGHT_BLUE, ORANGE, new_figure, styled
+from backbeat.files.text import number, percent
 
 if TYPE_CHECKING:
     from backbeat.evaluation.calibration import Certainty, Reliability
@@ -31,7 +32,7 @@ def _reliability(axes: Axes, measured: "Reliability", title: str) -> None:
         axes.plot([x, x], [x, y], color=LIGHT_BLUE, linewidth=3, solid_capstyle="butt")
     counts = np.array(measured.counts)
     axes.scatter(confidence, accuracy, s=18 + 260 * counts / counts.sum(), color=BLUE, zorder=3)
-    axes.set_title(f"{title}: error {measured.error:.3f}")
+    axes.set_title(f"{title}: error {number(measured.error, 3)}")
     axes.set_xlabel("confidence (%)")
     axes.set_ylabel("correct songs (%)")
     axes.set_xlim(0, 103)
@@ -48,7 +49,7 @@ def _risk(axes: Axes, measured: "Certainty") -> None:
         color=FAINT,
         linewidth=1,
         linestyle=(0, (4, 3)),
-        label=f'aim of "unsure": {measured.max_error:.0%}',
+        label=f'aim of "unsure": {percent(measured.max_error, 0)}',
     )
     if measured.error is not None:
         axes.scatter(
@@ -57,7 +58,8 @@ def _risk(axes: Axes, measured: "Certainty") -> None:
             s=50,
             color=ORANGE,
             zorder=3,
-            label=f"{measured.coverage:.0%} answered, {measured.error:.0%} of them wrong",
+            label=f"{percent(measured.coverage, 0)} answered, "
+            f"{percent(measured.error, 0)} of them wrong",
         )
     highest = max(100 * float(curve.risk.max()), 100 * measured.max_error)
     axes.set_title("Wrong answers, the surest first")

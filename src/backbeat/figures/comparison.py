@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from backbeat.evaluation.comparison import MIN_GROUPS, NO_DIFFERENCE
 from backbeat.figures.style import BLUE, FAINT, INK, LIGHT_BLUE, WARNING, new_figure, styled
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     from backbeat.evaluation.comparison import Comparison
@@ -31,7 +32,7 @@ def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
             axes.scatter(trials, [row] * len(trials), s=10, color=FAINT, zorder=3)
         axes.scatter(100 * score.accuracy, row, s=55, color=BLUE, zorder=4)
         axes.annotate(
-            f"{100 * score.accuracy:.1f}",
+            number(100 * score.accuracy, 1),
             (100 * score.accuracy, row),
             xytext=(0, 7),
             textcoords="offset points",
@@ -46,7 +47,7 @@ def comparison(compared: "Comparison", *, leak: str = "") -> Figure:
     )
     sure = "95 % interval" if scores[0].interval else f"no interval: under {MIN_GROUPS} artists"
     axes.set_xlabel(
-        f"songs correct (%), {sure}; {compared.songs:,} songs; "
+        f"songs correct (%), {sure}; {number(compared.songs)} songs; "
         f"dashed: always {scores[0].by_genre.commonest}"
     )
     axes.grid(axis="x")

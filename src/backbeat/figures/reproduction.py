@@ -12,7 +12,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
+from backbeat.figures.scores import MAX_GENRES
 from backbeat.figures.style import BLUE, FAINT, INK, ORANGE, WARNING, new_figure, styled
+from backbeat.files.text import number, signed, significant
 
 # By Okabe and Ito: MLPs are circles and triangles that point down, CNNs the other shapes, so that
 # the families differ without colour too.
@@ -99,9 +101,8 @@ def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> 
             "linestyle": (0, (4, 4)),
             "zorder": 1,
         }
-        shift = f"{middle:+.1f}".replace("-", "−")
         axes.plot([low, high], [low + middle, high + middle], **dashes)
-        axes.plot([], [], **dashes, label=f"median difference, {shift} points")
+        axes.plot([], [], **dashes, label=f"median difference, {signed(middle)} points")
     _scatter(axes, points, places)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
@@ -124,24 +125,28 @@ def recall_panels(
     genres: Sequence[str],
     *,
     printed: Mapping[str, Sequence[float]] | None = None,
-    variances: Mapping[str, float] | None = None,
+    deviations: Mapping[str, float] | None = None,
     title: str = "Recall by genre",
     leak: str = "",
 ) -> Figure:
     """Draw each genre's recall for several models, a panel a model, with the paper's as marks.
 
-    Recalls are fractions in the order of `genres`; nan for a genre without slices.
+    Recalls are fractions in the order of `genres`; nan for a genre without slices. Of more than
+    `MAX_GENRES` genres, those with the lowest recall.
     """
+    means = np.nan_to_num(np.mean(list(recalls.values()), axis=0), nan=2.0)
+    kept = np.sort(np.argsort(means, kind="stable")[:MAX_GENRES])
+    genres = [genres[place] for place in kept]
     figure = new_figure(2.6 * len(recalls) + 1.2, 1.9 + 0.3 * len(genres))
     panels = figure.subplots(1, len(recalls), sharey=True, squeeze=False)[0]
     _title(figure, title, leak)
     for axes, (model, values) in zip(panels, recalls.items(), strict=True):
-        percent = 100 * np.asarray(values, dtype=np.float64)
+        percent = 100 * np.asarray(values, dtype=np.float64)[kept]
         rows = np.arange(len(genres))
         bars = np.nan_to_num(percent)
         ours = axes.barh(rows, bars, color=BLUE, height=0.66, zorder=2, label="ours")
         for row, value in enumerate(percent):
-            text = "–" if np.isnan(value) else f"{value:.0f}"
+            text = "–" if np.isnan(value) else number(value)
             axes.text(
                 2,
                 row,
@@ -152,7 +157,7 @@ def recall_panels(
                 color="white" if bars[row] > 9 else INK,
             )
         if printed and model in printed:
-            theirs = 100 * np.asarray(printed[model], dtype=np.float64)
+            theirs = 100 * np.asarray(printed[model], dtype=np.float64)[kept]
             marks = axes.vlines(
                 theirs, rows - 0.42, rows + 0.42, color="white", linewidth=4.5, zorder=3
             )
@@ -169,11 +174,11 @@ def recall_panels(
             if axes is panels[0]:
                 figure.legend(handles=[ours, marks], loc="outside lower right", ncols=2)
         axes.set_title(model, pad=22)
-        if variances:
+        if deviations:
             axes.text(
                 0,
                 1.02,
-                f"variance {100 * variances[model]:.1f} %",
+                f"standard deviation {number(100 * deviations[model], 1)} points",
                 color=FAINT,
                 size=9,
                 transform=axes.transAxes,
@@ -245,7 +250,7 @@ def _minute_ticks(axes: Axes, minutes: Sequence[float]) -> None:
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value)))
 
 
 _PLACES = [

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from backbeat.evaluation import LEAKING, ClassificationReport, Metrics
+from backbeat.evaluation import LEAKING, Metrics, most_confused
 from backbeat.evaluation.metrics import REPORT_COLUMNS
 from backbeat.figures.style import (
     BLUE,
@@ -25,6 +25,7 @@ from backbeat.figures.style import (
     new_figure,
     styled,
 )
+from backbeat.files.text import number, percent
 
 History = Mapping[str, Sequence[float]]
 """Columns by name: epoch, accuracy, loss and, where something was monitored, val_accuracy,
@@ -46,7 +47,7 @@ def learning_curves(history: History, *, monitored: str = "validation") -> Figur
 
 
 def _curves(axes: Axes, history: History, quantity: str, monitored: str) -> None:
-    percent = quantity == "accuracy"
+    is_share = quantity == "accuracy"
     epochs = np.asarray(history["epoch"], dtype=np.float64)
     for column, name, colour in (
         (quantity, "training", BLUE),
@@ -54,78 +55,80 @@ def _curves(axes: Axes, history: History, quantity: str, monitored: str) -> None
     ):
         if column not in history:
             continue
-        values = np.asarray(history[column], dtype=np.float64) * (100 if percent else 1)
-        last = f"{values[-1]:.1f} %" if percent else f"{values[-1]:.3f}"
+        values = np.asarray(history[column], dtype=np.float64) * (100 if is_share else 1)
+        last = f"{number(values[-1], 1)} %" if is_share else number(values[-1], 3)
         # A line of one point (all others may be nan) is invisible without a marker.
         marker = "o" if np.isfinite(values).sum() == 1 else None
         label = f"{name} (at the end {last})"
         axes.plot(epochs, values, color=colour, marker=marker, label=label)
-    axes.set_title("Accuracy" if percent else "Loss")
+    axes.set_title("Accuracy" if is_share else "Loss")
     axes.set_xlabel("epoch")
-    axes.set_ylabel("accuracy (%)" if percent else "cross-entropy (nats)")
+    axes.set_ylabel("accuracy (%)" if is_share else "cross-entropy (nats)")
     # Above the loss, which falls, there is room for the legend.
     highest = max((np.nanmax(np.append(line.get_ydata(), 0.0)) for line in axes.lines), default=1.0)
-    axes.set_ylim(0, 100 if percent else 1.3 * highest or None)
+    axes.set_ylim(0, 100 if is_share else 1.3 * highest or None)
     room = max(0.02 * np.ptp(epochs), 0.1)
     axes.set_xlim(epochs[0] - room, epochs[-1] + room)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.grid(axis="y")
-    axes.legend(loc="best" if percent else "upper right")
+    axes.legend(loc="best" if is_share else "upper right")
+
+
+MAX_GENRES = 30
+"""Of more genres than these only the most confused are drawn: the rest would be too small to read,
+and a figure of all would take minutes and gigabytes."""
 
 
 @styled
 def confusion(
-    matrix: npt.ArrayLike, genres: Sequence[str], *, title: str = "Confusion: recall in %"
+    matrix: npt.ArrayLike, genres: Sequence[str], *, title: str = "Confusion matrix, %"
 ) -> Figure:
-    """Draw a confusion matrix of counts, shape (k, k): each row in % of its sum, a true genre."""
-    size = 2.4 + 0.52 * len(genres)
+    """Draw a confusion matrix of counts, shape (k, k): each row in % of its sum, a true genre.
+
+    Of more than `MAX_GENRES` genres, the most confused.
+    """
+    size = 2.4 + 0.52 * min(len(genres), MAX_GENRES)
     figure = new_figure(size, size - 0.4)
     _confusion(figure.subplots(), matrix, genres, title)
     return figure
 
 
-MAX_CELL_TEXTS = 30
-"""With more genres than these the numbers would run into each other; colour must do."""
-
-
 def _confusion(axes: Axes, matrix: npt.ArrayLike, genres: Sequence[str], title: str) -> None:
     counts = np.asarray(matrix, dtype=np.float64)
-    support = counts.sum(axis=1)
-    shares = counts / np.maximum(support, 1)[:, np.newaxis]
+    kept = most_confused(counts, MAX_GENRES)
+    if len(kept) < len(genres):
+        title += f" (the {len(kept)} most confused of {number(len(genres))} genres)"
+    support = counts.sum(axis=1)[kept]
+    shares = counts[np.ix_(kept, kept)] / np.maximum(support, 1)[:, np.newaxis]
+    names = [genres[place] for place in kept]
     axes.imshow(shares, cmap=SHARES, vmin=0, vmax=1, aspect="equal")
-    names = [f"{genre} ({n:.0f})" for genre, n in zip(genres, support, strict=True)]
-    axes.set_yticks(range(len(genres)), labels=names)
+    with_counts = [f"{name} ({number(n)})" for name, n in zip(names, support, strict=True)]
+    axes.set_yticks(range(len(names)), labels=with_counts)
     axes.set_xticks(
-        range(len(genres)), labels=list(genres), rotation=40, ha="right", rotation_mode="anchor"
+        range(len(names)), labels=names, rotation=40, ha="right", rotation_mode="anchor"
     )
     axes.set_title(title)
     axes.set_xlabel("answer")
     axes.set_ylabel("truth (count)")
     bare(axes)
     # White rules between the cells, drawn as the grid of the minor ticks.
-    edges = np.arange(len(genres) + 1) - 0.5
+    edges = np.arange(len(names) + 1) - 0.5
     axes.set_xticks(edges, minor=True)
     axes.set_yticks(edges, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.2)
     axes.tick_params(which="minor", length=0)
-    if len(genres) <= MAX_CELL_TEXTS:
-        _write_cells(axes, shares, support)
-
-
-def _write_cells(
-    axes: Axes, shares: npt.NDArray[np.float64], support: npt.NDArray[np.float64]
-) -> None:
     for (row, column), share in np.ndenumerate(shares):
-        text = f"{100 * share:.0f}" if support[row] else "–"
-        quiet = row != column and share < 0.005
+        # A cell without a song stays blank: the eye finds those that have some.
+        if support[row] and not share:
+            continue
         axes.text(
             column,
             row,
-            text,
+            number(100 * share) if support[row] else "–",
             ha="center",
             va="center",
             size=9,
-            color="#9aa5b1" if quiet else text_colour(float(share)),
+            color=text_colour(float(share)),
             weight="bold" if row == column else "normal",
         )
 
@@ -147,24 +150,34 @@ def recall_bars(
 ) -> Figure:
     """Draw each genre's recall, shape (k,), as a bar, the best above, and their mean as a line.
 
-    Recalls are fractions; nan for a genre without rows.
+    Recalls are fractions; nan for a genre without rows. Of more than `MAX_GENRES`, the lowest.
     """
     values = 100 * np.asarray(recalls, dtype=np.float64)
     # Genres without rows go below; equal ones keep their order.
-    order = np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")
+    order = np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")[-MAX_GENRES:]
+    if len(order) < len(genres):
+        title += f" (the {len(order)} lowest of {number(len(genres))})"
     shown, lengths = values[order], np.nan_to_num(values[order])
-    figure = new_figure(7, 1.3 + 0.32 * len(genres))
+    figure = new_figure(7, 1.3 + 0.32 * len(order))
     axes = figure.subplots()
     axes.barh(range(len(order)), lengths, color=BLUE, height=0.68, zorder=2)
     for row, value in enumerate(shown):
-        text = "none to find" if np.isnan(value) else f"{value:.0f} %"
+        text = "none to find" if np.isnan(value) else percent(value / 100, 0)
         # Within the bar where it fits, so that no number stands on the line of the mean.
         inside = lengths[row] > 12
         place: dict[str, Any] = {"ha": "right", "color": "white"} if inside else {"ha": "left"}
         axes.text(lengths[row] + (-1 if inside else 1), row, text, va="center", size=9, **place)
     mean = float(np.nanmean(values))
     axes.axvline(mean, color=ORANGE, linewidth=1.6, zorder=1)
-    axes.text(mean, -0.75, f"mean {mean:.0f} %", color=ORANGE, ha="center", va="bottom", size=9)
+    axes.text(
+        mean,
+        -0.75,
+        f"mean {percent(mean / 100, 0)}",
+        color=ORANGE,
+        ha="center",
+        va="bottom",
+        size=9,
+    )
     axes.set_yticks(range(len(order)), labels=[genres[i] for i in order])
     axes.set_ylim(len(order) - 0.4, -0.7)
     axes.set_xlim(0, 100)
@@ -190,22 +203,22 @@ def run_metrics(
     Accuracy and loss by epoch, the classification report and confusion matrix of slices, and the
     accuracy of tracks. `leaks` adds the warning that slices of one song are on both sides.
     """
-    k = len(metrics.genres)
+    k = min(len(metrics.genres), MAX_GENRES)
     lower, right_width = 2.2 + 0.36 * max(k, 6), max(6.8, 0.34 * k)
     figure = new_figure(6.2 + right_width, 4.4 + lower, pad=0.16)
     (top_left, top_right), (left, right) = figure.subplots(
         2, 2, height_ratios=[3.2, lower], width_ratios=[6.2, right_width]
     )
     facts = (
-        f"slice accuracy {100 * metrics.slice_accuracy:.1f} %   ·   "
-        f"track accuracy {100 * metrics.track_accuracy:.1f} %   ·   "
-        f"variance of recall {100 * metrics.recall_variance:.1f} %"
+        f"songs correct {percent(metrics.track_accuracy)}   ·   "
+        f"slices correct {percent(metrics.slice_accuracy)}   ·   standard deviation of recall "
+        f"{number(100 * metrics.recall_deviation, 1)} points (slices)"
     )
     _headline(figure, title, facts, leaks)
     _curves(top_left, history, "accuracy", monitored)
     _curves(top_right, history, "loss", monitored)
-    _report_table(left, metrics.slice_report)
-    _confusion(right, metrics.slice_confusion, metrics.genres, "Confusion of slices: recall in %")
+    _report_table(left, metrics)
+    _confusion(right, metrics.slice_confusion, metrics.genres, "Confusion matrix of slices, %")
     right.set_anchor("N")
     return figure
 
@@ -221,16 +234,17 @@ def _headline(figure: Figure, title: str, facts: str, leaks: bool) -> None:
     # A title of blank lines keeps the room that the lines are then written into.
     figure.suptitle("\n" * (len(lines) - 1), size=12)
     top = figure.get_figheight()
-    for number, (text, look) in enumerate(lines):
-        figure.text(0.012, 1 - (0.12 + 0.27 * number) / top, text, va="top", **look)
+    for line, (text, look) in enumerate(lines):
+        figure.text(0.012, 1 - (0.12 + 0.27 * line) / top, text, va="top", **look)
 
 
 _RIGHT_EDGES = (0.50, 0.67, 0.84, 1.0)
 """Where the table's columns end, as shares of its width."""
 
 
-def _report_table(axes: Axes, report: ClassificationReport) -> None:
-    genres, averages = report.rows()
+def _report_table(axes: Axes, metrics: Metrics) -> None:
+    genres, averages = metrics.slice_report.rows()
+    genres = [genres[place] for place in most_confused(metrics.slice_confusion, MAX_GENRES)]
     axes.set_title("Classification report of slices")
     axes.set(xlim=(0, 1), ylim=(len(genres) + 3.2, -1.6), xticks=[], yticks=[])
     bare(axes)

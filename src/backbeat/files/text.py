@@ -6,6 +6,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Give a count of things, such as ``1 song`` and ``1,000 songs``."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """Give a share in percent, such as ``80.6 %``; a dash for None."""
     return "–" if share is None else f"{100 * share:.{digits}f} %"
@@ -39,6 +44,11 @@ def significant(value: float, digits: int = 6) -> str:
 def fixed(value: float, digits: int) -> str:
     """Give a number with so many decimals and no thousands separators, as in a file."""
     return f"{value:.{digits}f}"
+
+
+def p_value(p: float) -> str:
+    """Give the p of a test, such as ``p = 0.031``."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
 def duration(seconds: float) -> str:

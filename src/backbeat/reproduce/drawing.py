@@ -1,6 +1,7 @@
 """The pictures of a reproduction: the paper's Figures 1 to 11, and those that compare."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,14 @@ from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import LEAKING
 from backbeat.figures.show import analyse
+from backbeat.files.text import duration, percent
+from backbeat.files.text import points as to_points
 from backbeat.frontend import Mfcc
 from backbeat.frontend.spectrum import mel_filters
 from backbeat.reproduce import paper
 from backbeat.reproduce.results import Result, Results
 from backbeat.reproduce.series import SERIES, SERIES_OF
+from backbeat.runs.report import Picture
 from backbeat.runs.scoring import history_columns
 
 _log = logging.getLogger(__name__)
@@ -28,16 +32,16 @@ _NAMED = ("mlp_base", "cnn_base_01", "cnn_base_02", "mlp_27", "cnn_03.8", "mlp_1
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture."""
+class Drawn:
+    """A figure of a reproduction."""
 
     name: str  # of its file, without suffix
     figure: int | None  # the paper's figure that it stands for
-    caption: str  # what it shows, for a screen reader too
+    picture: Picture
     png: bytes
 
 
-def draw(results: Results, *, songs: Path | None = None) -> tuple[Picture, ...]:
+def draw(results: Results, *, songs: Path | None = None) -> tuple[Drawn, ...]:
     """Draw all that can be drawn: models and songs that are missing are left out.
 
     `songs` is a folder of GTZAN's songs, at any depth and in any format, for Figures 1 to 3.
@@ -70,7 +74,7 @@ def find_songs(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _songs(folder: Path | None) -> tuple[Picture, ...]:
+def _songs(folder: Path | None) -> tuple[Drawn, ...]:
     from backbeat import figures
 
     if folder is None:
@@ -95,11 +99,11 @@ def _songs(folder: Path | None) -> tuple[Picture, ...]:
             )
             png = figures.to_png(drawn, dpi=_SONG_DPI)
             caption = f"Waveplot, spectrogram and MFCCs of {name}"
-            pictures.append(Picture(f"figure_{number:02}_{name}", number, caption, png))
+            pictures.append(_drawn(f"figure_{number:02}_{name}", number, caption, caption, png))
     return tuple(pictures)
 
 
-def _filters(results: Results) -> Picture:
+def _filters(results: Results) -> Drawn:
     from backbeat import figures
 
     standard, used = Mfcc(), results.environment.get("frontend", {})
@@ -107,10 +111,16 @@ def _filters(results: Results) -> Picture:
         int(used.get(key) or getattr(standard, key)) for key in ("sample_rate", "n_fft", "n_mels")
     )
     drawn = figures.mel_filters(mel_filters(rate, n_fft, n_mels), rate)
-    return Picture("figure_04_mel_filters", 4, paper.CAPTIONS[4], figures.to_png(drawn))
+    alt = f"{n_mels} triangular filters over the frequency, wider the higher they lie"
+    png = figures.to_png(drawn)
+    return _drawn("figure_04_mel_filters", 4, paper.CAPTIONS[4], alt, png)
 
 
-def _metrics(results: Results) -> tuple[Picture, ...]:
+def _drawn(name: str, figure: int | None, caption: str, alt: str, png: bytes) -> Drawn:
+    return Drawn(name, figure, Picture(caption, alt, png), png)
+
+
+def _metrics(results: Results) -> tuple[Drawn, ...]:
     from backbeat import figures
 
     pictures = []
@@ -128,7 +138,11 @@ def _metrics(results: Results) -> tuple[Picture, ...]:
         )
         png = figures.to_png(drawn, dpi=110)
         name = f"figure_{number:02}_{model}"
-        pictures.append(Picture(name, number, paper.CAPTIONS[number] + seed, png))
+        alt = (
+            f"{model}: accuracy and loss by epoch, classification report and confusion matrix; "
+            f"{percent(run.metrics.slice_accuracy)} of slices correct at the end"
+        )
+        pictures.append(_drawn(name, number, paper.CAPTIONS[number] + seed, alt, png))
     return tuple(pictures)
 
 
@@ -137,7 +151,7 @@ def monitored(results: Results) -> str:
     return "validation" if results.valid else "test"
 
 
-def _comparisons(results: Results) -> tuple[Picture, ...]:
+def _comparisons(results: Results) -> tuple[Drawn, ...]:
     from backbeat import figures
     from backbeat.figures.reproduction import Point, agreement, time_against_accuracy
 
@@ -157,26 +171,32 @@ def _comparisons(results: Results) -> tuple[Picture, ...]:
         for one in found
     ]
     leak = LEAKING if results.divides_songs else ""
-    best = max(found, key=lambda one: one.accuracy).name
-    named = list(dict.fromkeys((best, *_NAMED)))
+    best = max(found, key=lambda one: one.accuracy)
+    named = list(dict.fromkeys((best.name, *_NAMED)))
+    differences = [point.accuracy - point.paper_accuracy for point in points]
     return (
-        Picture(
+        _drawn(
             "time_accuracy",
             None,
             "Processing time against accuracy of every model, ours and the paper's",
+            f"Two scatter plots. Ours: {len(points)} models, the best {best.name} with "
+            f"{percent(best.accuracy)} in {duration(60 * best.minutes)}; the paper's go up to "
+            f"{percent(max(point.paper_accuracy for point in points))}",
             figures.to_png(time_against_accuracy(points, named=named, leak=leak)),
         ),
-        Picture(
+        _drawn(
             "agreement",
             None,
             "Accuracy of every model, ours against the paper's; named are those that differ most "
             "from the others' common difference",
+            f"A scatter plot of {len(points)} models; the median difference of ours to the paper's "
+            f"is {to_points(float(np.median(differences)))}",
             figures.to_png(agreement(points, leak=leak), dpi=100),
         ),
     )
 
 
-def _recalls(results: Results) -> tuple[Picture, ...]:
+def _recalls(results: Results) -> tuple[Drawn, ...]:
     from backbeat import figures
     from backbeat.figures.reproduction import recall_panels
 
@@ -191,14 +211,17 @@ def _recalls(results: Results) -> tuple[Picture, ...]:
             {one.name: list(one.recalls.values()) for one in there},
             results.genres,
             printed=_printed_recalls(there, results) if results.papers_genres else None,
-            variances={one.name: one.variance for one in there},
+            deviations={one.name: math.sqrt(one.variance) for one in there},
             title=f"Recall by genre: the best and base {family}",
             leak=leak,
         )
         caption = f"Recall of each genre's slices, the best and base {family}, and the paper's"
-        pictures.append(
-            Picture(f"recall_{family.lower()}", None, caption, figures.to_png(drawn, dpi=110))
+        means = (
+            f"{one.name} {percent(float(np.nanmean(list(one.recalls.values()))))}" for one in there
         )
+        alt = f"Bars of recall by genre; on average {', '.join(means)}"
+        png = figures.to_png(drawn, dpi=110)
+        pictures.append(_drawn(f"recall_{family.lower()}", None, caption, alt, png))
     return tuple(pictures)
 
 

@@ -6,7 +6,7 @@ stands where models are missing that it needs. A finding that does not hold is s
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
@@ -38,8 +38,18 @@ class Finding:
 
 
 def all_findings(results: Results) -> tuple[Finding, ...]:
-    """Judge all of the paper's findings, in the order of its text."""
-    return tuple(find(results) for find in _FINDINGS)
+    """Judge all of the paper's findings, in the order of its text; none where it is scaled down."""
+    found = judge(results)
+    if not results.scaled_down:
+        return found
+    why = (f"Not judged: scaled down, {results.scaled_down}.",)
+    return tuple(replace(one, holds=None, evidence=why, close=False) for one in found)
+
+
+def judge(results: Results) -> tuple[Finding, ...]:
+    """Judge each finding by what models there are; what may be chance neither holds nor fails."""
+    found = (find(results) for find in _FINDINGS)
+    return tuple(replace(one, holds=None) if one.close else one for one in found)
 
 
 def layers_help(results: Results) -> Finding:

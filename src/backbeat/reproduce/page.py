@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from backbeat import __version__
-from backbeat.evaluation import LEAKING
+from backbeat.errors import BackbeatError
 from backbeat.files import atomic
-from backbeat.files.text import duration, number, percent, signed
+from backbeat.files.text import duration, number, percent, plural, signed
 from backbeat.reproduce import paper
-from backbeat.reproduce.drawing import Picture, draw
+from backbeat.reproduce.drawing import Drawn, draw
 from backbeat.reproduce.findings import Finding, all_findings
-from backbeat.reproduce.results import Results, read_results
+from backbeat.reproduce.results import Results, accuracy_interval, read_results
 from backbeat.reproduce.series import ComparedStep, compared_steps, kinds_of_steps
 from backbeat.reproduce.tables import (
     Cell,
@@ -26,7 +25,8 @@ from backbeat.reproduce.tables import (
     to_csv,
     to_markdown,
 )
-from backbeat.runs.report import data_uri, template
+from backbeat.runs.headlines import ends, kept_apart
+from backbeat.runs.report import TOO_HIGH, Picture, render
 from backbeat.splits import is_leaking
 
 _MARKS = {True: ("✓", "holds"), False: ("✗", "does not hold"), None: ("?", "cannot be judged")}
@@ -37,6 +37,11 @@ _VERDICTS = {
     "": ("", ""),
 }
 _MLP_TABLES = (1, 2, 3)
+_SPLITS = {
+    "slices": "Random slices (LEAKING)",
+    "tracks": "Whole songs",
+    "artists": "Artists kept apart",
+}
 OTHER_SONGS = (
     "The songs here are not GTZAN's. The paper's figures are of other songs, so that a difference "
     "from them may be one of the songs and not of the models."
@@ -63,12 +68,61 @@ def write(folder: Path, *, songs: Path | None = None) -> tuple[Path, ...]:
         + "\n",
     }
     paths = []
-    for picture in pictures:
-        paths.append(folder / "figures" / f"{picture.name}.png")
-        atomic.write_bytes(paths[-1], picture.png)
+    for drawn in pictures:
+        paths.append(folder / "figures" / f"{drawn.name}.png")
+        atomic.write_bytes(paths[-1], drawn.png)
     for path, text in written.items():
         atomic.write_text(path, text)
     return (*written, *paths)
+
+
+def write_splits(folder: Path, protocols: Sequence[str]) -> Path:
+    """Write ``report.html``: each model on every split, from reproductions in subfolders of these.
+
+    It answers what a leak is worth: the paper's figure, and ours with more and more kept apart.
+    """
+    read = {protocol: read_results(folder / protocol) for protocol in protocols}
+    first = next(iter(read.values()))
+    cells: dict[str, list[str]] = {}
+    for one in first.found:
+        cells[one.name] = [percent(paper.ROWS[one.name].accuracy / 100)]
+        for protocol, results in read.items():
+            ours = results.results.get(one.name)
+            interval = accuracy_interval(folder / protocol, ours) if ours else None
+            cells[one.name].append(percent(ours.accuracy if ours else None) + ends(interval))
+    if not cells:
+        raise BackbeatError(f"{folder}: no model of the paper is finished on every split")
+    model = max(cells, key=lambda name: paper.ROWS[name].accuracy)
+    names = ("The paper's", *(_SPLITS.get(protocol, protocol) for protocol in protocols))
+    values = [cell.partition(" (") for cell in cells[model]]
+    page = render(
+        "splits.html",
+        kind=f"Reproduction of “{paper.TITLE}” ({paper.AUTHOR}), on {len(read)} splits",
+        title=f"{model}: "
+        + ", ".join(
+            f"{name.lower()} {value}" for name, (value, _, _) in zip(names, values, strict=True)
+        ),
+        measured=f"Slices correct, of {first.collection}. The paper's figures are of random slices "
+        "of GTZAN.",
+        warnings=[line for line in _warnings(first) if line not in (f"{first.leak} {TOO_HIGH}",)],
+        headlines=[
+            (name, value, f"{model}; 95 % interval {more[:-1]} %" if more else model)
+            for name, (value, _, more) in zip(names, values, strict=True)
+        ],
+        heads=("Model", *names),
+        rows=[(name, *own) for name, own in cells.items()],
+        leaks=[
+            (protocol, _SPLITS.get(protocol, protocol), results.leak)
+            for protocol, results in read.items()
+        ],
+        facts={
+            name: fact
+            for name, fact in _facts(first).items()
+            if name not in ("Parts", "Leak", "Split", "Processing time")
+        },
+    )
+    atomic.write_text(folder / "report.html", page)
+    return folder / "report.html"
 
 
 def _note(results: Results) -> str:
@@ -81,45 +135,81 @@ def reproduction_report(
     results: Results,
     tables: Sequence[Table],
     findings: Sequence[Finding],
-    pictures: Sequence[Picture],
+    pictures: Sequence[Drawn],
 ) -> str:
     """Make the page, which loads nothing from elsewhere and names each picture that is missing."""
     steps = compared_steps(results)
     every_step = [step for series in steps.values() for step in series]
-    page: str = template("reproduction.html").render(
-        title=paper.TITLE,
-        author=paper.AUTHOR,
-        leaking=LEAKING if results.divides_songs else "",
-        leak=results.leak,
-        shared=is_leaking(results.leaks),
+    metrics = next(iter(results.results.values())).runs[0].metrics
+    return render(
+        "reproduction.html",
+        kind=f"Reproduction of “{paper.TITLE}” ({paper.AUTHOR})",
+        title=_verdict(results),
+        measured=f"Measured on {plural(metrics.n_slices, 'slice')} of "
+        f"{plural(metrics.n_tracks, 'song')}, in {plural(len(results.genres), 'genre')}, of "
+        f"{results.collection}. The paper's figures are of 2,997 random slices of GTZAN.",
+        warnings=_warnings(results),
         headlines=_headlines(results, findings),
+        leak="" if is_leaking(results.leaks) else results.leak,
         summary=_summary(results, findings),
-        chance=f"{100 * results.chance:.1f}",
+        chance=number(100 * results.chance, 1),
         n_slices=results.n_slices,
+        scaled_down=results.scaled_down,
         findings=[(*_mark(finding), finding) for finding in findings],
-        mlp_tables=[_table(t, results) for t in tables if t.number in _MLP_TABLES],
-        cnn_tables=[_table(t, results) for t in tables if t.number not in _MLP_TABLES],
-        mlp_figures=_figures(pictures, (5, 6, 7)),
-        cnn_figures=_figures(pictures, (8, 9, 10, 11)),
-        data_figures=_figures(pictures, (1, 2, 3, 4)),
-        comparisons={p.name: (p.caption, data_uri(p.png)) for p in pictures if p.figure is None},
+        sections=[
+            (key, heading, own, recalls, *_figures(pictures, numbers))
+            for key, heading, own, recalls, numbers in (
+                (
+                    *("mlp", "Multiple Layer Perceptrons", _tables(tables, results, mlp=True)),
+                    *("recall_mlps", (5, 6, 7)),
+                ),
+                (
+                    *("cnn", "Convolutional Neural Networks", _tables(tables, results, mlp=False)),
+                    *("recall_cnns", (8, 9, 10, 11)),
+                ),
+                ("data", "Songs and filters", [], "", (1, 2, 3, 4)),
+            )
+        ],
+        comparisons={drawn.name: drawn.picture for drawn in pictures if drawn.figure is None},
         kinds=[
             (kind, signed(kind.ours), signed(kind.paper)) for kind in kinds_of_steps(every_step)
         ],
-        steps={title: [_step(step) for step in own] for title, own in steps.items()},
+        steps={
+            title: [_step(step, judged=not results.scaled_down) for step in own]
+            for title, own in steps.items()
+            if any(step.ours for step in own)
+        },
         failed=results.failed,
         unfinished=results.unfinished,
-        missing=results.missing,
         facts=_facts(results),
-        version=__version__,
     )
-    return page
+
+
+def _verdict(results: Results) -> str:
+    """Give the result in one line: the best model's accuracy beside the paper's best."""
+    found = results.found or tuple(results.results.values())
+    best = max(found, key=lambda one: one.accuracy)
+    theirs = max(paper.ROWS.values(), key=lambda row: row.accuracy)
+    return (
+        f"{percent(best.accuracy)} of slices by {best.name}, {kept_apart(results.leaks)}; the "
+        f"paper's best, {theirs.model}: {percent(theirs.accuracy / 100)}, which leaks"
+    )
+
+
+def _warnings(results: Results) -> list[str]:
+    """Say first what makes the figures another thing than the paper's."""
+    warnings = []
+    if results.scaled_down:
+        warnings.append(f"Scaled down: {results.scaled_down}. No finding of the paper is judged.")
+    if not results.papers_songs:
+        warnings.append(OTHER_SONGS)
+    if is_leaking(results.leaks):
+        warnings.append(f"{results.leak} {TOO_HIGH}")
+    return warnings
 
 
 def _mark(finding: Finding) -> tuple[str, str]:
-    mark, verdict = _MARKS[finding.holds]
-    close = finding.close and finding.holds is not None
-    return mark, f"{verdict}, within chance" if close else verdict
+    return ("≈", "within chance") if finding.close else _MARKS[finding.holds]
 
 
 def _headlines(results: Results, findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
@@ -133,7 +223,9 @@ def _headlines(results: Results, findings: Sequence[Finding]) -> list[tuple[str,
         )
         if own:
             best = max(own, key=lambda one: one.accuracy)
-            meaning = f"{best.name}; the paper's {printed.accuracy:.1f} % ({printed.model})"
+            meaning = (
+                f"{best.name}; the paper's {percent(printed.accuracy / 100)} ({printed.model})"
+            )
             shown.append((f"Best {family.upper()}", percent(best.accuracy), meaning))
     judged = [finding for finding in findings if finding.holds is not None]
     holding = sum(bool(finding.holds) for finding in judged)
@@ -142,28 +234,37 @@ def _headlines(results: Results, findings: Sequence[Finding]) -> list[tuple[str,
     return shown
 
 
-def _figures(pictures: Sequence[Picture], numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """Give the paper's figures of these numbers, with their pictures or why there are none."""
-    figures = []
-    for wanted in numbers:
-        own = [picture for picture in pictures if picture.figure == wanted]
-        if wanted in paper.SONG_FIGURES:
-            songs = ", ".join(paper.SONG_FIGURES[wanted])
-            why = (
-                f"It shows {songs}, of GTZAN. Its audio comes with no software: name the folder "
-                "that holds yours with --songs FOLDER, and the same command draws it."
-            )
-        else:
-            why = f"{paper.METRIC_FIGURES.get(wanted)} is not trained yet."
-        figures.append(
-            {
-                "number": wanted,
-                "caption": paper.CAPTIONS[wanted],
-                "pictures": [(p.caption, data_uri(p.png)) for p in own],
-                "why": why,
-            }
+def _figures(
+    pictures: Sequence[Drawn], numbers: Sequence[int]
+) -> tuple[list[tuple[int, list[Picture]]], str]:
+    """Give the paper's figures of these numbers that were drawn, and why the others were not."""
+    drawn = [
+        (number, own)
+        for number in numbers
+        if (own := [one.picture for one in pictures if one.figure == number])
+    ]
+    lacking = [number for number in numbers if number not in dict(drawn)]
+    if not lacking:
+        return drawn, ""
+    names = ", ".join(map(str, lacking))
+    if songs := [song for number in lacking for song in paper.SONG_FIGURES.get(number, ())]:
+        why = (
+            f"Figures {names} show songs of GTZAN ({songs[0]} and others). Name the folder that "
+            "holds yours with --songs FOLDER, and the same command draws them."
         )
-    return figures
+    else:
+        why = f"Not drawn, as their models are not trained: Figures {names}."
+    return drawn, why
+
+
+def _tables(tables: Sequence[Table], results: Results, *, mlp: bool) -> list[dict[str, Any]]:
+    """Give the tables of a family in which anything is ours."""
+    return [
+        _table(table, results)
+        for table in tables
+        if (table.number in _MLP_TABLES) is mlp
+        and any(not own.missing for own in getattr(table, "rows", getattr(table, "columns", ())))
+    ]
 
 
 def _table(table: Table, results: Results) -> dict[str, Any]:
@@ -225,8 +326,8 @@ def _look(cell: Cell, chance: float) -> str:
     return "above" if cell.difference > 0 else "below"
 
 
-def _step(compared: ComparedStep) -> dict[str, Any]:
-    mark, verdict = _VERDICTS[compared.verdict]
+def _step(compared: ComparedStep, *, judged: bool) -> dict[str, Any]:
+    mark, verdict = _VERDICTS[compared.verdict if judged else ""]
     return {
         "before": compared.step.before,
         "after": compared.step.after,
@@ -242,36 +343,33 @@ def _step(compared: ComparedStep) -> dict[str, Any]:
 
 def _summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Summarise the results in plain words, a string a paragraph."""
-    found, scale = results.found, _epochs_scale(results)
-    paragraphs = [] if results.papers_songs else [OTHER_SONGS]
-    if scale:
-        paragraphs.append(
-            f"The models were trained for {scale} of the paper's epochs: their accuracies are not "
-            "those that the paper's models reach."
-        )
+    found, scale = results.found, results.epochs_scale
+    paragraphs = []
     if found:
         best = max(found, key=lambda one: one.accuracy)
         printed = max(paper.ROWS.values(), key=lambda row: row.accuracy)
         paragraphs.append(
             f"{_trained(results)} The best is {best.name} with {percent(best.accuracy)} of the "
             f"slices correct{_spread(best.deviation)}; the paper's best is {printed.model} with "
-            f"{printed.accuracy:.1f} %."
+            f"{percent(printed.accuracy / 100)}."
         )
         differences = np.array([100 * o.accuracy - paper.ROWS[o.name].accuracy for o in found])
         middle, near = float(np.median(differences)), int((np.abs(differences) <= 5).sum())
         way = "above" if middle > 0 else "below"
-        if len(found) > 1:
+        if len(found) > 1 and not scale:
             paragraphs.append(
-                f"At the median our models are {abs(middle):.1f} points {way} the paper's, and "
-                f"{near} of {len(found)} lie within 5 points of theirs; the differences go from "
+                f"At the median our models are {number(abs(middle), 1)} points {way} the paper's, "
+                f"and {near} of {len(found)} lie within 5 points of theirs; differences go from "
                 f"{signed(float(differences.min()))} to {signed(float(differences.max()))}."
             )
     holding = [finding for finding in findings if finding.holds]
     failing = [finding for finding in findings if finding.holds is False]
-    open_ones = len(findings) - len(holding) - len(failing)
+    close = sum(finding.close for finding in findings)
+    open_ones = len(findings) - len(holding) - len(failing) - close
     if holding or failing:
         line = f"Of the paper's {len(findings)} findings {len(holding)} hold here"
         line += f" and {len(failing)} do not" if failing else ""
+        line += f"; {close} are within chance" * bool(close)
         line += f"; {open_ones} cannot be judged, as models or genres are missing" * bool(open_ones)
         paragraphs.append(line + ".")
     if failing:
@@ -296,10 +394,10 @@ def _summary(results: Results, findings: Sequence[Finding]) -> tuple[str, ...]:
 def _facts(results: Results) -> dict[str, str]:
     """Say what was run and on what, for a table."""
     environment = results.environment
-    parts = f"{results.train:,} {results.unit} to train on, {results.test:,} to test on"
+    parts = f"{number(results.train)} {results.unit} to train on, {number(results.test)} to test on"
     if results.valid:
-        parts += f", {results.valid:,} to validate"
-    scale = _epochs_scale(results)
+        parts += f", {number(results.valid)} to validate"
+    scale = results.epochs_scale
     epochs = "as in the paper"
     if scale:
         epochs = f"{scale} of the paper's, so that accuracies are not its models' own"
@@ -310,6 +408,7 @@ def _facts(results: Results) -> dict[str, str]:
         "Models": _trained(results),
         "Split": f"{results.protocol}, seed {results.split_seed}, hash {results.split_hash}",
         "Parts": parts,
+        "Collection": results.collection,
         "Leak": results.leak,
         "Seeds of the weights": ", ".join(map(str, results.seeds)),
         "Epochs": epochs,
@@ -326,14 +425,6 @@ def _facts(results: Results) -> dict[str, str]:
     return shown
 
 
-def _epochs_scale(results: Results) -> str:
-    """Give the ratio of epochs to the paper's, such as ``0.02 to 0.03``; empty where it is 1."""
-    low, high = (f"{ratio:.2g}" for ratio in results.epochs_scales)
-    if results.epochs_scales == (1.0, 1.0):
-        return ""
-    return low if low == high else f"{low} to {high}"
-
-
 def _trained(results: Results) -> str:
     verb = "was" if len(results.found) == 1 else "were"
     line = f"{len(results.found)} of the paper's {len(paper.ROWS)} models {verb} trained"
@@ -343,7 +434,7 @@ def _trained(results: Results) -> str:
 
 
 def _spread(deviation: float | None) -> str:
-    return "" if deviation is None else f" (± {100 * deviation:.1f} between seeds)"
+    return "" if deviation is None else f" (± {number(100 * deviation, 1)} points between seeds)"
 
 
 def _lowered(statement: str) -> str:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from backbeat.collections import gtzan
 from backbeat.collections.genres import GTZAN_GENRES, gtzan_spelling
 from backbeat.errors import BackbeatError, one_line
-from backbeat.evaluation import Metrics
+from backbeat.evaluation import Metrics, read_predictions
+from backbeat.evaluation.comparison import Interval, share_interval
 from backbeat.files.checksums import check_sums
 from backbeat.files.documents import read_bytes, read_json
+from backbeat.files.text import significant
 from backbeat.reproduce import paper
+from backbeat.runs.reading import collection_of
 from backbeat.splits import (
     PARTS,
     Leaks,
@@ -26,6 +28,7 @@ from backbeat.splits import (
     read_parts,
     tracks_in,
 )
+from backbeat.splits.groups import known_artist
 from backbeat.training.history import Epoch, read_history
 from backbeat.zoo.spec import Spec, read_spec
 
@@ -99,7 +102,7 @@ class Result:
 
     @property
     def variances(self) -> tuple[float, ...]:
-        """Variance of the genres' recalls, by seed."""
+        """Variance of the genres' recalls, by seed, as the paper prints it."""
         return tuple(run.metrics.recall_variance for run in self.runs)
 
     @property
@@ -133,7 +136,7 @@ class Results:
     valid: int
     test: int
     genres: tuple[str, ...]
-    papers_songs: bool  # whether most songs are GTZAN's, by their identities
+    songs: frozenset[str]  # all tracks of the split
     environment: Mapping[str, Any]  # of the first run
 
     @property
@@ -172,6 +175,11 @@ class Results:
         return next(iter(self.results.values())).runs[0].metrics.n_slices
 
     @property
+    def papers_songs(self) -> bool:
+        """Whether most songs are GTZAN's, by their names."""
+        return self.collection == "GTZAN"
+
+    @property
     def papers_genres(self) -> bool:
         """Whether the genres are the paper's ten."""
         return set(self.genres) == set(GTZAN_GENRES)
@@ -188,10 +196,34 @@ class Results:
         return 1.96 * math.sqrt(2 * accuracy * (1 - accuracy) / self.n_slices)
 
     @property
-    def epochs_scales(self) -> tuple[float, float]:
-        """The least and the greatest ratio of epochs run to the paper's; (1, 1) for none."""
+    def epochs_scale(self) -> str:
+        """The share of the paper's epochs that were run, such as ``2 to 3 %``; empty for all."""
         ratios = [one.epochs / paper.ROWS[one.name].epochs for one in self.found] or [1.0]
-        return min(ratios), max(ratios)
+        low, high = (significant(100 * ratio, 2) for ratio in (min(ratios), max(ratios)))
+        span = low if low == high else f"{low} to {high}"
+        return "" if min(ratios) == max(ratios) == 1 else f"{span} %"
+
+    @property
+    def scaled_down(self) -> str:
+        """What of the paper was left out on purpose, in words; empty for nothing.
+
+        Models that failed were not.
+        """
+        failed = {name.rpartition("-seed")[0] for name in self.failed}
+        parts = []
+        if set(self.missing) - failed:
+            parts.append(f"{len(self.found)} of the paper's {len(paper.ROWS)} models")
+        if self.epochs_scale:
+            parts.append(
+                f"trained for {self.epochs_scale} of its epochs, so that accuracies are not those "
+                "of the paper's models"
+            )
+        return ", ".join(parts)
+
+    @property
+    def collection(self) -> str:
+        """Whose songs these are; says so where they are synthetic."""
+        return collection_of(self.songs, Path(self.environment.get("features", "")).name)
 
 
 def sample_deviation(values: tuple[float, ...]) -> float | None:
@@ -251,14 +283,23 @@ def read_results(folder: Path) -> Results:
         valid=len(split["parts"]["valid"]),
         test=len(split["parts"]["test"]),
         genres=first.genres,
-        papers_songs=_are_gtzan(tracks_in(split["parts"], split["unit"], *PARTS)),
+        songs=tracks_in(split["parts"], split["unit"], *PARTS),
         environment=environments[0],
     )
 
 
-def _are_gtzan(songs: frozenset[str]) -> bool:
-    """Whether most songs have the name of one of GTZAN's."""
-    return 2 * sum(gtzan.track_id(song) is not None for song in songs) > len(songs)
+def accuracy_interval(folder: Path, one: Result) -> Interval | None:
+    """Give the interval of a model's accuracy of slices, by whole artists; reads its runs."""
+    correct, groups = [], []
+    for run in one.runs:
+        path = folder / "runs" / run.name
+        check_sums(path, ("predictions.csv",), f"remove {path}, and it is trained again")
+        artists = read_parts(path / "split.json")["artists"]
+        predictions = read_predictions(path / "predictions.csv")
+        correct.append(predictions.answers == predictions.truth)
+        tracks = predictions.tracks.tolist()
+        groups += [known_artist(artists.get(track, "")) or f"track {track}" for track in tracks]
+    return share_interval(np.concatenate(correct).astype(float), groups)
 
 
 def _read_run(path: Path) -> tuple[str, Run]:

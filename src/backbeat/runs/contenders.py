@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation.comparison import Comparison, Contender, Trial, compare
-from backbeat.runs.reading import Run, read_runs
-from backbeat.splits import Leaks, joined_leaks
+from backbeat.files import atomic
+from backbeat.files.text import percent
+from backbeat.runs.headlines import comparison_verdict, ends
+from backbeat.runs.reading import Run, collection_of, read_runs
+from backbeat.splits import Leaks, is_leaking, joined_leaks, leak_sentence
 
 
-def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, ...]]:
+def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, ...], str]:
     """Compare the models of runs that were tested on the same split.
 
     Parameters
@@ -29,6 +32,8 @@ def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, .
         What the splits were measured to leak, all together.
     copies : tuple of str
         A sentence about each run that was left out for its predictions.
+    collection : str
+        Whose songs they were tested on; says so where they are synthetic.
 
     Raises
     ------
@@ -39,7 +44,38 @@ def compare_runs(paths: Sequence[Path]) -> tuple[Comparison, Leaks, tuple[str, .
     runs, copies = _without_copies([run for path in paths for run in read_runs(path)])
     _refuse_other_protocols(runs)
     of_split = {run.split["hash"]: run.leaks for run in runs}
-    return _compare(contenders_of(runs)), joined_leaks(list(of_split.values())), copies
+    songs = frozenset[str]().union(*(run.tracks() for run in runs))
+    return (
+        _compare(contenders_of(runs)),
+        joined_leaks(list(of_split.values())),
+        copies,
+        collection_of(songs, Path(runs[0].environment.get("features", "")).name),
+    )
+
+
+def write_comparison(
+    out: Path, compared: Comparison, leaks: Leaks, copies: Sequence[str], collection: str
+) -> None:
+    """Write the page of a comparison, with its figure in it; the rest is as `compare_runs` gives.
+
+    Refuses a file that is not named as a page.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise BackbeatError(f"-o {out}: a comparison is a page; name it such as compare.html")
+    with needing("train", "drawing"):
+        from backbeat import figures
+        from backbeat.runs import report
+    leak = leak_sentence(leaks, songs=compared.songs) if is_leaking(leaks) else ""
+    found = (
+        f"{score.name} {percent(score.accuracy)}{ends(score.interval)}" for score in compared.scores
+    )
+    picture = report.Picture(
+        "Songs correct with the 95 % interval; bars at the right join models without a "
+        "significant difference",
+        f"{comparison_verdict(compared)}: {', '.join(found)}",
+        figures.to_png(figures.comparison(compared, leak=leak)),
+    )
+    atomic.write_text(out, report.comparison_report(compared, leaks, copies, collection, picture))
 
 
 def _refuse_other_protocols(runs: Sequence[Run]) -> None:

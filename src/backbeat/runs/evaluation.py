@@ -45,6 +45,8 @@ class Evaluation:
         What the split was measured to leak; empty on another store.
     overlap : Overlap, optional
         On another store: which of its songs the model was trained or validated on.
+    collection : str
+        Whose songs were tested; says so where they are synthetic.
     facts : dict of str to str
         What was measured, for a table.
     history : tuple of Epoch
@@ -68,6 +70,7 @@ class Evaluation:
     groups: int
     by_genre: GenreMeans
     artists_known: int
+    collection: str
     facts: dict[str, str]
     leaks: Leaks = ()
     overlap: Overlap | None = None

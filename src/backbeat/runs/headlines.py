@@ -1,11 +1,12 @@
 """The first lines about a run: protocol, leak, interval, and the clean split."""
 
 from backbeat.errors import printable
+from backbeat.evaluation import Metrics, worst_confusions
 from backbeat.evaluation.calibration import MIN_SONGS, at_limit
-from backbeat.evaluation.comparison import MIN_GROUPS, Interval
-from backbeat.files.text import number, percent
+from backbeat.evaluation.comparison import MIN_GROUPS, Comparison, Interval
+from backbeat.files.text import number, percent, plural
 from backbeat.runs.evaluation import Evaluation
-from backbeat.splits import is_leaking, leak_sentence
+from backbeat.splits import Leaks, divides_songs, is_leaking, leak_sentence
 
 _MEANING = {
     "slices": "slices drawn at random, as in the paper",
@@ -18,26 +19,44 @@ _MEANING = {
 
 
 def verdict(evaluated: Evaluation) -> str:
-    """Give the result in a line: the share of songs, its interval, and what was kept apart."""
-    metrics, interval = evaluated.metrics, evaluated.interval
-    share = f"{percent(metrics.track_accuracy)} of {number(metrics.n_tracks)} songs correct"
-    return f"{share}, {_sure(interval)}, {_kept_apart(evaluated)}"
+    """Give the result in one line: songs correct, their interval, and what was kept apart."""
+    share = (
+        f"{percent(evaluated.metrics.track_accuracy)} of {number(evaluated.metrics.n_tracks)} songs "
+        "correct"
+    )
+    tested = f"tested on {evaluated.protocol}" if evaluated.overlap else kept_apart(evaluated.leaks)
+    return f"{share}{ends(evaluated.interval)}, {tested}"
 
 
-def _kept_apart(evaluated: Evaluation) -> str:
-    """Say in few words what test songs share with training, as it was measured."""
-    if evaluated.overlap:
-        return f"on {evaluated.protocol}"
-    if evaluated.divides_tracks:
-        return "LEAKING: slices of these songs were trained on"
-    artists = next((leak for leak in evaluated.leaks if leak.kind == "artist"), None)
-    if artists is None or not artists.known:
+def measured(evaluated: Evaluation) -> str:
+    """Say what was measured: how many songs, by whom, of which genres and collection."""
+    metrics = evaluated.metrics
+    genres = sum(scores.support > 0 for scores in metrics.tracks)
+    artists = evaluated.groups - (unknown := metrics.n_tracks - evaluated.artists_known)
+    by = f"by {plural(artists, 'artist')}" if evaluated.artists_known else "by unknown artists"
+    if evaluated.artists_known and unknown:
+        by += f" and {number(unknown)} by unknown ones"
+    songs = plural(metrics.n_tracks, "song")
+    return f"Measured on {songs} {by}, in {plural(genres, 'genre')}, of {evaluated.collection}."
+
+
+def kept_apart(leaks: Leaks) -> str:
+    """Say in a few words what a split was measured to keep apart, or to leak."""
+    shared = [leak.kind for leak in leaks if leak.shared]
+    if divides_songs(leaks):
+        return "LEAKING: slices of the same songs are in training"
+    if shared:
+        of_kinds = [f"{kind}s" if kind[-1] != "y" else f"{kind[:-1]}ies" for kind in shared]
+        return f"leaking: {' and '.join(of_kinds)} are in training too"
+    known = next((leak for leak in leaks if leak.kind == "artist" and leak.known), None)
+    if known is None:
         return "songs kept apart, artists unknown"
-    return "songs kept apart, artists not" if artists.shared else "artists kept apart"
+    all_known = not known.unknown and not known.unknown_elsewhere
+    return "artists kept apart" if all_known else "known artists kept apart"
 
 
 def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
-    """State the protocol of a run, what it leaks, and how certain the figure is."""
+    """State the protocol of a run, what it leaks, and how certain the figures are."""
     metrics = evaluated.metrics
     name = evaluated.protocol.partition(",")[0].partition(":")[0]
     meaning = f" ({_MEANING[name]})" if name in _MEANING else ""
@@ -56,20 +75,16 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
     ]
     if missing:
         lines.append(f"No test song of: {', '.join(missing)}.")
-    lines.append(
-        f"Songs are judged by the vote of their slices; intervals are by {_groups(evaluated)}."
-    )
-    lines.append(_by_genre(evaluated))
-    if evaluated.folds:
-        folds = ", ".join(percent(accuracy) for accuracy in evaluated.folds)
-        lines.append(f"Fold by fold: {folds}.")
+    by = f"The 95 % interval is by {_groups(evaluated)}."
+    if evaluated.interval is None:
+        by = f"No 95 % interval: fewer than {MIN_GROUPS} artists."
+    lines.append(f"A song is correct by the vote of its slices. {by}")
     clean = evaluated.clean
     if clean:
         lines.append(
             f"On another split ({clean.protocol}; run {printable(clean.path.name)}) the same model "
-            f"gets {percent(clean.track_accuracy)} of {number(clean.tracks)} songs, "
-            f"{_sure(clean.interval)}. "
-            f"{leak_sentence(clean.leaks)}"
+            f"gets {percent(clean.track_accuracy)} of {plural(clean.tracks, 'song')}, "
+            f"{_sure(clean.interval)}. {leak_sentence(clean.leaks)}"
         )
     elif is_leaking(evaluated.leaks):
         lines.append(
@@ -77,6 +92,68 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
             "name that run with `backbeat evaluate --clean`."
         )
     return tuple(lines)
+
+
+def genre_lines(evaluated: Evaluation) -> tuple[str, ...]:
+    """Give means over genres and the accuracy of each fold, which a report has in tables."""
+    folds = ", ".join(map(percent, evaluated.folds))
+    return (_by_genre(evaluated), *([f"Fold by fold: {folds}."] if folds else []))
+
+
+def confusion_line(metrics: Metrics) -> str:
+    """Name the three worst confusions of songs."""
+    matrix, genres = metrics.track_confusion, metrics.genres
+    worst = [
+        f"{genres[truth]} taken for {genres[answer]} ({number(matrix[truth][answer])} of "
+        f"{plural(metrics.tracks[truth].support, 'song')})"
+        for truth, answer in worst_confusions(matrix, 3)
+    ]
+    return f"Most often confused: {', '.join(worst)}." if worst else "No song was confused."
+
+
+def spread_line(metrics: Metrics) -> str:
+    """Say how unequally well the genres are found, and which least, unless that is many."""
+    recalls = {
+        genre: scores.recall
+        for genre, scores in zip(metrics.genres, metrics.tracks, strict=True)
+        if scores.recall is not None
+    }
+    if len(recalls) < 2:
+        return ""
+    deviation = number(100 * metrics.track_recall_deviation, 1)
+    line = f"The standard deviation of the genres' recall is {deviation} points, by songs"
+    worst = min(recalls.values())
+    *some, last = [genre for genre, recall in recalls.items() if recall == worst]
+    if len(some) < min(3, len(recalls) - 1):
+        names = f"{', '.join(some)} and {last}" if some else last
+        line += f"; it is lowest for {names}: {percent(worst, 0)} of songs are found"
+    return f"{line}."
+
+
+def comparison_verdict(compared: Comparison) -> str:
+    """Give the result of a comparison in one line: which model is best, if that is significant."""
+    first, *others = (score.name for score in compared.scores)
+    songs = plural(compared.songs, "song")
+    alike = [name for name in others if not compared.differ(first, name)]
+    if not others:
+        score = compared.scores[0]
+        return f"{first}: {percent(score.accuracy)} of {songs}{ends(score.interval)}"
+    if not alike:
+        than = others[0] if len(others) == 1 else f"all {number(len(others))} others"
+        return f"{first} is better than {than} on {songs}"
+    names = f"{', '.join([first, *alike[:-1]])} and {alike[-1]}"
+    if len(alike) == len(others):
+        return f"No significant difference between {names} on {songs}"
+    return f"Best on {songs}, without a significant difference: {names}"
+
+
+def comparison_measured(compared: Comparison, leaks: Leaks, collection: str) -> str:
+    """Say what was compared on: how many songs, by whom, of which collection."""
+    known = next(leak.known for leak in leaks if leak.kind == "artist")
+    by = f"by {plural(compared.groups, 'artist')}" if known else "by unknown artists"
+    if 0 < known < leaks[0].songs:
+        by = f"by {number(compared.groups)} artists or unknown ones"
+    return f"Measured on {plural(compared.songs, 'song')} {by}, of {collection}."
 
 
 def certainty_lines(evaluated: Evaluation) -> tuple[str, ...]:
@@ -123,11 +200,14 @@ def certainty_lines(evaluated: Evaluation) -> tuple[str, ...]:
 
 def span(interval: Interval | None) -> str:
     """Give an interval of shares in percent, or a dash where there is none."""
-    return (
-        f"{number(100 * interval.low, 1)} to {number(100 * interval.high, 1)} %"
-        if interval
-        else "–"
-    )
+    return f"{ends(interval)[2:-1]} %" if interval else "–"
+
+
+def ends(interval: Interval | None) -> str:
+    """Give an interval of shares to follow one in percent: `` (66.2 to 79.4)``, or nothing."""
+    if interval is None:
+        return ""
+    return f" ({number(100 * interval.low, 1)} to {number(100 * interval.high, 1)})"
 
 
 def _sure(interval: Interval | None, lacking: str = "") -> str:

@@ -1,5 +1,6 @@
 """Reading finished runs: what was trained, on what, and what it answered."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import numpy.typing as npt
 
 from backbeat.bundle.archive import read_bundle
 from backbeat.bundle.description import Description
-from backbeat.errors import BackbeatError, one_line
+from backbeat.collections import gtzan, jam
+from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.evaluation import Predictions, read_predictions, vote_by_track
 from backbeat.evaluation.calibration import with_temperature
 from backbeat.files.checksums import check_sums
@@ -159,6 +161,15 @@ def _read_environment(path: Path) -> dict[str, Any]:
     return dict(there)
 
 
+def collection_of(songs: Collection[str], store: str) -> str:
+    """Name the collection that most songs are of, by their names; else by that of their store."""
+    if 2 * sum(map(jam.is_clip, songs)) > len(songs):
+        return "jam, which backbeat composes: synthetic songs, which say nothing about real music"
+    if 2 * sum(gtzan.track_id(song) is not None for song in songs) > len(songs):
+        return "GTZAN"
+    return f"the collection in {printable(store) or 'a feature store'}"
+
+
 def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
     """Say how runs were made, for a table."""
     first = runs[0]
@@ -170,6 +181,7 @@ def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
     hashes = ", ".join(run.description.split.hash for run in runs)
     return {
         "Model": described.model,
+        "Collection": collection_of(first.tracks(), Path(made.get("features", "")).name),
         "Split": f"{protocol_of(runs)}, seed {described.split.seed}, hash {hashes}",
         "Trained on": f"{_range(trained_on)} {unit}",
         "Front-end": f"{described.frontend.name}, network input {described.input}",

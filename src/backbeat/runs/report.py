@@ -1,64 +1,77 @@
-"""One self-contained HTML page about a run: the scores, the figures, and how to read them.
+"""Self-contained HTML pages about a run, a cross-validation and a comparison.
 
-The page needs no network, no script and no font of its own; pictures are inside it. It reads on a
-phone, in the dark, on paper and by a screen reader.
+A page needs no network, no script and no font of its own; pictures are inside it. It reads on a
+phone, in the dark, on paper and by a screen reader. All pages, that of a reproduction too, extend
+``base.html``: the result as title, what was measured, warnings, great numbers, sections.
 """
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backbeat import __version__
 from backbeat.errors import BackbeatError, needing
-from backbeat.evaluation import LEAKING, Metrics
-from backbeat.evaluation.comparison import GenreMeans, Interval
-from backbeat.files.text import percent
-from backbeat.runs.headlines import span
+from backbeat.evaluation import Metrics, Scores, most_confused
+from backbeat.evaluation.comparison import Comparison, Interval
+from backbeat.files.text import number, p_value, percent, points
+from backbeat.runs.evaluation import Evaluation
+from backbeat.runs.headlines import (
+    certainty_lines,
+    comparison_measured,
+    comparison_verdict,
+    confusion_line,
+    ends,
+    first_lines,
+    measured,
+    span,
+    spread_line,
+    verdict,
+)
+from backbeat.splits import Leaks, is_leaking, leak_sentence
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_GENRES = 30  # of a confusion matrix, as of its figure
+TOO_HIGH = "For songs outside the training set, expect clearly less."
+
+Headline = tuple[str, str, str]
+"""A great number: its name, the value, and what it says."""
 
 
-def run_report(
+@dataclass(frozen=True)
+class Picture:
+    """A figure for a page."""
+
+    caption: str
+    alt: str  # what it shows, for those who do not see it
+    png: Path | bytes
+
+    @property
+    def uri(self) -> str:
+        """Give it as a URI that holds it; refuse what is no PNG."""
+        try:
+            data = self.png if isinstance(self.png, bytes) else self.png.read_bytes()
+        except OSError as error:
+            raise BackbeatError(f"{self.png!s}: cannot be read ({error.strerror})") from error
+        if not data.startswith(_PNG_SIGNATURE):
+            name = "a figure" if isinstance(self.png, bytes) else self.png
+            raise BackbeatError(f"{name}: is no PNG picture")
+        return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def render(
+    template: str,
     *,
+    kind: str,
     title: str,
-    facts: Mapping[str, str],
-    metrics: Metrics,
-    figures: Mapping[str, Path | bytes],
-    leaks: bool,
-    history: Mapping[str, Sequence[float]] | None = None,
-    opening: Sequence[str] = (),
-    interval: Interval | None = None,
-    by_genre: GenreMeans | None = None,
-    certainty: Sequence[str] = (),
+    measured: str,
+    facts: Mapping[str, str] | None = None,
+    headlines: Sequence[Headline] = (),
+    warnings: Sequence[str] = (),
+    **parts: Any,
 ) -> str:
-    """Make the page of a run.
-
-    `figures` are PNG files or their bytes, by caption, which a screen reader reads too. `leaks`
-    says whether slices of one song are on both sides of the split: the page then opens with a
-    warning. `history` has the columns of `scoring.history_columns`. `opening` and `certainty` are
-    sentences.
-    """
-    page: str = template("run.html").render(
-        title=title,
-        opening=opening,
-        certainty=certainty,
-        facts=facts,
-        metrics=metrics,
-        weakest=_weakest(metrics),
-        headlines=_headlines(metrics, interval, by_genre),
-        recalls=_recalls(metrics),
-        reports={"Slices": metrics.slice_report.rows(), "Tracks": metrics.track_report.rows()},
-        figures=[(caption, data_uri(picture)) for caption, picture in figures.items()],
-        training=_training(history or {}),
-        leaking=LEAKING if leaks else "",
-        version=__version__,
-    )
-    return page
-
-
-def template(name: str) -> Any:
-    """Load a page's template; `needing` jinja2."""
+    """Make a page: `kind` says what is reported on, `title` the result, `measured` of what."""
     with needing("train", "the report"):
         import jinja2
     environment = jinja2.Environment(
@@ -68,105 +81,160 @@ def template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
-    return environment.get_template(name)
+    environment.filters |= {"percent": percent, "number": number}
+    page: str = environment.get_template(template).render(
+        kind=kind,
+        title=title,
+        measured=measured,
+        facts=facts or {},
+        headlines=headlines,
+        warnings=warnings,
+        version=__version__,
+        **parts,
+    )
+    return page.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _headlines(
-    metrics: Metrics, interval: Interval | None, by_genre: GenreMeans | None
-) -> list[tuple[str, str, str]]:
-    """Give the great numbers: name, value, and what it says."""
+def run_report(evaluated: Evaluation, pictures: Mapping[str, Picture]) -> str:
+    """Make the page of a run, or of a cross-validation; `pictures` by what they are of."""
+    metrics = evaluated.metrics
+    leak = leak_sentence(evaluated.leaks, songs=metrics.n_tracks)
+    leaking = is_leaking(evaluated.leaks)
+    kept = most_confused(metrics.track_confusion, _MAX_GENRES).tolist()
+    return render(
+        "run.html",
+        kind=f"{'Cross-validation' if evaluated.folds else 'Run'} of {evaluated.model}",
+        title=verdict(evaluated),
+        measured=measured(evaluated),
+        warnings=[f"{leak} {TOO_HIGH}"] if leaking else [],
+        headlines=_headlines(evaluated),
+        opening=[line for line in first_lines(evaluated) if not (leaking and line == leak)],
+        folds=evaluated.folds,
+        confused=confusion_line(metrics),
+        confusion={
+            "genres": [metrics.genres[place] for place in kept],
+            "rows": [
+                (
+                    metrics.genres[row],
+                    [(metrics.track_confusion[row][column], row == column) for column in kept],
+                )
+                for row in kept
+            ],
+            "all": len(metrics.genres),
+        },
+        spread=spread_line(metrics),
+        by_genre=_by_genre(metrics),
+        certainty=certainty_lines(evaluated),
+        pictures=pictures,
+        training=_training(evaluated),
+        facts=evaluated.facts,
+    )
+
+
+def comparison_report(
+    compared: Comparison,
+    leaks: Leaks,
+    copies: Sequence[str],
+    collection: str,
+    picture: Picture,
+) -> str:
+    """Make the page of a comparison: its result, each model's figures, each pair's test."""
+    leak = leak_sentence(leaks, songs=compared.songs)
+    first = compared.scores[0].by_genre
+    return render(
+        "comparison.html",
+        kind=f"Comparison of {number(len(compared.scores))} models",
+        title=comparison_verdict(compared),
+        measured=comparison_measured(compared, leaks, collection),
+        warnings=[f"{leak} {TOO_HIGH}"] if is_leaking(leaks) else [],
+        scores=[
+            (
+                score.name,
+                percent(score.accuracy),
+                span(score.interval),
+                percent(score.by_genre.balanced_accuracy) + ends(score.by_genre.balanced_interval),
+                percent(score.by_genre.macro_f1) + ends(score.by_genre.f1_interval),
+                ", ".join(map(percent, score.trials)) if len(score.trials) > 1 else "",
+            )
+            for score in compared.scores
+        ],
+        pairs=[
+            (
+                f"{pair.first} and {pair.second}",
+                points(pair.difference),
+                _points_of(pair.interval),
+                f"{number(pair.mcnemar.only_first)} and {number(pair.mcnemar.only_second)}",
+                p_value(pair.p),
+                "" if pair.resampled_t is None else p_value(pair.resampled_t.p),
+                pair.verdict,
+            )
+            for pair in compared.pairs
+        ],
+        common=(first.commonest, percent(first.commonest_share)),
+        lines=(*copies, *([] if is_leaking(leaks) else [leak])),
+        picture=picture,
+    )
+
+
+def _points_of(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    return f"{points(interval.low).removesuffix(' points')} to {points(interval.high)}"
+
+
+def _headlines(evaluated: Evaluation) -> list[Headline]:
+    metrics, means = evaluated.metrics, evaluated.by_genre
 
     def sure(interval: Interval | None) -> str:
         return f"; 95 % interval {span(interval)}" if interval else ""
 
-    means = []
-    if by_genre:
-        means = [
-            (
-                "Balanced accuracy",
-                percent(by_genre.balanced_accuracy),
-                f"mean recall of genres, tracks{sure(by_genre.balanced_interval)}",
-            ),
-            (
-                "Macro-F1",
-                percent(by_genre.macro_f1),
-                f"mean F1 of genres, tracks{sure(by_genre.f1_interval)}",
-            ),
-            (
-                "Commonest genre",
-                percent(by_genre.commonest_share),
-                f"of tracks by always answering {by_genre.commonest}",
-            ),
-        ]
+    songs = f"of {number(metrics.n_tracks)}{sure(evaluated.interval)}"
     return [
-        ("Slice accuracy", percent(metrics.slice_accuracy), f"of {metrics.n_slices:,} slices"),
+        ("Songs correct", percent(metrics.track_accuracy), songs),
         (
-            "Track accuracy",
-            percent(metrics.track_accuracy),
-            f"of {metrics.n_tracks:,} tracks{sure(interval)}",
+            "Balanced accuracy",
+            percent(means.balanced_accuracy),
+            f"mean recall of genres, songs{sure(means.balanced_interval)}",
         ),
-        *means,
-        ("Variance of recall", percent(metrics.recall_variance), "between genres, by slices"),
-        ("Log-loss", f"{metrics.log_loss:.3f}", "nats a slice"),
+        ("Macro-F1", percent(means.macro_f1), f"mean of genres, songs{sure(means.f1_interval)}"),
+        (
+            "For comparison",
+            percent(means.commonest_share),
+            f"of songs by always answering {means.commonest}",
+        ),
+        ("Slices correct", percent(metrics.slice_accuracy), f"of {number(metrics.n_slices)}"),
     ]
 
 
-def _recalls(metrics: Metrics) -> list[dict[str, Any]]:
-    """Give each genre's recalls, the best track recall first; a genre without tracks comes last."""
-    rows = [
-        {"genre": genre, "slices": slices, "tracks": tracks}
-        for genre, slices, tracks in zip(
-            metrics.genres, metrics.slices, metrics.tracks, strict=True
-        )
-    ]
+def _by_genre(metrics: Metrics) -> list[list[tuple[str, float, list[str]]]]:
+    """Give a row a genre, the best recall of songs first, then their means, for a table."""
 
-    def rank(row: dict[str, Any]) -> tuple[float, float]:
-        of_tracks, of_slices = row["tracks"].recall, row["slices"].recall
-        return (-1.0 if of_tracks is None else of_tracks, of_slices or 0.0)
+    def row(name: str, songs: Scores, slices: Scores) -> tuple[str, float, list[str]]:
+        cells = [
+            cell
+            for one in (songs, slices)
+            for cell in (
+                *(percent(value, 0) for value in (one.recall, one.precision, one.f1)),
+                number(one.support),
+            )
+        ]
+        return name, songs.recall or 0.0, cells
 
-    return sorted(rows, key=rank, reverse=True)
-
-
-def _weakest(metrics: Metrics) -> tuple[str, float] | None:
-    """Name the genres whose tracks are found worst, with their recall; None if all are alike."""
-    recalls = {row["genre"]: row["tracks"].recall for row in _recalls(metrics)}
-    known = {genre: recall for genre, recall in recalls.items() if recall is not None}
-    worst = min(known.values(), default=0.0)
-    names = [genre for genre, recall in known.items() if recall == worst]
-    if len(names) == len(known):
-        return None
-    more = [f"{len(names) - 3:,} more"] if len(names) > 3 else []
-    *some, last = names[:3] + more if more else names
-    return f"{', '.join(some)} and {last}" if some else last, worst
+    genres = [row(*own) for own in zip(metrics.genres, metrics.tracks, metrics.slices, strict=True)]
+    songs, slices = metrics.track_report, metrics.slice_report
+    means = [row("mean of genres", songs.macro_avg, slices.macro_avg)]
+    return [sorted(genres, key=lambda one: one[1], reverse=True), means]
 
 
-def _training(history: Mapping[str, Sequence[float]]) -> list[tuple[str, str, str]]:
-    """Give each column of the history: name, value after the first and after the last epoch."""
-    names = {
-        "accuracy": "accuracy in training",
-        "val_accuracy": "accuracy, monitored",
-        "loss": "loss in training",
-        "val_loss": "loss, monitored",
-    }
+def _training(evaluated: Evaluation) -> list[tuple[str, str, str]]:
+    """Give loss and accuracy after the first and after the last epoch; nothing of one epoch."""
+    if len(evaluated.history) < 2:
+        return []
+    first, last = evaluated.history[0], evaluated.history[-1]
     rows = []
-    for column, name in names.items():
-        if values := list(history.get(column, [])):
-            show = percent if "accuracy" in column else "{:.3f}".format
-            rows.append((name, show(values[0]), show(values[-1])))
+    for name, own in (("training", ""), (evaluated.monitored, "val_")):
+        ends = [getattr(epoch, f"{own}accuracy") for epoch in (first, last)]
+        rows.append((f"accuracy in {name}", percent(ends[0]), percent(ends[1])))
+        losses = [number(getattr(epoch, f"{own}loss"), 3) for epoch in (first, last)]
+        rows.append((f"loss in {name}, nats", losses[0], losses[1]))
     return rows
-
-
-def data_uri(picture: Path | bytes) -> str:
-    """Give a PNG, or the content of a PNG file, as a URI that holds it; refuse anything else."""
-    if isinstance(picture, Path):
-        try:
-            data = picture.read_bytes()
-        except OSError as error:
-            raise BackbeatError(f"{picture}: cannot be read ({error.strerror})") from error
-        name = str(picture)
-    else:
-        data, name = picture, "a figure"
-    if not data.startswith(_PNG_SIGNATURE):
-        raise BackbeatError(f"{name}: is no PNG picture")
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")

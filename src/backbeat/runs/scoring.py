@@ -16,13 +16,15 @@ from backbeat.evaluation.comparison import LEVEL, Interval, genre_means, share_i
 from backbeat.features.store import open_features
 from backbeat.files import atomic
 from backbeat.files.checksums import renew_sum
+from backbeat.files.text import number, percent
 from backbeat.runs.evaluation import CleanRun, Evaluation
-from backbeat.runs.headlines import certainty_lines, first_lines
+from backbeat.runs.headlines import confusion_line
 from backbeat.runs.overlap import find_overlap
 from backbeat.runs.prediction import OnProgress, predict
 from backbeat.runs.reading import (
     Run,
     Songs,
+    collection_of,
     facts_of,
     joined_songs,
     protocol_of,
@@ -78,6 +80,7 @@ def evaluate_run(
         if len(runs) > 1:
             raise BackbeatError(f"{path}: is a cross-validation; name one of its folds with --on")
         facts["Trained by split"] = facts.pop("Split")
+        facts["Trained on songs of"] = facts.pop("Collection")
         return _evaluate_on(path, on, first.description, near_duplicates, on_progress, facts=facts)
     songs = [run.songs() for run in runs]
     return Evaluation(
@@ -85,6 +88,7 @@ def evaluate_run(
         protocol=protocol_of(runs),
         **_scores(_joined([run.predictions for run in runs]), joined_songs(songs)),
         leaks=joined_leaks([run.leaks for run in runs]),
+        collection=facts["Collection"],
         facts=facts,
         history=first.history if len(runs) == 1 and first.in_epochs else (),
         monitored="validation" if first.split["parts"]["valid"] else "test",
@@ -135,6 +139,7 @@ def _evaluate_on(
         protocol=f"songs of {on.name}",
         **_scores(predictions, songs),
         overlap=overlap,
+        collection=collection_of(artists, on.name),
         facts=facts | {"Evaluated on": f"{on}: {overlap.sentence}"},
         certainty=measure_certainty([described.calibration], [songs]),
     )
@@ -200,13 +205,13 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
         from backbeat import figures
         from backbeat.runs import report
     metrics, leaks = evaluated.metrics, evaluated.divides_tracks
-    history = history_columns(evaluated.history)
+    history, folder = history_columns(evaluated.history), path / "figures"
     drawn = {
         "confusion_slices": figures.confusion(
-            metrics.slice_confusion, metrics.genres, title="Recall of slices, %"
+            metrics.slice_confusion, metrics.genres, title="Confusion matrix of slices, %"
         ),
         "confusion_tracks": figures.confusion(
-            metrics.track_confusion, metrics.genres, title="Recall of tracks, %"
+            metrics.track_confusion, metrics.genres, title="Confusion matrix of songs, %"
         ),
         "recall": figures.recall_bars(
             [np.nan if one.recall is None else one.recall for one in metrics.slices],
@@ -214,13 +219,14 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
             title="Recall of each genre, slices",
         ),
     }
-    shown = {
-        "Recall of slices": path / "figures" / "confusion_slices.png",
-        "Recall of tracks": path / "figures" / "confusion_tracks.png",
+    pictures = {
+        "confusion": report.Picture(
+            "Confusion matrix of songs, each row in % of a genre's songs",
+            f"Confusion matrix of songs. {confusion_line(metrics)}",
+            folder / "confusion_tracks.png",
+        )
     }
     if evaluated.history:
-        drawn["curves"] = figures.learning_curves(history, monitored=evaluated.monitored)
-        shown = {"Accuracy and loss, epoch by epoch": path / "figures" / "curves.png", **shown}
         drawn["metrics"] = figures.run_metrics(
             history,
             metrics,
@@ -228,26 +234,31 @@ def write_evaluation(path: Path, evaluated: Evaluation) -> Path:
             monitored=evaluated.monitored,
             leaks=leaks,
         )
+    if len(evaluated.history) > 1:
+        drawn["curves"] = figures.learning_curves(history, monitored=evaluated.monitored)
+        first, last = (percent(history["accuracy"][end]) for end in (0, -1))
+        pictures["curves"] = report.Picture(
+            "Accuracy and loss, epoch by epoch",
+            f"Curves of accuracy and loss by epoch; accuracy in training goes from {first} to "
+            f"{last}, in {evaluated.monitored} it ends at {percent(history['val_accuracy'][-1])}",
+            folder / "curves.png",
+        )
     if evaluated.certainty:
-        drawn["certainty"] = figures.certainty(evaluated.certainty)
-        shown["How far the model's confidence can be trusted"] = path / "figures" / "certainty.png"
+        certainty = evaluated.certainty
+        drawn["certainty"] = figures.certainty(certainty)
+        pictures["certainty"] = report.Picture(
+            "Correct songs by confidence before and after scaling, and errors by songs answered",
+            "Diagrams of the share of correct songs against confidence: calibration error "
+            f"{number(certainty.before.error, 3)} before scaling, "
+            f"{number(certainty.after.error, 3)} after; and of wrong answers against the share of "
+            "songs answered, the most confident first",
+            folder / "certainty.png",
+        )
     for name, figure in drawn.items():
-        figures.save(figure, path / "figures" / f"{name}.png")
+        figures.save(figure, folder / f"{name}.png")
     atomic.write_text(path / "metrics.json", metrics.to_json())
     renew_sum(path, "metrics.json")
-    page = report.run_report(
-        title=evaluated.model,
-        facts=evaluated.facts,
-        metrics=metrics,
-        history=history,
-        figures=shown,
-        leaks=leaks,
-        opening=first_lines(evaluated),
-        interval=evaluated.interval,
-        by_genre=evaluated.by_genre,
-        certainty=certainty_lines(evaluated),
-    )
-    atomic.write_text(path / "report.html", page)
+    atomic.write_text(path / "report.html", report.run_report(evaluated, pictures))
     return path / "report.html"
 
 

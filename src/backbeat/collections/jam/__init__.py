@@ -4,9 +4,9 @@ Ten genres sketched with numpy and scipy alone, by fictional artists. It stands 
 see the README.txt that `generate` writes.
 """
 
-from backbeat.collections.jam.collection import generate
+from backbeat.collections.jam.collection import generate, is_clip
 from backbeat.collections.jam.compose import Song, compose
 from backbeat.collections.jam.sounds import SAMPLE_RATE, SECONDS
 from backbeat.collections.jam.styles import GENRES
 
-__all__ = ["GENRES", "SAMPLE_RATE", "SECONDS", "Song", "compose", "generate"]
+__all__ = ["GENRES", "SAMPLE_RATE", "SECONDS", "Song", "compose", "generate", "is_clip"]

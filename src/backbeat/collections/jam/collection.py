@@ -1,6 +1,7 @@
 """Writing the collection to a folder, as GTZAN lies in one: a subfolder a genre."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ is chance. The genres' names are those of the GTZAN collection and the clips hav
 It stands for no real music. An accuracy measured here says that a program works; it says nothing
 about how well a model would do on real recordings, and must not be quoted as if it did.
 """
+
+
+def is_clip(name: str) -> bool:
+    """Whether a track's name, such as ``rock/jam-rock-000.wav``, is that of one of these songs."""
+    return re.fullmatch(rf"jam-({'|'.join(GENRES)})-\d+\.\w+", name.rpartition("/")[2]) is not None
 
 
 def generate(

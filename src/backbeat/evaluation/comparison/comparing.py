@@ -23,7 +23,7 @@ from backbeat.evaluation.comparison.significance import (
     holm,
     mcnemar,
 )
-from backbeat.files.text import number, signed
+from backbeat.files.text import number, p_value, signed
 
 SIGNIFICANT = 0.05
 NO_DIFFERENCE: Final = "no significant difference"
@@ -158,7 +158,7 @@ def _pair(
     better = interval is not None and p < SIGNIFICANT and interval.low > 0
     difference, songs = float(differences.mean()), len(differences)
     corrected = f" after Holm's correction over {pairs} pairs" if pairs > 1 else ""
-    tested = f"McNemar {_p(p)}{corrected}"
+    tested = f"McNemar {p_value(p)}{corrected}"
     ends = f"no interval with fewer than {MIN_GROUPS} artists"
     if interval:
         ends = f"95 % interval {signed(100 * interval.low)} to {signed(100 * interval.high)}"
@@ -187,10 +187,6 @@ def _pair(
         verdict="better" if better else NO_DIFFERENCE,
         sentence=sentence,
     )
-
-
-def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
 def _by_song(contender: Contender) -> Floats:
