@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from backbeat.cli import demo
+from test_report import Page
 
 
 @pytest.mark.slow
@@ -27,5 +28,13 @@ def test_the_demo_makes_all_that_it_names_and_goes_on_where_it_was(
     assert all(Path(line.strip()).stat().st_size for line in named)
     assert shown.count("unusable: ") >= 6
     assert shown.count(" taken for ") >= 3
+    # Real songs are not sent to a model of synthetic ones.
+    assert shown.endswith("comes with backbeat:\nbackbeat classify YOUR_SONGS\n")
+    assert "they say nothing about real music" in shown
+    assert "LEAKING: slices of the same songs are in training" in shown
+    # The clean figure is known, and named beside the leaking one.
+    page = Page((tmp_path / "demo/run-slices/report.html").read_text("utf-8")).text
+    assert "On another split (artists; run run-artists) the same model gets" in page
+    assert "of jam, which backbeat composes: synthetic songs" in page
     assert weights.read_bytes() == trained
     assert capsys.readouterr().out == shown

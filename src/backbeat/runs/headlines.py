@@ -20,10 +20,8 @@ _MEANING = {
 
 def verdict(evaluated: Evaluation) -> str:
     """Give the result in one line: songs correct, their interval, and what was kept apart."""
-    share = (
-        f"{percent(evaluated.metrics.track_accuracy)} of {number(evaluated.metrics.n_tracks)} songs "
-        "correct"
-    )
+    songs = plural(evaluated.metrics.n_tracks, "song")
+    share = f"{percent(evaluated.metrics.track_accuracy)} of {songs} correct"
     tested = f"tested on {evaluated.protocol}" if evaluated.overlap else kept_apart(evaluated.leaks)
     return f"{share}{ends(evaluated.interval)}, {tested}"
 
