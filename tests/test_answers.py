@@ -33,7 +33,7 @@ def test_a_folder_that_is_not_there_is_one_failure(cli, tmp_path, bundle, songs)
     # Unlike a mistake: the other songs are answered.
     status, out, err = cli("classify", tmp_path / "gone", songs, "--model", bundle)
     assert status == 1
-    assert out.count("\n") == 2
+    assert out.count("\n") == 3  # with the header
     assert err.splitlines() == ["2 answered, 1 failed", f"failed: {tmp_path}/gone: no such file"]
 
 
@@ -236,7 +236,7 @@ def test_what_could_not_be_read_is_said_in_every_format(cli, bundle, tmp_path):
     note = "6 of 12 s could be read"
     arguments = ("classify", path, "--model", bundle)
     status, out, _ = cli(*arguments)
-    assert (status, out.splitlines()[1]) == (0, f"    {note}")
+    assert (status, out.splitlines()[-1]) == (0, f"    {note}")
     assert cli(*arguments)[1] == out  # as the index has it
     for more in ((), ("--timeline",)):
         _, out, err = cli(*arguments, "--format", "csv", *more)
@@ -276,6 +276,8 @@ def test_a_timeline_has_no_overlap_where_the_last_window_moves_back(tmp_path):
     spans = [(moment.start, moment.end) for moment in answer.timeline]
     assert spans == [(start, start + 3) for start in range(0, 45, 3)]
     assert (answer.seconds, answer.seconds_read, answer.note) == (45.0, 45.0, "")
+    agreeing = sum(moment.genre == answer.genre for moment in answer.timeline)
+    assert answer.agreement == agreeing / 15
 
 
 def test_timeline(cli, bundle, songs):

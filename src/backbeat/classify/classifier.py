@@ -260,17 +260,22 @@ class Classifier:
             strange = known.score(float(strangeness(song_vector, known)[0]))
         order = np.argsort(-song, kind="stable")
         best = slices.argmax(axis=1)
+        # A moment twice in the windows counts once here, as in the timeline.
+        moments = [
+            (start, end, genre, float(row[genre]))
+            for (start, end), genre, row in zip(_in_turn(spans), best, slices, strict=True)
+            if end - start > 0.01
+        ]
         return Answer(
             path=path,
             seconds=round(seconds, 3),
             ranking=tuple((self.genres[genre], float(song[genre])) for genre in order),
             verdict=_verdict(calibration, float(song.max()), strange),
             strangeness=strange,
-            agreement=float(np.mean(best == order[0])),
+            agreement=float(np.mean([genre == order[0] for _, _, genre, _ in moments])),
             timeline=tuple(
-                Moment(round(start, 3), round(end, 3), self.genres[genre], float(row[genre]))
-                for (start, end), genre, row in zip(_in_turn(spans), best, slices, strict=True)
-                if end - start > 0.01
+                Moment(round(start, 3), round(end, 3), self.genres[genre], share)
+                for start, end, genre, share in moments
             ),
             embedding=given.embedding.mean(axis=0),
         )
