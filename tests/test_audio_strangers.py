@@ -95,6 +95,12 @@ def test_ac3_in_a_wav_is_played(tmp_path):
     np.testing.assert_array_equal(samples, opened(path)[2])
 
 
+def test_a_coding_that_a_wav_cannot_hold_is_damage(tmp_path):
+    path = encoded(tmp_path / "a.wav", music(6.0, 44_100, 2), 44_100, "aac", "wav")
+    with pytest.raises(audio.AudioError, match=r"damaged: .* packets cannot be decoded"):
+        opened(path)
+
+
 @pytest.mark.parametrize("mark", ["7ffe8001", "fe7f0180", "72f81f4e", "0b77" * 8])
 def test_samples_that_look_compressed_by_chance_stay_samples(tmp_path, mark):
     content = (music(3.0, 44_100, 2) * 2**15).astype("<i2").tobytes()

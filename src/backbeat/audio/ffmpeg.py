@@ -162,9 +162,8 @@ def _seconds(container: av.container.InputContainer, stream: Any) -> float | Non
     """Give the declared length of the sound, in seconds."""
     if container.format.name.startswith("mov") and stream.duration:
         return float(stream.duration * stream.time_base)
-    coding = stream.codec_context
-    if coding.codec_tag == "\1\0\0\0" and not coding.name.startswith("pcm"):
-        return None  # AC-3 or DTS in a WAV that declares samples: their number is not its own
+    if container.format.name == "wav" and stream.codec_context.name in ("ac3", "dca", "eac3"):
+        return None  # its header may count bytes as samples
     # Other containers declare the length of the whole, which may be its pictures'.
     pictures = (s for s in container.streams.video if not is_cover(s))
     if container.duration is None or next(pictures, None) is not None:
