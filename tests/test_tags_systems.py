@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from backbeat.classify import load
+from backbeat.classify.windows import DEFAULT_WINDOWS
 from backbeat.files import atomic
+from backbeat.library.index import open_index, settings_of
+from backbeat.library.stamps import stamp_of
 
 pytest.importorskip("mutagen")
+from backbeat.library.tags import writing
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="calls of POSIX are refused or hidden")
 
 CALLS = {
@@ -76,6 +82,28 @@ def test_what_a_share_cannot_keep_costs_a_note_and_no_tag(
     status, _, err = cli("tag", "--undo", json.loads(out)["log"])
     assert (status, contents(library)) == (0, before), err
     assert "2 put back (2 byte for byte)" in err
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_index_knows_the_file_that_was_written_and_no_other(
+    cli, bundle, library, tmp_path, monkeypatch, replaced
+):
+    own = writing.apply
+
+    def then_replaced(*arguments, **options):
+        for result in own(*arguments, **options):
+            if replaced:
+                shutil.copy(result.path, tmp_path / "other")
+                (tmp_path / "other").replace(result.path)
+            yield result
+
+    monkeypatch.setattr(writing, "apply", then_replaced)
+    status, _, err = cli("tag", library, "--yes", "--min-confidence", "0", "--model", bundle)
+    assert (status, "2 tagged" in err) == (0, True)
+    settings = settings_of(load(bundle, windows=DEFAULT_WINDOWS))
+    with open_index() as index:
+        for path in contents(library):
+            assert index.knows(path, stamp_of(path), settings) is not replaced
 
 
 @pytest.mark.parametrize(("name", "call"), [("replace", "rename"), ("fsync", "fsync")])
@@ -172,7 +200,8 @@ def test_less_of_a_system_is_enough_to_classify_tag_and_undo(songs, bundle, tmp_
         capture_output=True,
     )
     assert b"fcntl" in done.stderr, "nothing was hidden"
-    assert len(backbeat("classify", library, "--model", bundle).stdout.splitlines()) == 2
+    done = backbeat("classify", library, "--model", bundle, "--format", "csv")
+    assert len(done.stdout.splitlines()) == 3
     options = ("--yes", "--min-confidence", "0", "--model", bundle)
     done = backbeat("tag", library, *options, "--json")
     assert "2 tagged" in done.stderr

@@ -219,7 +219,7 @@ def test_what_someone_else_changes_meanwhile_stays_theirs(songs, tmp_path, log):
         opened(song) as open_song,
         changing(open_song) as copy,
     ):
-        formats.write(song, ("Jazz",), copy)
+        formats.write(song, ("Jazz",), copy.file)
         formats.write(song, ("Krautrock", "Ska"))
     assert formats.read(song).genres == ("Krautrock", "Ska")
     assert list(tmp_path.iterdir()) == [song]

@@ -276,13 +276,13 @@ def _write(
     try:
         with alone():
             for result in apply(stamped(), writer, keep_times=keep_times):
-                old, new = before.pop(result.path), stamp_of(result.path)
+                old = before.pop(result.path)
                 if isinstance(result, Failure):
                     tally.failures.append(result)
                     continue
                 tally.tagged += 1
-                if index and old and new:
-                    index.changed(result.path, old, new)  # its sound is as it was
+                if index and old and result.stamp:
+                    index.changed(result.path, old, result.stamp)  # its sound is as it was
         finished = True
     finally:
         writer.close()
@@ -323,10 +323,10 @@ def _undo(path: Path, index: "Index | None", as_json: bool) -> None:
                 failures.append(result)
             else:
                 done[result.how] += 1
-                old, new = before[result.path], stamp_of(result.path)
-                if index and old and new and result.how == "byte for byte":
-                    index.changed(result.path, old, new)  # its sound is as it was
-                    before[result.path] = new
+                old = before[result.path]
+                if index and old and result.stamp:
+                    index.changed(result.path, old, result.stamp)  # its sound is as it was
+                    before[result.path] = result.stamp
             show(place, len(log.entries))
     idle = done.pop("nothing to do", 0)
     if as_json:

@@ -69,7 +69,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         sync(file.fileno(), path)
-        _open_to_others(temporary, file.fileno(), 0o666)
+        _open_to_others(path, temporary, file.fileno(), 0o666)
         _check_own(path, temporary, file.fileno())
         if not HAS_LOCKS:
             file.close()  # Windows replaces no file that is open
@@ -146,15 +146,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def change_mode(path: Path, handle: int, mode: int) -> None:
-    """Give an open file its mode, where its file system keeps one."""
+def change_mode(path: Path, temporary: Path, handle: int, mode: int) -> None:
+    """Give a file that is being written to `path` its mode, where the file system keeps one."""
     if stat.S_IMODE(os.fstat(handle).st_mode) == mode:
         return
     with keeping("chmod", path, "its mode"):
         if hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
         else:
-            path.chmod(mode)
+            temporary.chmod(mode)
 
 
 @contextlib.contextmanager
@@ -181,9 +181,9 @@ def note_refused(call: str, error: OSError, path: Path, effect: str) -> None:
 _noted: set[str] = set()
 
 
-def _open_to_others(path: Path, handle: int, mode: int) -> None:
+def _open_to_others(path: Path, temporary: Path, handle: int, mode: int) -> None:
     """Give a file the mode that it would have got at its place."""
-    change_mode(path, handle, mode & ~_umask())
+    change_mode(path, temporary, handle, mode & ~_umask())
 
 
 def _check_own(path: Path, temporary: Path, handle: int) -> None:
@@ -214,7 +214,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         if handle is None:
             beside.chmod(0o777 & ~_umask())
         else:
-            _open_to_others(beside, handle, 0o777)
+            _open_to_others(path, beside, handle, 0o777)
             _check_own(path, beside, handle)
         beside.replace(path)
 

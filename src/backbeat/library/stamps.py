@@ -1,5 +1,6 @@
 """What shows that a file is the one that was analysed."""
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,11 @@ def stamp_of(path: Path) -> Stamp | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
+    return stamp_from(status)
+
+
+def stamp_from(status: os.stat_result) -> Stamp:
+    """Give the stamp of a file by what the system says of it."""
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 

@@ -29,6 +29,7 @@ from backbeat.audio.ffmpeg import is_cover, open_container
 from backbeat.errors import BackbeatError
 from backbeat.files.atomic import change_mode, keeping, own_file, sweep_once, sync
 from backbeat.files.locks import BINARY, HAS_LOCKS, NO_LINK, NoLocksError, close, open_locked
+from backbeat.library.stamps import Stamp, stamp_from
 
 _CHUNK = 1 << 20
 # A folder that cannot be synced by itself (some network file systems).
@@ -74,6 +75,15 @@ class Song:
     file: BinaryIO
     folder: int | None
     """The descriptor of its folder; None on Windows."""
+
+
+@dataclass
+class Copy:
+    """A copy of a song, to be changed; see `changing`."""
+
+    file: BinaryIO
+    stamp: Stamp | None = None
+    """Of the file at the song's place, as soon as the copy is there."""
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -159,7 +169,7 @@ def _warn_of_no_locks(folder: Path, why: str) -> None:
 
 
 @contextlib.contextmanager
-def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[BinaryIO]:
+def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[Copy]:
     """Yield a copy of a song to change, which takes its place when the block ends well.
 
     The copy keeps the file's mode, extended attributes, owner and group; its time of last change is
@@ -179,7 +189,8 @@ def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[BinaryIO]:
         song.file.seek(0)
         shutil.copyfileobj(song.file, copy, _CHUNK)
         copy.flush()
-        yield copy
+        given = Copy(copy)
+        yield given
         copy.flush()
         handle, name = copy.fileno(), Path(copy.name)
         written = os.fstat(handle).st_mtime_ns
@@ -203,6 +214,8 @@ def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[BinaryIO]:
             else:
                 os.replace(name.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         _sync(folder)
+        # Renaming changes the time of its status.
+        given.stamp = stamp_from(os.fstat(handle) if HAS_LOCKS else path.stat())
         # By its whole path: that is what is reported, and logged.
         if not _is_at(path, None, after):
             raise TagError(path, "was replaced by another program as soon as its genre was written")
@@ -234,7 +247,7 @@ def _keep(song: Song, copy: BinaryIO, before: os.stat_result) -> None:
                 what = f"its extended attribute {attribute}"
                 with keeping("setxattr", path, what), _ignoring(quiet):
                     os.setxattr(handle, attribute, os.getxattr(song.file.fileno(), attribute))
-    change_mode(Path(copy.name), handle, stat.S_IMODE(before.st_mode))
+    change_mode(path, Path(copy.name), handle, stat.S_IMODE(before.st_mode))
 
 
 def _sync(folder: int | None) -> None:

@@ -4,12 +4,13 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from backbeat.classify import Failure
 from backbeat.files import atomic
+from backbeat.library.stamps import Stamp
 from backbeat.library.tags import delta, formats
 from backbeat.library.tags.id3_files import id3v1, put_id3v1
 from backbeat.library.tags.log import Entry, Log, LogWriter
@@ -40,6 +41,8 @@ class Written:
 
     path: Path
     genres: tuple[str, ...]
+    stamp: Stamp | None = field(default=None, compare=False, repr=False)
+    """What the file is known by now."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Undone:
     how: How
     """Whether the whole file is as it was; or its genre only, because other tags were changed
     since; or it was so already, because the change was never made or is undone."""
+    stamp: Stamp | None = field(default=None, compare=False, repr=False)
+    """What the file is known by now; None where nothing was to be done."""
 
 
 def survey(paths: Iterable[Path], options: Options) -> Iterator[Seen]:
@@ -84,14 +89,14 @@ def apply(
     """Write genres into files, one after another; a bad file does not stop the others."""
     for change in changes:
         try:
-            _apply(change, log, keep_times)
+            stamp = _apply(change, log, keep_times)
         except (TagError, OSError) as error:
             yield _failure(change.path, error)
         else:
-            yield Written(change.path, change.genres)
+            yield Written(change.path, change.genres, stamp)
 
 
-def _apply(change: Change, log: LogWriter, keep_times: bool) -> None:
+def _apply(change: Change, log: LogWriter, keep_times: bool) -> Stamp | None:
     # A link stays a link: what it leads to is changed.
     path = Path(os.path.realpath(change.path))
     with opened(path) as song:
@@ -102,7 +107,8 @@ def _apply(change: Change, log: LogWriter, keep_times: bool) -> None:
             raise TagError(path, _CHANGED)
         log.begin(path)
         before = state(song.file)
-        with changing(song, mtime_ns=before.mtime_ns if keep_times else None) as copy:
+        with changing(song, mtime_ns=before.mtime_ns if keep_times else None) as given:
+            copy = given.file
             new = formats.write(path, change.genres, copy)
             _check_sound(path, song.file, copy)
             log.change(
@@ -116,6 +122,7 @@ def _apply(change: Change, log: LogWriter, keep_times: bool) -> None:
                     patch=_way_back(path, song.file, copy, before),
                 )
             )
+    return given.stamp
 
 
 def _check_sound(path: Path, song: BinaryIO, copy: BinaryIO) -> None:
@@ -164,33 +171,33 @@ def undo(log: Log) -> Iterator[Undone | Failure]:
     first = {entry.path: entry.before.sha256 for entry in reversed(log.entries)}
     for entry in reversed(log.entries):
         try:
-            yield Undone(entry.path, _undo(entry, first[entry.path]))
+            yield Undone(entry.path, *_undo(entry, first[entry.path]))
         except FileNotFoundError:
             yield Failure(entry.path, "is not there any more")
         except (TagError, OSError) as error:
             yield _failure(entry.path, error)
 
 
-def _undo(entry: Entry, first: str) -> How:
+def _undo(entry: Entry, first: str) -> tuple[How, Stamp | None]:
     path = entry.path
     with opened(path) as song:
         now = state(song.file).sha256
         if now in (first, entry.before.sha256):
-            return "nothing to do"
+            return "nothing to do", None
         if now == entry.after.sha256:
             with changing(song, mtime_ns=entry.before.mtime_ns) as copy:
-                _restore(song, copy, entry)
-            return "byte for byte"
+                _restore(song, copy.file, entry)
+            return "byte for byte", copy.stamp
         present = formats.read(path, song.file).values
         if present == entry.old:
-            return "nothing to do"
+            return "nothing to do", None
         if present != entry.new:
             shown = ", ".join(present) or "none"
             raise TagError(path, f"left alone: its genre was changed since, to {shown}")
         with changing(song) as copy:
-            formats.write(path, entry.old, copy)
-            _check_sound(path, song.file, copy)
-    return "tag for tag"
+            formats.write(path, entry.old, copy.file)
+            _check_sound(path, song.file, copy.file)
+    return "tag for tag", copy.stamp
 
 
 def _restore(song: Song, copy: BinaryIO, entry: Entry) -> None:
