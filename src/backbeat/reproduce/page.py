@@ -106,7 +106,7 @@ def write_splits(folder: Path, protocols: Sequence[str]) -> Path:
         "of GTZAN.",
         warnings=[line for line in _warnings(first) if line not in (f"{first.leak} {TOO_HIGH}",)],
         headlines=[
-            (name, value, f"{model}; 95 % interval {more[:-1]} %" if more else model)
+            (name, value, f"{model}; 95 % interval {more.replace(')', ' %')}" if more else model)
             for name, (value, _, more) in zip(names, values, strict=True)
         ],
         heads=("Model", *names),

@@ -199,9 +199,11 @@ class Results:
     def epochs_scale(self) -> str:
         """The share of the paper's epochs that were run, such as ``2 to 3 %``; empty for all."""
         ratios = [one.epochs / paper.ROWS[one.name].epochs for one in self.found] or [1.0]
-        low, high = (significant(100 * ratio, 2) for ratio in (min(ratios), max(ratios)))
-        span = low if low == high else f"{low} to {high}"
-        return "" if min(ratios) == max(ratios) == 1 else f"{span} %"
+        if min(ratios) == max(ratios) == 1:
+            return ""
+        low, high = min(ratios), max(ratios)
+        first = "" if low == high else f"{significant(100 * low, 2)} to "
+        return f"{first}{significant(100 * high, 2)} %"
 
     @property
     def scaled_down(self) -> str:

@@ -198,14 +198,14 @@ def certainty_lines(evaluated: Evaluation) -> tuple[str, ...]:
 
 def span(interval: Interval | None) -> str:
     """Give an interval of shares in percent, or a dash where there is none."""
-    return f"{ends(interval)[2:-1]} %" if interval else "–"
+    if interval is None:
+        return "–"
+    return f"{number(100 * interval.low, 1)} to {number(100 * interval.high, 1)} %"
 
 
 def ends(interval: Interval | None) -> str:
     """Give an interval of shares to follow one in percent: `` (66.2 to 79.4)``, or nothing."""
-    if interval is None:
-        return ""
-    return f" ({number(100 * interval.low, 1)} to {number(100 * interval.high, 1)})"
+    return f" ({span(interval)[:-2]})" if interval else ""
 
 
 def _sure(interval: Interval | None, lacking: str = "") -> str:
