@@ -89,6 +89,7 @@ def makers() -> dict[str, Callable[[Path], object]]:
         "wav-rifx": lambda folder: _other_order(folder / "seed.wav", "BIG"),
         "au-little": lambda folder: _other_order(folder / "seed.au", "LITTLE"),
         "ogg-chain": _chain,
+        "ogg-eight": lambda folder: write(folder / "seed.ogg", music(SECONDS, 22_050, 8)),
         "opus-silent": lambda folder: silent_opus(folder / "seed.opus", 60.0),
         "ape": _ape,
         "dsf": _dsf,
