@@ -108,8 +108,13 @@ def answers_of(path: Path) -> bytes:
     """Read the rows of an index of answers, without the place's name and the files' times."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("pragma wal_checkpoint(truncate)")
-        rows = connection.execute("select path, settings, size, answer from answers order by path")
-        answers = [(Path(os.fsdecode(p)).name, s, size, answer) for p, s, size, answer in rows]
+        rows = connection.execute(
+            "select path, settings, written, answer from answers order by path"
+        )
+        answers = [
+            (Path(os.fsdecode(path)).name, settings, written.partition(" ")[0], answer)
+            for path, settings, written, answer in rows
+        ]
     return json.dumps(answers).encode()
 
 

@@ -124,7 +124,7 @@ class Index:
 
     def find(self, path: Path, stamp: Stamp, settings: str) -> Answer | None:
         """Give the answer for a file, if it is known and the file has this stamp."""
-        row = self._row(path, stamp, settings)
+        row = self._row("answer, embedding, sum", path, stamp, settings)
         if row is None or _sum(_key(path), settings, row[0], row[1]) != row[2]:
             return None
         with _named_errors(self.path):
@@ -132,23 +132,26 @@ class Index:
 
     def knows(self, path: Path, stamp: Stamp, settings: str) -> bool:
         """Whether there is an answer to find, without checking it."""
-        return self._row(path, stamp, settings) is not None
+        return self._row("1", path, stamp, settings) is not None
 
-    def _row(self, path: Path, stamp: Stamp, settings: str) -> Any:
+    def _row(self, columns: str, path: Path, stamp: Stamp, settings: str) -> Any:
         query = (
-            "select answer, embedding, sum, place, samples from answers "
+            f"select {columns}, place, samples from answers "  # nosec B608 # of this file alone
             "where path = ? and settings = ? and written = ?"
         )
         values = (_key(path), settings, stamp.written)
         row = self._try(lambda connection: connection.execute(query, values).fetchone())
-        if row is None or row[3] == stamp.place.encode():
-            return row
-        if samples_of(path, stamp) != row[4]:
+        if row is None:
+            return None
+        *known, place, samples = row
+        if place == stamp.place.encode():
+            return known
+        if samples_of(path, stamp) != samples:
             return None
         update = "update answers set place = ? where path = ? and written = ? and samples = ?"
-        same = (stamp.place, _key(path), stamp.written, row[4])
+        same = (stamp.place, _key(path), stamp.written, samples)
         self._try(lambda connection: connection.execute(update, same))
-        return row
+        return known
 
     def changed(self, path: Path, before: Stamp, after: Stamp) -> None:
         """Note that a file was changed without its sound, such as when it was tagged."""

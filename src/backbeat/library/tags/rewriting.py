@@ -185,7 +185,8 @@ def changing(song: Song, *, mtime_ns: int | None = None) -> Iterator[Copy]:
         raise TagError(path, why)
     sweep_once(path.parent)
     with contextlib.ExitStack() as stack:
-        copy = own_file(path, stack, folder)
+        with _naming("open", path):
+            copy = own_file(path, stack, folder)
         song.file.seek(0)
         shutil.copyfileobj(song.file, copy, _CHUNK)
         copy.flush()
