@@ -64,7 +64,7 @@ def test_crossvalidations_are_compared_over_all_songs(folds):
 def test_trials_stand_in_the_order_of_the_folds(folds):
     from backbeat.runs.scoring import evaluate_run
 
-    compared, _, _ = compare_runs(folds)
+    compared, _, _, _ = compare_runs(folds)
     shown = {score.name: score.trials for score in compared.scores}
     assert shown["one"] == pytest.approx(evaluate_run(folds[0]).folds)
 

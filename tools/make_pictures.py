@@ -1,9 +1,10 @@
 """Make the pictures of the documents from real output.
 
-python tools/make_pictures.py CLIPS --work WORK
+python tools/make_pictures.py CLIPS --work WORK [--gallery FOLDER]
 
 CLIPS are GTZAN excerpts, in a folder a genre. Runs that are in WORK already are not trained again;
-all else takes some ten minutes of two cores. Wants the extra dev, and Chromium.
+all else takes some ten minutes of two cores. With --gallery it takes those of every verb and every
+report for a designer's eye instead, which are not kept. Wants the extra dev, and Chromium.
 """
 
 import argparse
@@ -13,10 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import typer
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.text import Text
+
+from backbeat.cli import app
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
@@ -34,6 +38,18 @@ RUNS = {
     "mlp": "train features --model mlp_27 --split artists --folds 3",
     "transfer": "train embeddings --model transfer --split artists --folds 3",
 }
+
+VERBS = tuple(typer.main.get_command(app).commands)
+SCREENS = (
+    *("data jam -o jam --per-genre 8 --seed 1", "check jam", "prepare songs -o features"),
+    *("classify Music", "classify Music/rock.00006.flac --timeline", "tag Music --dry-run"),
+    *("similar Music/rock.00006.flac --in Music", "playlists Music -o playlists"),
+    *("suspects features", "show Music/rock.00006.flac -o song", "models", "models cnn_03.5"),
+    *("evaluate leaking", "evaluate cnn", "audit features --split tracks"),
+    "compare cnn mlp transfer -o compare.html",
+    "reproduce sears2021 features -o paper --only mlp_01,mlp_27 --epochs-scale 0.02",
+    "reproduce sears2021 features -o splits --only mlp_01 --epochs-scale 0.02 --split all",
+)
 
 # Rich's own fetches its font; this takes the reader's, and is a dark window on any page.
 TERMINAL = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
@@ -88,14 +104,12 @@ def terminal(work: Path, clips: Path) -> None:
 def figures(work: Path, clips: Path) -> None:
     """Take figures that backbeat draws: of a song, a run, a cross-validation, a comparison."""
     backbeat(work, f"show {(clips / SONG).resolve()} -o song")
-    backbeat(work, "compare cnn mlp transfer -o compare.png")
     chosen = {
         "song": "song/song.png",
         "confusion": "cnn/figures/confusion_tracks.png",
         "certainty": "cnn/figures/certainty.png",
         "recall": "cnn/figures/recall.png",
         "curves": "leaking/figures/curves.png",
-        "compare": "compare.png",
     }
     for name, figure in chosen.items():
         image = Image.open(work / figure).convert("RGB")
@@ -113,6 +127,40 @@ def report(work: Path) -> None:
             page = browser.new_page(viewport={"width": 1000, "height": 1100}, color_scheme=scheme)
             page.goto((work / "cnn" / "report.html").resolve().as_uri())
             page.screenshot(path=PICTURES / f"report-{scheme}.png")
+        backbeat(work, "compare cnn mlp transfer -o compare.html")
+        page.goto((work / "compare.html").resolve().as_uri())
+        page.locator("figure img").screenshot(path=PICTURES / "compare.png")
+        browser.close()
+
+
+def gallery(work: Path, folder: Path) -> None:
+    """Take each verb's help and result at 80 columns, and each report wide, narrow and printed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, command in enumerate((*SCREENS, *(f"{verb} --help" for verb in VERBS))):
+        console = Console(record=True, width=80, file=(work / "terminal.txt").open("w"))
+        console.print(Text(f"$ backbeat {command}", style="bold"))
+        shown = subprocess.run(
+            ["script", "-qec", f"stty cols 80 rows 40; {BACKBEAT} {command}", "/dev/null"],
+            cwd=work,
+            capture_output=True,
+            text=True,
+        )
+        console.print(Text.from_ansi(shown.stdout), soft_wrap=True)
+        name = f"{number:02}-{command.split()[0]}"
+        console.save_svg(str(folder / f"{name}.svg"), title="", code_format=TERMINAL)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for path in (*sorted(work.glob("*/report.html")), work / "compare.html"):
+            name = path.parent.name if path.name == "report.html" else path.stem
+            for width in (390, 1280):
+                for scheme in ("light", "dark"):
+                    size = {"width": width, "height": 900}
+                    page = browser.new_page(viewport=size, color_scheme=scheme)
+                    page.goto(path.resolve().as_uri())
+                    page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
+            page.pdf(path=folder / f"{name}.pdf", format="A4")
         browser.close()
 
 
@@ -121,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=Path)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--gallery", type=Path)
     arguments = parser.parse_args()
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
@@ -134,6 +183,9 @@ def main() -> None:
         if not (work / name).exists():
             backbeat(work, f"{command} -o {name}")
     terminal(work, arguments.clips)
+    if arguments.gallery:
+        gallery(work, arguments.gallery)
+        return
     figures(work, arguments.clips)
     report(work)
 
