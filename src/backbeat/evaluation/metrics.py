@@ -116,6 +116,11 @@ def most_confused(matrix: npt.ArrayLike, limit: int) -> npt.NDArray[np.intp]:
         A confusion matrix.
     limit : int
         The most genres to give.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Their rows in the matrix.
     """
     counts = np.asarray(matrix)
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
