@@ -1,26 +1,14 @@
 """The verb compare."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from backbeat.cli.console import say, say_json, table
 from backbeat.cli.options import Json
 from backbeat.files.tables import Column
-from backbeat.files.text import number, percent
-
-if TYPE_CHECKING:
-    from backbeat.evaluation.comparison import Interval
-
-
-def _with_interval(value: float, interval: "Interval | None") -> str:
-    ends = (
-        f" ({number(100 * interval.low, 1)} to {number(100 * interval.high, 1)})"
-        if interval
-        else ""
-    )
-    return f"{percent(value)}{ends}"
+from backbeat.files.text import number, p_value, percent, plural
 
 
 def compare(
@@ -44,7 +32,7 @@ def compare(
 
     from backbeat.evaluation.comparison import MIN_GROUPS
     from backbeat.runs.contenders import compare_runs, write_comparison
-    from backbeat.runs.headlines import span
+    from backbeat.runs.headlines import ends, span
     from backbeat.splits import leak_sentence, leaks_to_json
 
     compared, leaks, copies, collection = compare_runs(runs)
@@ -59,19 +47,19 @@ def compare(
             score.name,
             percent(score.accuracy),
             span(score.interval),
-            _with_interval(score.by_genre.balanced_accuracy, score.by_genre.balanced_interval),
-            _with_interval(score.by_genre.macro_f1, score.by_genre.f1_interval),
+            percent(score.by_genre.balanced_accuracy) + ends(score.by_genre.balanced_interval),
+            percent(score.by_genre.macro_f1) + ends(score.by_genre.f1_interval),
             ", ".join(percent(trial) for trial in score.trials) if len(score.trials) > 1 else "",
         )
         for score in compared.scores
     ]
     artist = next(leak for leak in leaks if leak.kind == "artist")
-    title = f"{number(compared.songs)} songs "
+    title = f"{plural(compared.songs, 'song')} "
     if not artist.known:
         title += "of unknown artists"
     else:
         unknown = " or songs of unknown ones" if artist.known < artist.songs else ""
-        title += f"by {number(compared.groups)} artists{unknown}"
+        title += f"by {plural(compared.groups, 'artist')}{unknown}"
     columns = (
         *(Column("model", shorten="end"), "songs correct", "95 % interval"),
         *(Column("balanced accuracy", optional=2), Column("macro-F1", optional=3)),
@@ -95,7 +83,7 @@ def compare(
         if t:
             say(
                 f"  Beside it, over {t.trials} trials: corrected resampled t {number(t.t, 2)}, "
-                f"p = {number(t.p, 3)}."
+                f"{p_value(t.p)}."
             )
     for line in (*copies, sentence):
         say(line)
