@@ -1,5 +1,6 @@
 """A worker: results, errors, what it prints, and who stops it."""
 
+import gc
 import os
 import pickle
 import signal
@@ -11,7 +12,7 @@ from functools import partial
 import pytest
 
 from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.parallel.worker import THREADS, Worker, without_ctrl_c
+from backbeat.parallel.worker import THREADS, Copy, Worker, without_ctrl_c
 from processes import exists
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -105,3 +106,24 @@ def test_a_process_whose_starter_is_gone_at_once_ends_without_a_word(said):
     command = [sys.executable, "-P", "-c", "from backbeat.parallel.worker import serve; serve()"]
     done = subprocess.run(command, input=said, capture_output=True, timeout=50)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there a process is copied")
+def test_a_copy_closes_the_pipes_of_others_once(tmp_path):
+    # Once more, when they were collected, took the files of songs away from their decoders.
+    earlier = [Copy(), Copy(), Copy()]
+
+    def prepare():
+        opened = [os.open(__file__, os.O_RDONLY) for _ in range(8)]
+        earlier.clear()
+        gc.collect()
+        for number in opened:
+            os.fstat(number)
+        (tmp_path / "all open").touch()
+
+    later = Copy(prepare)
+    for copy in (later, *earlier):
+        copy.stdin.close()
+        copy.wait()
+        copy.stdout.close()
+    assert (tmp_path / "all open").exists()

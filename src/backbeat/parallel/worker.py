@@ -330,8 +330,9 @@ def _be_a_copy(tasks: int, results: int, prepare: Callable[[], None] | None) -> 
         # its pipes open.
         for copy in list(_copies):
             for file in (copy.stdin, copy.stdout):
-                if not file.closed:
-                    os.close(file.fileno())
+                # Not by its number, which the file would close once more when it is collected: by
+                # then a song may have it.
+                file.raw.close()
         # What the original does on a signal is not for its copies.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
