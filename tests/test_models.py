@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backbeat.bundle.archive import read_bundle
+from backbeat.bundle.card import card
 from backbeat.bundle.shipped import DEFAULT, find_bundle
 from backbeat.classify import load
 from backbeat.collections import gtzan
@@ -46,6 +47,7 @@ def test_the_bundle_is_small_whole_and_honest(name):
     # MusiCNN's weights go with its licence.
     assert ("ISC licence" in bundle.card) == (name == "gtzan")
     assert described.split.leak == ""
+    assert bundle.card == card(described)  # as this backbeat writes it
 
 
 def test_it_is_the_default_and_answers_without_tensorflow(cli, songs):

@@ -33,6 +33,7 @@ from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.evaluation.comparison import share_interval
 from backbeat.features.store import Examples, Features, open_features
 from backbeat.files import atomic
+from backbeat.files.text import percent
 from backbeat.frontend import as_input
 from backbeat.frontend.inputs import PATCHES_A_PIECE, unpacked_shapes
 from backbeat.frontend.musicnn.runtime import features_of, shipped_musicnn
@@ -55,8 +56,8 @@ clearance; none of it is in this file, and some of its labels are wrong (Sturm, 
 classifier would score about 94.5 %).
 The 290 songs of the fault-filtered test list were never looked at.
 
-Accuracy of songs by {folds} folds that keep artists apart ({groups} artists): {accuracy:.1%},
-95 % interval {low:.1%} to {high:.1%}.
+Accuracy of songs by {folds} folds that keep artists apart ({groups} artists): {accuracy},
+95 % interval {low} to {high}.
 That is the figure to expect on such music: GTZAN's, of before 2001.
 """
 FAST = """
@@ -194,18 +195,18 @@ def write(
             "notes": predicted.notes.format(
                 songs=len(examples.names),
                 folds=FOLDS,
-                accuracy=metrics.track_accuracy,
-                low=interval.low,
-                high=interval.high,
+                accuracy=percent(metrics.track_accuracy),
+                low=percent(interval.low),
+                high=percent(interval.high),
                 groups=interval.groups,
             ),
         }
     )
     bundle.write_bundle(path, described, network)
     print(
-        f"{path}: {path.stat().st_size / 2**20:.2f} MiB; {metrics.track_accuracy:.1%} of "
-        f"{metrics.n_tracks} songs, {interval.low:.1%} to {interval.high:.1%}; "
-        f"{metrics.slice_accuracy:.1%} of pieces; {fitted.unsure}; {fitted.temperature}"
+        f"{path}: {path.stat().st_size / 2**20:.2f} MiB; {percent(metrics.track_accuracy)} of "
+        f"{metrics.n_tracks} songs, {percent(interval.low)} to {percent(interval.high)}; "
+        f"{percent(metrics.slice_accuracy)} of pieces; {fitted.unsure}; {fitted.temperature}"
     )
 
 
