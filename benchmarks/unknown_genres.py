@@ -19,7 +19,7 @@ from backbeat import splits
 from backbeat.evaluation import mean_by_track
 from backbeat.evaluation.calibration import fit_out_of_genre, strangeness
 from backbeat.features.store import open_features
-from backbeat.frontend.musicnn.tags import MSD
+from backbeat.frontend.musicnn.autotags import MSD
 from backbeat.splits.drawing import draw_groups
 from backbeat.transfer import embed, fit_head
 

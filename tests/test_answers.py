@@ -387,7 +387,7 @@ def test_what_is_withheld_is_told_in_every_format(cli, tmp_path, songs):
 
 
 def test_tags_stand_beside_the_genre(cli, bundle, songs):
-    from backbeat.frontend.musicnn.tags import MSD
+    from backbeat.frontend.musicnn.autotags import MSD
 
     arguments = ("classify", songs / "a.wav", "--model", bundle, "--tags", "--format")
     shown = json.loads(cli(*arguments, "jsonl")[1])

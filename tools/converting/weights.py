@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError, needing
-from backbeat.frontend.musicnn.tags import MSD
+from backbeat.frontend.musicnn.autotags import MSD
 from backbeat.zoo.build import load_keras
 from converting.network import MID_LAYERS, TEMPORAL_FRAMES, TIMBRAL_BANDS
 
