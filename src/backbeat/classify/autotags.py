@@ -10,8 +10,8 @@ import numpy.typing as npt
 from backbeat import audio
 from backbeat.classify.windows import until_error
 from backbeat.frontend.musicnn import spectra
-from backbeat.frontend.musicnn.runtime import MusicnnNetwork, shipped_musicnn
 from backbeat.frontend.musicnn.autotags import MSD
+from backbeat.frontend.musicnn.runtime import MusicnnNetwork, shipped_musicnn
 
 _WINDOW = 30 * spectra.SAMPLE_RATE
 _MIN_SAMPLES = spectra.SAMPLE_RATE  # a second; MusiCNN repeats what is shorter than its patch

@@ -11,8 +11,8 @@ from backbeat.bundle.network import Outputs
 from backbeat.bundle.plain_onnx import plain
 from backbeat.errors import needing
 from backbeat.frontend import FrontEnd, Musicnn
-from backbeat.frontend.musicnn.runtime import FEATURES, PARTS, network_path
 from backbeat.frontend.musicnn.autotags import MSD
+from backbeat.frontend.musicnn.runtime import FEATURES, PARTS, network_path
 
 STRENGTH = 0.01
 """Inverse of the regularisation, on standardised features; chosen on artist-disjoint folds."""
