@@ -158,6 +158,8 @@ def _other_order(path: Path, order: str) -> None:
 def _chain(folder: Path) -> None:
     links = [write(folder / f"{rate}.ogg", music(2.0, rate), rate) for rate in (22_050, 44_100)]
     (folder / "seed.ogg").write_bytes(b"".join(link.read_bytes() for link in links))
+    for link in links:  # each is too short for a model
+        link.unlink()
 
 
 def _tagged(name: str, folder: Path) -> None:

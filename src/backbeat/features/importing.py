@@ -173,10 +173,14 @@ def _read_fields(source: Path, frontend: str) -> tuple[dict[str, npt.NDArray[Any
 def _declared(source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> _Field:
     try:
         with archive.open(member) as file:
+            if not file.peek(6).startswith(np.lib.format.MAGIC_PREFIX):
+                raise BackbeatError(f"{source}: {name} is no array")
             version = np.lib.format.read_magic(file)
             read = _HEADERS[version]
             shape, _, dtype = read(file)
             stored = member.file_size - file.tell()
+    except BackbeatError:
+        raise
     except Exception as error:
         raise BackbeatError(f"{source}: {name} cannot be read ({one_line(error, 120)})") from error
     if dtype.hasobject:
