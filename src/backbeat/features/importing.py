@@ -173,8 +173,10 @@ def _read_fields(source: Path, frontend: str) -> tuple[dict[str, npt.NDArray[Any
 def _declared(source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> _Field:
     try:
         with archive.open(member) as file:
-            if not file.peek(6).startswith(np.lib.format.MAGIC_PREFIX):
+            magic = np.lib.format.MAGIC_PREFIX
+            if file.read(len(magic)) != magic:
                 raise BackbeatError(f"{source}: {name} is no array")
+            file.seek(0)
             version = np.lib.format.read_magic(file)
             read = _HEADERS[version]
             shape, _, dtype = read(file)
