@@ -139,7 +139,7 @@ def gallery(work: Path, folder: Path) -> None:
     for number, command in enumerate((*SCREENS, *(f"{verb} --help" for verb in VERBS))):
         console = Console(record=True, width=80, file=(work / "terminal.txt").open("w"))
         console.print(Text(f"$ backbeat {command}", style="bold"))
-        shown = subprocess.run(  # nosec B607: util-linux's, wherever it is
+        shown = subprocess.run(  # nosec B607 # util-linux's, wherever it is
             ["script", "-qec", f"stty cols 80 rows 40; {BACKBEAT} {command}", "/dev/null"],
             cwd=work,
             capture_output=True,

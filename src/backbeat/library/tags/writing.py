@@ -32,7 +32,7 @@ Seen = tuple[Path, Present] | LeftAlone | Failure
 How = Literal["byte for byte", "tag for tag", "nothing to do"]
 
 _CHANGED = "was changed by another program meanwhile"
-_SOUND = "its sound would not stay as it is"
+_SOUND = "cannot make sure that its sound stays as it is"
 
 
 @dataclass(frozen=True)
