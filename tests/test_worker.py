@@ -1,6 +1,5 @@
 """A worker: results, errors, what it prints, and who stops it."""
 
-import gc
 import os
 import pickle
 import signal
@@ -12,7 +11,7 @@ from functools import partial
 import pytest
 
 from backbeat.errors import BackbeatError, WorkerLostError
-from backbeat.parallel.worker import THREADS, Copy, Worker, without_ctrl_c
+from backbeat.parallel.worker import THREADS, Worker, without_ctrl_c
 from processes import exists
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -109,21 +108,27 @@ def test_a_process_whose_starter_is_gone_at_once_ends_without_a_word(said):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there a process is copied")
-def test_a_copy_closes_the_pipes_of_others_once(tmp_path):
-    # Once more, when they were collected, took the files of songs away from their decoders.
-    earlier = [Copy(), Copy(), Copy()]
+def test_a_copy_closes_the_pipes_of_others_once():
+    # Once more, when they were collected, took the files of songs away from their decoders. In a
+    # process of its own, which holds nothing of other tests that could be collected.
+    script = """if True:
+        import gc, os, sys
+        from backbeat.parallel.worker import Copy
 
-    def prepare():
-        opened = [os.open(__file__, os.O_RDONLY) for _ in range(8)]
-        earlier.clear()
-        gc.collect()
-        for number in opened:
-            os.fstat(number)
-        (tmp_path / "all open").touch()
+        earlier = [Copy(), Copy(), Copy()]
 
-    later = Copy(prepare)
-    for copy in (later, *earlier):
-        copy.stdin.close()
-        copy.wait()
-        copy.stdout.close()
-    assert (tmp_path / "all open").exists()
+        def prepare():
+            opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+            earlier.clear()
+            gc.collect()
+            for number in opened:
+                os.fstat(number)
+            os.write(1, b"all open")
+
+        later = Copy(prepare)
+        for copy in (later, *earlier):
+            copy.stdin.close()
+            copy.wait()
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"all open", b"")
