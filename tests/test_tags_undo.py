@@ -251,7 +251,9 @@ def test_other_sound_is_never_put_in_place(songs, tmp_path, log, monkeypatch):
         return tuple(genres)
 
     monkeypatch.setattr(formats, "write", careless)
-    assert list(apply([planned], log)) == [Failure(song, "cannot make sure that its sound stays as it is")]
+    assert list(apply([planned], log)) == [
+        Failure(song, "cannot make sure that its sound stays as it is")
+    ]
     assert files_of(tmp_path / "music") == before
     log.close()
     assert read_log(log.path).entries == ()
