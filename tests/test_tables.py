@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+import backbeat.runs.effect  # noqa: F401 # imported later it would keep what replaces a function
 from backbeat.classify import Answer
 from backbeat.classify.answers import TableWriter
 from backbeat.classify.classifier import Moment
