@@ -127,6 +127,8 @@ def test_genre_without_rows_has_a_dash():
 def test_a_leak_is_reported_once_and_only_where_there_is_one():
     leaking = Page(report(leaks=LEAKS))
     assert leaking.text.count("LEAKING by song (2 of 2 test songs), artist (") == 1
+    assert "This split cannot show the accuracy without the leak." in leaking.text
+    assert "expect" not in leaking.text  # nothing of other songs was measured
     assert "LEAKING: slices of the same songs are in training" in leaking.text
     assert [p["role"] for p in leaking.attributes("p") if p.get("class") == "warning"] == ["note"]
     assert "LEAKING" not in report() and "Not shared with training: song" in Page(report()).text

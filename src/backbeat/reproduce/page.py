@@ -26,7 +26,7 @@ from backbeat.reproduce.tables import (
     to_markdown,
 )
 from backbeat.runs.headlines import ends, kept_apart
-from backbeat.runs.report import TOO_HIGH, Picture, render
+from backbeat.runs.report import WITHOUT_LEAK, Picture, render
 from backbeat.splits import is_leaking
 
 _MARKS = {True: ("✓", "holds"), False: ("✗", "does not hold"), None: ("?", "cannot be judged")}
@@ -104,7 +104,9 @@ def write_splits(folder: Path, protocols: Sequence[str]) -> Path:
         ),
         measured=f"Slices correct, of {first.collection}. The paper's figures are of random slices "
         "of GTZAN.",
-        warnings=[line for line in _warnings(first) if line not in (f"{first.leak} {TOO_HIGH}",)],
+        warnings=[
+            line for line in _warnings(first) if line not in (f"{first.leak} {WITHOUT_LEAK}",)
+        ],
         headlines=[
             (name, value, f"{model}; 95 % interval {more.replace(')', ' %')}" if more else model)
             for name, (value, _, more) in zip(names, values, strict=True)
@@ -204,7 +206,7 @@ def _warnings(results: Results) -> list[str]:
     if not results.papers_songs:
         warnings.append(OTHER_SONGS)
     if is_leaking(results.leaks):
-        warnings.append(f"{results.leak} {TOO_HIGH}")
+        warnings.append(f"{results.leak} {WITHOUT_LEAK}")
     return warnings
 
 

@@ -33,7 +33,7 @@ from backbeat.splits import Leaks, is_leaking, leak_sentence
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_GENRES = 30  # of a confusion matrix, as of its figure
-TOO_HIGH = "For songs outside the training set, expect clearly less."
+WITHOUT_LEAK = "This split cannot show the accuracy without the leak."
 
 Headline = tuple[str, str, str]
 """A great number: its name, the value, and what it says."""
@@ -106,7 +106,7 @@ def run_report(evaluated: Evaluation, pictures: Mapping[str, Picture]) -> str:
         kind=f"{'Cross-validation' if evaluated.folds else 'Run'} of {evaluated.model}",
         title=verdict(evaluated),
         measured=measured(evaluated),
-        warnings=[f"{leak} {TOO_HIGH}"] if leaking else [],
+        warnings=[f"{leak} {WITHOUT_LEAK}"] if leaking else [],
         headlines=_headlines(evaluated),
         opening=[line for line in first_lines(evaluated) if not (leaking and line == leak)],
         folds=evaluated.folds,
@@ -146,7 +146,7 @@ def comparison_report(
         kind=f"Comparison of {number(len(compared.scores))} models",
         title=comparison_verdict(compared),
         measured=comparison_measured(compared, leaks, collection),
-        warnings=[f"{leak} {TOO_HIGH}"] if is_leaking(leaks) else [],
+        warnings=[f"{leak} {WITHOUT_LEAK}"] if is_leaking(leaks) else [],
         scores=[
             (
                 score.name,
