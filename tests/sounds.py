@@ -97,7 +97,7 @@ def cut(path, share=0.5):
 
 
 def lose_pages(path, kept):
-    """Flip a bit in each page of an Ogg whose number from 3 on is not `kept`: its checksum tells.
+    """Flip a bit in each page of an Ogg whose number from 3 on is not `kept`: its checksum fails.
 
     Decoders leave such a page out.
     """

@@ -193,9 +193,9 @@ def test_less_of_a_system_is_enough_to_classify_tag_and_undo(songs, bundle, tmp_
         assert done.returncode == 0, done.stderr
         return done
 
-    told = "import os, fcntl"
+    script = "import os, fcntl"
     done = subprocess.run(
-        [sys.executable, "-c", told],
+        [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(less)},
         capture_output=True,
     )

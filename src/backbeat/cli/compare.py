@@ -32,7 +32,7 @@ def compare(
 
     from backbeat.evaluation.comparison import MIN_GROUPS
     from backbeat.runs.contenders import compare_runs, write_comparison
-    from backbeat.runs.headlines import ends, span
+    from backbeat.runs.headlines import score_row
     from backbeat.splits import leak_sentence, leaks_to_json
 
     compared, leaks, copies, collection = compare_runs(runs)
@@ -42,17 +42,6 @@ def compare(
     if as_json:
         say_json({"leaks": leaks_to_json(leaks), "copies": copies, **asdict(compared)})
         return
-    rows = [
-        (
-            score.name,
-            percent(score.accuracy),
-            span(score.interval),
-            percent(score.by_genre.balanced_accuracy) + ends(score.by_genre.balanced_interval),
-            percent(score.by_genre.macro_f1) + ends(score.by_genre.f1_interval),
-            ", ".join(percent(trial) for trial in score.trials) if len(score.trials) > 1 else "",
-        )
-        for score in compared.scores
-    ]
     artist = next(leak for leak in leaks if leak.kind == "artist")
     title = f"{plural(compared.songs, 'song')} "
     if not artist.known:
@@ -65,7 +54,7 @@ def compare(
         *(Column("balanced accuracy", optional=2), Column("macro-F1", optional=3)),
         Column("trials", optional=4),
     )
-    table(title, columns, rows)
+    table(title, columns, [score_row(score) for score in compared.scores])
     if compared.groups < MIN_GROUPS:
         few = "artists" if artist.known else "songs"
         say(f"Fewer than {MIN_GROUPS} {few}: no 95 % interval can be given.")

@@ -3,7 +3,7 @@
 from backbeat.errors import printable
 from backbeat.evaluation import Metrics, worst_confusions
 from backbeat.evaluation.calibration import MIN_SONGS, at_limit
-from backbeat.evaluation.comparison import MIN_GROUPS, Comparison, Interval
+from backbeat.evaluation.comparison import MIN_GROUPS, Comparison, Interval, Score
 from backbeat.files.text import number, percent, plural
 from backbeat.runs.evaluation import Evaluation
 from backbeat.splits import Leaks, divides_songs, is_leaking, leak_sentence
@@ -206,6 +206,18 @@ def span(interval: Interval | None) -> str:
 def ends(interval: Interval | None) -> str:
     """Give an interval of shares to follow one in percent: `` (66.2 to 79.4)``, or nothing."""
     return f" ({span(interval)[:-2]})" if interval else ""
+
+
+def score_row(score: Score) -> tuple[str, ...]:
+    """Give a model's row in the table of a comparison: its name, shares and trials."""
+    return (
+        score.name,
+        percent(score.accuracy),
+        span(score.interval),
+        percent(score.by_genre.balanced_accuracy) + ends(score.by_genre.balanced_interval),
+        percent(score.by_genre.macro_f1) + ends(score.by_genre.f1_interval),
+        ", ".join(map(percent, score.trials)) if len(score.trials) > 1 else "",
+    )
 
 
 def _sure(interval: Interval | None, lacking: str = "") -> str:

@@ -22,9 +22,9 @@ from backbeat.runs.headlines import (
     comparison_measured,
     comparison_verdict,
     confusion_line,
-    ends,
     first_lines,
     measured,
+    score_row,
     span,
     spread_line,
     verdict,
@@ -147,17 +147,7 @@ def comparison_report(
         title=comparison_verdict(compared),
         measured=comparison_measured(compared, leaks, collection),
         warnings=[f"{leak} {WITHOUT_LEAK}"] if is_leaking(leaks) else [],
-        scores=[
-            (
-                score.name,
-                percent(score.accuracy),
-                span(score.interval),
-                percent(score.by_genre.balanced_accuracy) + ends(score.by_genre.balanced_interval),
-                percent(score.by_genre.macro_f1) + ends(score.by_genre.f1_interval),
-                ", ".join(map(percent, score.trials)) if len(score.trials) > 1 else "",
-            )
-            for score in compared.scores
-        ],
+        scores=[score_row(score) for score in compared.scores],
         pairs=[
             (
                 f"{pair.first} and {pair.second}",
