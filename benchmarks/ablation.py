@@ -18,6 +18,7 @@ from backbeat import zoo
 from backbeat.evaluation import read_predictions
 from backbeat.evaluation.comparison import difference_interval
 from backbeat.features.store import open_features
+from backbeat.files.text import percent, signed
 from backbeat.parallel.executors import open_executor
 from backbeat.runs.reading import songs_of
 from backbeat.training.jobs import Job, run_jobs
@@ -124,11 +125,9 @@ def print_table(features: Path, out: Path, seeds: int) -> None:
             # The same songs for every seed, so their differences are averaged before drawing.
             difference = np.mean([values for values, _ in pairs], axis=0)
             interval = difference_interval(difference, pairs[0][1])
-            shown = (
-                f"{100 * difference.mean():+.1f} "
-                f"({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
-            )
-        print(f"| {name} | {len(found)} | {mean:.1%} | {shown} |")
+            ends = f"{signed(100 * interval.low)} to {signed(100 * interval.high)}"
+            shown = f"{signed(100 * difference.mean())} ({ends})"
+        print(f"| {name} | {len(found)} | {percent(mean)} | {shown} |")
 
 
 def correct(run: Path, artists: dict[str, str]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -18,7 +18,9 @@ from backbeat import splits
 from backbeat.evaluation import mean_by_track
 from backbeat.evaluation.comparison import share_interval
 from backbeat.features.store import Examples, Features, open_features
+from backbeat.files.text import percent
 from backbeat.library.neighbours import cosine
+from backbeat.runs.headlines import ends
 from backbeat.transfer import embed, fit_head
 
 TOP = 10
@@ -46,7 +48,7 @@ def main() -> None:
     chances = []
     for left_out in (np.eye(len(labels), dtype=bool), groups[:, np.newaxis] == groups):
         among = [same[row, ~left_out[row]].mean() for row in range(len(labels))]
-        chances.append(f"{np.mean(among):.1%}")
+        chances.append(percent(float(np.mean(among))))
     print(f"| chance | {chances[0]} | {chances[1]} |")
 
 
@@ -56,7 +58,7 @@ def share(similarity: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, apa
     nearest = np.argsort(-np.where(left_out, -np.inf, similarity), axis=1, kind="stable")[:, :TOP]
     right = (labels[nearest] == labels[:, np.newaxis]).mean(axis=1)
     interval = share_interval(right, groups)
-    return f"{right.mean():.1%} ({interval.low:.1%} to {interval.high:.1%})"
+    return percent(right.mean()) + ends(interval)
 
 
 def embedded(features: Features) -> tuple[Examples, np.ndarray]:

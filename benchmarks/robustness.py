@@ -21,6 +21,7 @@ import soxr
 
 from backbeat import audio
 from backbeat.classify import Answer, Classifier, find_songs, load
+from backbeat.files.text import number, percent, probability
 
 RATE = 22_050
 
@@ -115,7 +116,8 @@ def main() -> None:
                 path.unlink()
                 kept.append(after.genre == answer.genre)
                 moved.append(largest_move(answer, after))
-            print(f"| {name} | {np.mean(kept):.0%} | {np.median(moved):.3f} |", flush=True)
+            shown = f"{percent(np.mean(kept), 0)} | {number(np.median(moved), 3)}"
+            print(f"| {name} | {shown} |", flush=True)
         no_music(classifier, Path(folder))
 
 
@@ -145,9 +147,8 @@ def no_music(classifier: Classifier, folder: Path) -> None:
     for name, samples in sounds.items():
         soundfile.write(folder / "a.wav", np.clip(samples, -1, 1), RATE)
         answer = classifier.classify(folder / "a.wav")
-        print(
-            f"| {name} | {answer.verdict} | {answer.genre} {answer.probability:.0%} |", flush=True
-        )
+        likeliest = f"{answer.genre} {probability(answer.probability)}"
+        print(f"| {name} | {answer.verdict} | {likeliest} |", flush=True)
 
 
 if __name__ == "__main__":

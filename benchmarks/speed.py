@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from backbeat.files.text import number
+
 SONGS_A_GENRE = 6
 HALF_MINUTES_OF_AN_HOUR = 120
 SLICES = (999, 10, 125, 13)
@@ -92,10 +94,9 @@ def main() -> None:
         for name in chosen.only.split(","):
             for row in ROWS[name](bench):
                 rows.append(row)
-                print(
-                    f"| {row.work} | {row.before} | {row.after} | {row.ratio:.2f} | {row.aim} |",
-                    flush=True,
-                )
+                ratio = number(row.ratio, 2)
+                shown = f"| {row.work} | {row.before} | {row.after} | {ratio} | {row.aim} |"
+                print(shown, flush=True)
     machine = {
         "processors": len(os.sched_getaffinity(0)),
         "platform": platform.platform(),
@@ -224,12 +225,12 @@ def hour(bench: Bench) -> list[Row]:
     return [
         Row(
             "an hour of MP3 beside six minutes, time a minute",
-            f"{times['short']:.2f} s",
-            f"{times['long']:.2f} s",
+            f"{number(times['short'], 2)} s",
+            f"{number(times['long'], 2)} s",
             per_minute,
             "at most 1",
         ),
-        Row("its peak memory", "", f"{peak:.0f} MB", peak / 300, "at most 1, of 300 MB"),
+        Row("its peak memory", "", f"{number(peak)} MB", peak / 300, "at most 1, of 300 MB"),
     ]
 
 
@@ -255,23 +256,23 @@ def many_tracks(bench: Bench) -> list[Row]:
     cost = {tracks: (seconds[tracks] - seconds[least]) / (tracks - least) for tracks in (few, most)}
     return [
         Row(
-            f"cost a song of {most:,} tracks beside {few:,}",
-            f"{1000 * cost[few]:.2f} ms",
-            f"{1000 * cost[most]:.2f} ms",
+            f"cost a song of {number(most)} tracks beside {number(few)}",
+            f"{number(1000 * cost[few], 2)} ms",
+            f"{number(1000 * cost[most], 2)} ms",
             cost[most] / cost[few],
             "0.8 to 1.2",
         ),
         Row(
             "memory of all processes, the same",
-            f"{memory[few]:.0f} MB",
-            f"{memory[most]:.0f} MB",
+            f"{number(memory[few])} MB",
+            f"{number(memory[most])} MB",
             memory[most] / memory[few],
             "0.8 to 1.2",
         ),
         Row(
-            f"going on with the finished store of {most:,}",
+            f"going on with the finished store of {number(most)}",
             "",
-            f"{again:.1f} s",
+            f"{number(again, 1)} s",
             again / 10,
             "at most 1, of 10 s",
         ),
@@ -294,7 +295,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
 
 def compared(work: str, before: float, after: float, aim: str) -> Row:
     """Make a row of two times in seconds."""
-    return Row(work, f"{before:.2f} s", f"{after:.2f} s", before / after, aim)
+    return Row(work, f"{number(before, 2)} s", f"{number(after, 2)} s", before / after, aim)
 
 
 def alternating(

@@ -19,6 +19,7 @@ from backbeat import splits
 from backbeat.evaluation import mean_by_track
 from backbeat.evaluation.calibration import fit_out_of_genre, strangeness
 from backbeat.features.store import open_features
+from backbeat.files.text import number, percent
 from backbeat.frontend.musicnn.autotags import MSD
 from backbeat.splits.drawing import draw_groups
 from backbeat.transfer import embed, fit_head
@@ -60,7 +61,7 @@ def main() -> None:
             for k in range(FOLDS)
         ]
         area, withheld = np.mean(found, axis=0)
-        print(f"{name:24} {area:6.3f} {withheld:9.1%}")
+        print(f"{name:24} {number(area, 3):>6} {percent(withheld):>9}")
 
 
 def separation(

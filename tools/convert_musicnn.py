@@ -21,6 +21,7 @@ from converting import network, pruning, weights
 
 from backbeat.errors import BackbeatError
 from backbeat.files import atomic
+from backbeat.files.text import number, significant
 from backbeat.frontend.musicnn import runtime
 from backbeat.zoo.build import load_keras
 
@@ -41,7 +42,7 @@ def main() -> None:
     except BackbeatError as error:
         sys.exit(str(error))
     atomic.write_bytes(chosen.out, content)
-    print(f"{chosen.out}: {len(content) / 1e6:.2f} MB")
+    print(f"{chosen.out}: {number(len(content) / 1e6, 2)} MB")
 
 
 def download(folder: Path) -> Path:
@@ -186,7 +187,8 @@ def _check(whole: Any, content: bytes) -> None:
         scale = max(1.0, float(np.abs(expected[name]).max()))
         difference = float(np.abs(getattr(got, name) - expected[name]).max()) / scale
         if not difference <= _TOLERANCE:
-            raise RuntimeError(f"{name} of the ONNX network differs by {difference:.2g}")
+            by = significant(difference, 2)
+            raise RuntimeError(f"{name} of the ONNX network differs by {by}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from fuzzing.cases import FINE, Bench, Outcome, damaged, seeds_of  # noqa: E402
 from fuzzing.running import Piece, run  # noqa: E402
 from fuzzing.targets import Target, targets  # noqa: E402
 
+from backbeat.files import text  # noqa: E402
+
 _PIECE = 50  # cases done by one process, reported together
 _MAX_KEPT = 5  # findings of one kind whose bytes are kept
 
@@ -59,7 +61,8 @@ def again(target: Target, seed: int, number: int, out: Path) -> None:
     bench = Bench(target, made, out / "work" / "again")
     (out / f"again{target.suffix}").write_bytes(damaged(target, bench.seeds, seed, number))
     outcome = bench.run(seed, number)
-    print(f"{outcome.kind}: {outcome.message}\n{outcome.seconds:.2f} s, {outcome.megabytes:.1f} MB")
+    print(f"{outcome.kind}: {outcome.message}")
+    print(f"{text.number(outcome.seconds, 2)} s, {text.number(outcome.megabytes, 1)} MB")
 
 
 def campaign(wanted: list[Target], cases: int, seed: int, out: Path, workers: int) -> int:
@@ -81,7 +84,10 @@ def campaign(wanted: list[Target], cases: int, seed: int, out: Path, workers: in
                 file.flush()
                 rate = tried / (time.monotonic() - start)
                 found = sum(findings.values())
-                print(f"{tried} of {total}, {rate:.0f} a second, {found} findings", flush=True)
+                print(
+                    f"{tried} of {total}, {text.number(rate)} a second, {found} findings",
+                    flush=True,
+                )
                 continue
             tried += 1
             print(json.dumps(asdict(result)), file=file)
@@ -143,7 +149,7 @@ def sum_up(outcomes: list[Outcome], out: Path) -> None:
         slowest, largest = max(o.seconds for o in ours), max(o.megabytes for o in ours)
         lines.append(
             f"| {name} | {len(ours)} | {kinds['read']} | {kinds['refused']} | {found} | "
-            f"{slowest:.2f} | {largest:.1f} |"
+            f"{text.number(slowest, 2)} | {text.number(largest, 1)} |"
         )
     found = Counter((o.target, o.kind, o.place) for o in outcomes if o.kind not in FINE)
     lines += ["", *(f"{count} x {' '.join(key)}" for key, count in found.most_common())]

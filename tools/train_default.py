@@ -33,7 +33,7 @@ from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.evaluation.comparison import share_interval
 from backbeat.features.store import Examples, Features, open_features
 from backbeat.files import atomic
-from backbeat.files.text import percent
+from backbeat.files.text import number, percent
 from backbeat.frontend import as_input
 from backbeat.frontend.inputs import PATCHES_A_PIECE, unpacked_shapes
 from backbeat.frontend.musicnn.runtime import features_of, shipped_musicnn
@@ -203,8 +203,9 @@ def write(
         }
     )
     bundle.write_bundle(path, described, network)
+    size = number(path.stat().st_size / 2**20, 2)
     print(
-        f"{path}: {path.stat().st_size / 2**20:.2f} MiB; {percent(metrics.track_accuracy)} of "
+        f"{path}: {size} MiB; {percent(metrics.track_accuracy)} of "
         f"{metrics.n_tracks} songs, {percent(interval.low)} to {percent(interval.high)}; "
         f"{percent(metrics.slice_accuracy)} of pieces; {fitted.unsure}; {fitted.temperature}"
     )
@@ -269,7 +270,9 @@ def train_scratch(features: Features, examples: Examples, split: Split, work: Pa
         work / name,
         seed=SEED,
         resume=True,
-        on_progress=lambda p: show(f"{name}: epoch {p.epoch} of {p.epochs}, loss {p.loss:.3f}"),
+        on_progress=lambda p: show(
+            f"{name}: epoch {p.epoch} of {p.epochs}, loss {number(p.loss, 3)}"
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from random import Random
 
 from backbeat.audio import AudioError
 from backbeat.errors import BackbeatError, printable
+from backbeat.files import text
 from fuzzing.targets import Target
 
 FINE = ("read", "refused")
@@ -97,9 +98,9 @@ class Bench:
         megabytes = max(0.0, (peak() - resident) / 1024)
         if kind in FINE:
             if megabytes > self.target.megabytes:
-                kind, place = "memory", f"{megabytes:.0f} MB"
+                kind, place = "memory", f"{text.number(megabytes)} MB"
             elif seconds > self.target.seconds:
-                kind, place = "slow", f"{seconds:.0f} s"
+                kind, place = "slow", f"{text.number(seconds)} s"
             elif printed and printed.size() > before and not self.target.says:
                 kind, message = "noise", printed.since(before)
                 place = message[:40]
