@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbeat.collections import collection as collections
 from backbeat.collections.check import check_collection, excluded
 from backbeat.collections.collection import Tags, Track, read_collection, read_tags
 from backbeat.collections.genres import (
@@ -471,10 +470,6 @@ def test_a_tables_artist_wins_over_tags(tmp_path):
     report = check_collection(read_collection(listed), min_seconds=1.0, executor=InlineExecutor())
     assert report.collection.tracks[0].artist == "Table"
     assert report.collection.tracks[0].album == "Tag's album"
-
-
-def test_public_names():
-    assert all(hasattr(collections, name) for name in collections.__all__)
 
 
 def test_songs_are_in_the_order_in_which_people_count(tmp_path):

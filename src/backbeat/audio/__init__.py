@@ -28,19 +28,3 @@ from backbeat.audio.source import (
     is_sound,
     open_samples,
 )
-
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "BLOCK_SAMPLES",
-    "LOUDEST",
-    "NO_SOUND",
-    "AudioError",
-    "AudioInfo",
-    "Source",
-    "duration",
-    "is_sound",
-    "mono_blocks",
-    "open_samples",
-    "open_source",
-    "read",
-]

@@ -18,14 +18,6 @@ from backbeat.audio import ogg
 from backbeat.audio.source import AudioInfo
 from backbeat.files.text import number
 
-__all__ = [
-    "breaks_off",
-    "declared_seconds",
-    "is_free_format",
-    "sample_bytes",
-]
-
-
 _BY_FFMPEG = (b"fLaC", b"\x1aE\xdf\xa3", b"TTA1", b"wvpk")  # the headers that it reads
 _WAVE_64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _AC3 = b"\x0bw"

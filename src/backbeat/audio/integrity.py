@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-__all__ = [
-    "Finding",
-    "Inspection",
-    "Inspector",
-    "find_duplicates",
-    "inspect",
-    "unopened",
-]
-
 TOLERATED_SECONDS = 0.25
 """Missing less than this is an encoder's padding or an inexact header, not a cut."""
 TOLERATED_SHARE = 0.01

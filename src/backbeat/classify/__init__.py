@@ -11,17 +11,3 @@ from backbeat.classify.classifier import (
     load,
 )
 from backbeat.classify.finding import Found, find_songs, search
-
-__all__ = [
-    "ANALYSIS_VERSION",
-    "Answer",
-    "Classifier",
-    "Failure",
-    "Found",
-    "Moment",
-    "Verdict",
-    "classify_all",
-    "find_songs",
-    "load",
-    "search",
-]

@@ -15,15 +15,6 @@ from backbeat.files.folders import natural
 from backbeat.parallel.bounds import guarded
 from backbeat.parallel.executors import map_tasks
 
-__all__ = [
-    "CheckReport",
-    "FileFinding",
-    "GenreCount",
-    "check_collection",
-    "duplicate",
-    "excluded",
-]
-
 _Job = tuple[Track, float, Finding | None]  # with the least length (s), and what rules it out
 
 

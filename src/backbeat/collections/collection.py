@@ -24,8 +24,6 @@ from backbeat.files.cells import exactly
 from backbeat.files.documents import read_bytes
 from backbeat.files.folders import identity, is_folder, natural
 
-__all__ = ["Collection", "Several", "Tags", "Track", "read_collection", "read_tags"]
-
 Several = Literal["first", "skip"]
 
 # Not "/", "," or "&": "R&B/Soul", "Funk / Soul" and "Folk, World, & Country" are genres.

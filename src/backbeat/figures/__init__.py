@@ -14,19 +14,3 @@ from backbeat.figures.comparison import comparison
 from backbeat.figures.scores import confusion, learning_curves, recall_bars, run_metrics
 from backbeat.figures.sound import mel_filters, mfcc_map, song, spectrogram, waveplot
 from backbeat.figures.style import save, to_png
-
-__all__ = [
-    "certainty",
-    "comparison",
-    "confusion",
-    "learning_curves",
-    "mel_filters",
-    "mfcc_map",
-    "recall_bars",
-    "run_metrics",
-    "save",
-    "song",
-    "spectrogram",
-    "to_png",
-    "waveplot",
-]

@@ -19,23 +19,3 @@ from backbeat.frontend.maps import LogMel, logmel, picked_frames
 from backbeat.frontend.mfccs import Mfcc, mfcc
 from backbeat.frontend.musicnn import Musicnn
 from backbeat.frontend.streaming import spread, starts, windows
-
-__all__ = [
-    "NAMES",
-    "FrontEnd",
-    "LogMel",
-    "Mfcc",
-    "Musicnn",
-    "as_input",
-    "by_name",
-    "from_dict",
-    "input_shape",
-    "logmel",
-    "mfcc",
-    "mfcc_slices",
-    "picked_frames",
-    "spread",
-    "standardise",
-    "starts",
-    "windows",
-]

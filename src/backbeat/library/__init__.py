@@ -2,5 +2,3 @@
 
 from backbeat.library.index import Index, open_index
 from backbeat.library.songs import answer_all
-
-__all__ = ["Index", "answer_all", "open_index"]

@@ -12,12 +12,3 @@ patches of 3 s, whose vote (the geometric mean of probabilities) is exactly its 
 
 from backbeat.transfer.embedding import embed
 from backbeat.transfer.head import Head, bundle_frontend, fit_head, head_of, joined_network
-
-__all__ = [
-    "Head",
-    "bundle_frontend",
-    "embed",
-    "fit_head",
-    "head_of",
-    "joined_network",
-]

@@ -7,5 +7,3 @@ See `run` for the files they leave, `trial_and_error` and `moves` for the paper'
 
 from backbeat.tuning.log import Judgement, Log, Trial
 from backbeat.tuning.run import SearchProgress, tune
-
-__all__ = ["Judgement", "Log", "SearchProgress", "Trial", "tune"]

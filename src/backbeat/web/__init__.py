@@ -14,5 +14,3 @@ process until they are classified, and the browser may load from this server onl
 """
 
 from backbeat.web.limits import Limits
-
-__all__ = ["Limits"]

@@ -10,8 +10,6 @@ from backbeat.errors import BackbeatError
 from backbeat.zoo.shapes import count_weights
 from backbeat.zoo.spec import Flatten, Spec, parse, read_spec
 
-__all__ = ["TRANSFER", "Spec", "count_weights", "find", "read_spec", "specs"]
-
 TRANSFER = Spec(name="transfer", family="transfer", input="musicnn", layers=(Flatten(),), epochs=1)
 """A linear head on MusiCNN's features, fitted at once; see `transfer`."""
 

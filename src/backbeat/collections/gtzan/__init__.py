@@ -22,20 +22,6 @@ import yaml
 from backbeat.collections.genres import GTZAN_GENRES as GENRES
 from backbeat.collections.genres import genre_key
 
-__all__ = [
-    "EXCLUDED",
-    "GENRES",
-    "MD5",
-    "SOURCES",
-    "artist_of",
-    "filtered_parts",
-    "find_genres",
-    "fold_artists",
-    "folds",
-    "title_of",
-    "track_id",
-]
-
 EXCLUDED = {
     "jazz.00054": "cannot be read in the common copies of GTZAN, so every protocol leaves it out"
 }

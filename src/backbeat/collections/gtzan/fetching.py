@@ -29,8 +29,6 @@ from backbeat.errors import BackbeatError, message_of, one_line, printable
 from backbeat.files.locks import locked
 from backbeat.files.text import number
 
-__all__ = ["Progress", "fetch"]
-
 Progress = Callable[[str, int, int | None], None]
 """Called with ``"download"``, ``"unpack"`` or ``"copy"``, how much is done, and of how much (None:
 not known): bytes of a download, files otherwise."""

@@ -8,5 +8,3 @@ from backbeat.collections.jam.collection import generate, is_clip
 from backbeat.collections.jam.compose import Song, compose
 from backbeat.collections.jam.sounds import SAMPLE_RATE, SECONDS
 from backbeat.collections.jam.styles import GENRES
-
-__all__ = ["GENRES", "SAMPLE_RATE", "SECONDS", "Song", "compose", "generate", "is_clip"]
