@@ -160,7 +160,7 @@ def test_a_joined_bundle_answers_songs_and_stores(tmp_path, bundle, network, cli
         y=np.array([0, 1]),
         genres=np.array(["blues", "jazz"]),
     )
-    import_features(tmp_path / "m.npz", tmp_path / "store", frontend="logmel")
+    import_features(tmp_path / "m.npz", tmp_path / "store", frontend="logmel", songs="rows")
     progress = []
 
     def on_progress(done, of):

@@ -101,7 +101,7 @@ def test_audio_and_maps_agree_on_real_songs(name, tmp_path):
         kept = np.array([gtzan.track_id(str(name)) in wanted for name in file["names"]])
         fields = {"X": file["X"][kept], "names": file["names"][kept], "y": file["y"][kept]}
         np.savez(tmp_path / "m.npz", genres=file["genres"], **fields)
-    import_features(tmp_path / "m.npz", tmp_path / "lm", frontend="logmel")
+    import_features(tmp_path / "m.npz", tmp_path / "lm", frontend="logmel", songs="rows")
     path = find_bundle(name)
     predictions, _ = predict(path, open_features(tmp_path / "lm"))
     classifier = load(path)

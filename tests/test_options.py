@@ -122,6 +122,9 @@ EFFECTS = {
     "import-features": {
         "--out": case("-o", "{folder}/other"),
         "--frontend": "test_importing.py::test_maps_come_in_exactly",
+        "--segments-per-song": "test_songs.py::test_rows_are_joined_when_asked",
+        "--song-from": "test_songs.py::test_rows_are_joined_when_asked",
+        "--rows-are-songs": "test_songs.py::test_rows_without_names_are_no_known_songs",
         "--json": case("--json"),
     },
     "models": {"--json": case("--json"), "--frames": case("--frames", "60")},
@@ -355,7 +358,7 @@ def places(tmp_path_factory, run):
     x = np.random.default_rng(0).standard_normal((len(names), 4, 125, 13)).astype(np.float32)
     genres = np.array([GENRES.index(name.partition(".")[0]) for name in names])
     made_npz(folder / "m.npz", X=x, names=np.array(names), y=genres, artists=None)
-    store = import_features(folder / "m.npz", folder / "store", frontend="mfcc")
+    store = import_features(folder / "m.npz", folder / "store", frontend="mfcc", songs="rows")
     examples = store.examples("mfcc")
     for name, valid in (("with_valid", "valid"), ("without_valid", "train")):
         parts = [("train", "test", valid)[row % 3] for row in range(len(names))]
@@ -638,7 +641,7 @@ def stores(places, tmp_path_factory):
     labels = np.array([GENRES.index(name.partition(".")[0]) for name in names])
     maps = random.integers(0, 256, (len(names), 128, 387), np.uint8)
     np.savez(folder / "m.npz", X=maps, names=np.array(names), y=labels, genres=np.array(GENRES))
-    store = import_features(folder / "m.npz", folder / "logmel", frontend="logmel")
+    store = import_features(folder / "m.npz", folder / "logmel", frontend="logmel", songs="rows")
     front = Musicnn()
     values = random.standard_normal((len(names), *front.shape)).astype(np.float32)
     about = {"frontend": front.model_dump(), "genres": list(GENRES), "fingerprint": "f"}

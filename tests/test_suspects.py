@@ -501,7 +501,9 @@ def test_wrong_labels_of_real_maps_and_a_copy_under_another_genre(tmp_path):
         y=np.array([*y, genres.index("metal")]),
         genres=fields["genres"],
     )
-    store = import_features(tmp_path / "swapped.npz", tmp_path / "store", frontend="logmel")
+    store = import_features(
+        tmp_path / "swapped.npz", tmp_path / "store", frontend="logmel", songs="rows"
+    )
     found = find_suspects(store)
     assert {s.name: s.duplicate_of for s in found.suspects[:2]} == {
         "metal.00058": "rock.00016",

@@ -53,7 +53,7 @@ def store(tmp_path_factory):
         genres=np.array(GENRES),
         artists=np.array([f"artist {n // 2}" for n in range(12)]),
     )
-    import_features(folder / "m.npz", folder / "lm", frontend="logmel")
+    import_features(folder / "m.npz", folder / "lm", frontend="logmel", songs="rows")
     return open_features(folder / "lm")
 
 

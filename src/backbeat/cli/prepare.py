@@ -5,15 +5,18 @@ from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backbeat.cli.check import CollectionPath, Several, read_collection
 from backbeat.cli.console import progress, say, say_json, warn
 from backbeat.cli.options import Cluster, Json, Workers
-from backbeat.errors import printable
+from backbeat.errors import BackbeatError, printable
 from backbeat.files.text import number, plural
+
+if TYPE_CHECKING:
+    from backbeat.features.songs import Songs
 
 _NAMED = 12  # genres in a line
 
@@ -106,21 +109,62 @@ def import_features(
     frontend: Annotated[
         str, typer.Option(metavar="mfcc|logmel", help="What the features in the file are.")
     ],
+    segments_per_song: Annotated[
+        int | None, typer.Option(min=2, help="So many rows, one after another, are one song.")
+    ] = None,
+    song_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="name", help="Rows whose names differ by the last number alone are one song."
+        ),
+    ] = None,
+    rows_are_songs: Annotated[
+        bool, typer.Option("--rows-are-songs", help="Each row is a song of its own.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring features that were made elsewhere into a feature store.
 
-    MFCCs of whole songs are cut into slices of 125 frames. What is dropped is printed.
+    MFCCs of whole songs are cut into slices of 125 frames. What is dropped is printed. Rows that
+    may be segments of songs are refused for tracks and artists splits until an option gives songs.
     """
     from backbeat.features.importing import import_features as bring
+    from backbeat.features.songs import SONGS_OPTIONS
 
     dropped: list[str] = []
-    features = bring(file, out, frontend=frontend, on_dropped=dropped.append)
+    unknown: list[str] = []
+    features = bring(
+        file,
+        out,
+        frontend=frontend,
+        songs=_songs(segments_per_song, song_from, rows_are_songs),
+        on_dropped=dropped.append,
+        on_unknown=unknown.append,
+    )
     genres = Counter(features.table.genre)
     if as_json:
         content = {"store": str(out), "tracks": len(features.table), "genres": genres}
-        say_json({**content, "dropped": dropped})
+        say_json({**content, "dropped": dropped, "songs_unknown": [*unknown, None][0]})
         return
     for what in dropped:
         warn(f"dropped: {what}")
-    _end(out, f"{number(len(features.table))} songs", genres, frontend)
+    for why in unknown:
+        warn(
+            f"it is not known which rows are parts of one song: {why}. Splits by tracks and "
+            f"artists are refused until you import them with one of {SONGS_OPTIONS}"
+        )
+    _end(out, f"{number(len(features.table))} {'rows' if unknown else 'songs'}", genres, frontend)
+
+
+def _songs(segments: int | None, name: str | None, rows: bool) -> "Songs | None":
+    """Give which rows are a song, of the three options of which one may be given."""
+    if name not in (None, "name"):
+        raise BackbeatError(f"--song-from {printable(name or '')}: only name is known")
+    given: list[Songs] = [segments] if segments else []
+    given += ["name"] if name else []
+    given += ["rows"] if rows else []
+    if len(given) > 1:
+        raise BackbeatError(
+            "--segments-per-song, --song-from and --rows-are-songs: give one of them"
+        )
+    return given[0] if given else None

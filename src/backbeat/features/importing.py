@@ -6,7 +6,7 @@ The fields of such a file:
   ``floor((dB + 80) / 80 * 256)`` below the track's loudest; with ``mfcc``, floating point
   (n, frames, coefficients) or (n, slices, frames, coefficients). Each run of frames is cut into
   slices of 125 frames, of which the first 13 coefficients are taken.
-- ``names``: (n,) strings, each once;
+- ``names`` (optional): (n,) strings, each once;
 - ``y``: (n,) whole numbers, indices into ``genres``;
 - ``genres``: (k,) strings, each once;
 - ``artists`` (optional): (n,) strings, empty where unknown.
@@ -29,7 +29,9 @@ from pydantic import ValidationError
 from backbeat.collections import gtzan
 from backbeat.collections.genres import clean_genre, genre_key, merge_spellings
 from backbeat.errors import BackbeatError, one_line, printable
+from backbeat.features.songs import SONGS_OPTIONS, Songs, join_rows, rows_of_songs, why_unknown
 from backbeat.features.store import (
+    UNKNOWN_SONGS,
     Features,
     TrackTable,
     array_in,
@@ -41,7 +43,8 @@ from backbeat.files import atomic
 from backbeat.files.text import number
 from backbeat.frontend import FrontEnd, LogMel, Mfcc
 
-_REQUIRED = ("X", "names", "y", "genres")
+_REQUIRED = ("X", "y", "genres")
+_OPTIONAL = ("names", "artists")
 _TRACKS_IN_A_CHUNK = 32
 # Features are noisy numbers, which compress to a half at best; zeros to a thousandth.
 _MAX_RATIO = 50
@@ -57,7 +60,9 @@ def import_features(
     out: Path,
     *,
     frontend: str,
+    songs: Songs | None = None,
     on_dropped: Callable[[str], None] | None = None,
+    on_unknown: Callable[[str], None] | None = None,
 ) -> Features:
     """Bring the features of an npz file into a feature store.
 
@@ -69,8 +74,15 @@ def import_features(
         The store, which must not exist.
     frontend : {"mfcc", "logmel"}
         What the features are.
+    songs : int, "name" or "rows", optional
+        So many rows, one after another, are a song; or those whose names differ only by the number
+        at the end; or each row is one. Without it, rows that may be segments of songs are not
+        joined, and the store says that its songs are not known: `make_split` refuses to draw
+        tracks or artists of it.
     on_dropped : callable, optional
         Called with a line about each part of the file that the store does not hold.
+    on_unknown : callable, optional
+        Called with the reason why rows may be segments of songs.
 
     Returns
     -------
@@ -89,44 +101,63 @@ def import_features(
     if out.exists():
         raise BackbeatError(f"{out}: exists already; remove it or choose another -o")
     fields, unused = _read_fields(source, frontend)
-    n = len(fields["names"])
+    n = len(fields["X"])
     front, array = _logmel(fields["X"]) if frontend == "logmel" else _mfcc(source, fields["X"])
-    names = _strings(source, "names", fields["names"], unique=True)
+    own = _strings(source, "names", fields["names"], unique=True) if "names" in fields else ()
     genres = _genres(source, fields["genres"])
     labels = _labels(source, fields["y"], len(genres))
-    artists = _artists(source, fields.get("artists"), names)
-    labelled = [genres[label] for label in labels]
+    unknown = why_unknown(array, labels, own) if songs is None else ""
+    digits = len(str(n - 1))
+    names = own or tuple(f"row {row:0{digits}d}" for row in range(n))
+    try:
+        found = rows_of_songs(names, labels, songs)
+    except BackbeatError as error:
+        raise BackbeatError(f"{source}: {error}") from error
+    rows = list(found.values())
+    labelled = [genres[labels[of_song[0]]] for of_song in rows]
     shown = merge_spellings([*genres, *labelled])  # genres without tracks, too
+    counts = np.array([len(of_song) for of_song in rows], np.int64)
+    seconds = counts * np.float64(front.window_samples / front.sample_rate)
+    slices = counts * array.shape[1]
+    if counts.max() > 1:
+        array = join_rows(array, rows)
+        front = _mfcc_frontend(source, array.shape[1]) if isinstance(front, Mfcc) else front
     table = TrackTable(
-        name=names,
+        name=tuple(found),
         genre=tuple(shown[genre] for genre in labelled),
-        artist=artists,
-        album=("",) * n,
-        seconds=np.full(n, front.window_samples / front.sample_rate),
+        artist=_artists(source, fields.get("artists"), found),
+        album=("",) * len(rows),
+        seconds=seconds,
         # The samples are unknown, but equal features also show a copy. The prefix says what
         # was hashed, as such a digest equals none of samples.
         digest=tuple(
             f"{front.name}:{hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest()}"
             for row in array
         ),
-        slices=np.full(n, array.shape[1], np.int64),
-        finding=("",) * n,
+        slices=slices,
+        finding=("",) * len(rows),
     )
     attributes = {
         "frontend": front.model_dump(),
         "genres": sorted(set(shown.values())),
         "fingerprint": hashlib.blake2b("".join(table.digest).encode(), digest_size=16).hexdigest(),
         "imported_from": source.name,
+        "songs": UNKNOWN_SONGS if unknown else str(songs or "rows"),
     }
     with atomic.replacing_folder(out) as beside:
         group = create_store(
-            beside, shape=array.shape, block=min(n, _TRACKS_IN_A_CHUNK), attributes=attributes
+            beside,
+            shape=array.shape,
+            block=min(len(rows), _TRACKS_IN_A_CHUNK),
+            attributes=attributes,
         )
         array_in(group, "features")[:] = array
         write_table(group, table)
     for dropped in (*_cut_off(fields["X"], front), *unused):
         if on_dropped:
             on_dropped(dropped)
+    if unknown and on_unknown:
+        on_unknown(unknown)
     return open_features(out)
 
 
@@ -153,7 +184,7 @@ def _read_fields(source: Path, frontend: str) -> tuple[dict[str, npt.NDArray[Any
                     f"{source}: lacks the field {', '.join(missing)}; "
                     f"it needs {', '.join(_REQUIRED)}"
                 )
-            wanted = [name for name in (*_REQUIRED, "artists") if name in members]
+            wanted = [name for name in (*_REQUIRED, *_OPTIONAL) if name in members]
             unused = [f"the field {name}" for name in members if name not in wanted]
             declared = {name: _declared(source, archive, members[name], name) for name in wanted}
             _require_fields(source, declared, frontend)
@@ -199,15 +230,16 @@ def _require_fields(source: Path, declared: Mapping[str, _Field], frontend: str)
             raise BackbeatError(f"{source}: {name} must have one dimension")
         if name != "X" and field.shape[0] * field.dtype.itemsize > _MAX_UNPACKED:
             raise BackbeatError(f"{source}: {name} holds more than {_MAX_UNPACKED >> 20} MB")
-    (n,) = declared["names"].shape
+    first = "names" if "names" in declared else "y"
+    (n,) = declared[first].shape
     if not n:
-        raise BackbeatError(f"{source}: names holds no tracks")
+        raise BackbeatError(f"{source}: {first} holds no tracks")
     (_require_logmel if frontend == "logmel" else _require_mfcc)(source, declared["X"])
     for name in ("X", "y"):
         if (others := declared[name].shape[0]) != n:
-            raise BackbeatError(f"{source}: {name} holds {others} tracks and names {n}")
+            raise BackbeatError(f"{source}: {name} holds {others} tracks and {first} {n}")
     if "artists" in declared and declared["artists"].shape[0] != n:
-        raise BackbeatError(f"{source}: artists must be as many as names")
+        raise BackbeatError(f"{source}: artists must be as many as {first}")
 
 
 def _read_field(
@@ -272,17 +304,21 @@ def _mfcc(source: Path, x: npt.NDArray[Any]) -> tuple[FrontEnd, npt.NDArray[np.f
         x = x[:, None]
     cut = x.shape[2] // whole.frames
     slices = x.shape[1] * cut
-    try:
-        front = Mfcc(seconds=whole.slice_seconds * slices, slices=slices)
-    except ValidationError as error:
-        raise BackbeatError(
-            f"{source}: X holds {slices} slices a track, which is too many"
-        ) from error
+    front = _mfcc_frontend(source, slices)
     with np.errstate(over="ignore", invalid="ignore"):
         array = np.ascontiguousarray(x[:, :, : cut * whole.frames, : whole.n_mfcc], np.float32)
     if not np.isfinite(array).all():
         raise BackbeatError(f"{source}: X holds values that are not finite")
     return front, array.reshape(len(x), slices, whole.frames, whole.n_mfcc)
+
+
+def _mfcc_frontend(source: Path, slices: int) -> FrontEnd:
+    try:
+        return Mfcc(seconds=Mfcc().slice_seconds * slices, slices=slices)
+    except ValidationError as error:
+        raise BackbeatError(
+            f"{source}: X holds {slices} slices a track, which is too many"
+        ) from error
 
 
 def _cut_off(x: npt.NDArray[Any], front: FrontEnd) -> Iterable[str]:
@@ -338,10 +374,18 @@ def _labels(source: Path, values: npt.NDArray[Any], genres: int) -> list[int]:
 
 
 def _artists(
-    source: Path, values: npt.NDArray[Any] | None, names: tuple[str, ...]
+    source: Path, values: npt.NDArray[Any] | None, songs: Mapping[str, list[int]]
 ) -> tuple[str, ...]:
-    if values is not None:
-        return _strings(source, "artists", values, unique=False)
-    # GTZAN's index gives the artists of its file names.
-    ids = [gtzan.track_id(name) for name in names]
-    return tuple(gtzan.artist_of(known) if known else "" for known in ids)
+    if values is None:
+        # GTZAN's index gives the artists of its file names.
+        ids = [gtzan.track_id(name) for name in songs]
+        return tuple(gtzan.artist_of(known) if known else "" for known in ids)
+    of_row = _strings(source, "artists", values, unique=False)
+    found = [{of_row[row] for row in rows} for rows in songs.values()]
+    for name, artists in zip(songs, found, strict=True):
+        if len(artists) > 1:
+            raise BackbeatError(
+                f"{source}: artists has several for the song '{printable(name)[:100]}'; check "
+                f"{SONGS_OPTIONS}"
+            )
+    return tuple(artists.pop() for artists in found)

@@ -3,7 +3,8 @@
 A store is a Zarr group that describes itself:
 
 - attributes: ``format`` and ``version``; ``frontend``, the parameters; ``genres``; ``fingerprint``
-  of the collection; ``drop_duplicates``; ``complete``.
+  of the collection; ``drop_duplicates``; ``complete``; of imported features ``songs``, how it is
+  known which rows were parts of one song ("rows", "name", or the number of segments), or "unknown".
 - ``features``: array (tracks, slices, frames, bands); a track of a shorter song leaves its last
   slices zero.
 - ``tracks/``: one array (tracks,) a column: ``name``, ``genre``, ``artist``, ``album``,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT = "backbeat-features"
 VERSION = 1
+UNKNOWN_SONGS = "unknown"
 _TRACKS_AT_ONCE = 64  # read together: some MB
 _SLICES_AT_ONCE = 8  # brought to what a network takes while they are in the processor's cache
 _ROWS_IN_A_CHUNK = 8192  # of a column of text
@@ -77,6 +79,7 @@ class Examples:
     albums: tuple[str, ...]
     digests: tuple[str, ...]
     genres: tuple[str, ...]
+    songs_known: bool = True  # whether each track is a song; else some may be parts of one
 
     def track_names(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.str_]:
         """Name the track of each of some slices.
@@ -121,6 +124,7 @@ class Features:
     genres: tuple[str, ...]
     table: TrackTable
     array: "ZarrArray"
+    songs_known: bool = True  # as in `Examples`
 
     def track_seconds(self) -> npt.NDArray[np.float64]:
         """Give the length of each track of `examples`, in seconds, shape (tracks,)."""
@@ -162,6 +166,7 @@ class Features:
             albums=tuple(self.table.album[row] for row in kept),
             digests=tuple(self.table.digest[row] for row in kept),
             genres=self.genres,
+            songs_known=self.songs_known,
         )
 
     def _inputs(self, kind: InputKind) -> tuple[Array, int]:
@@ -239,7 +244,8 @@ def open_features(path: Path) -> Features:
         raise BackbeatError(
             f"{path}: damaged feature store ({one_line(error)}); remove it and prepare again"
         ) from error
-    return Features(path, frontend, genres, table, array)
+    songs_known = attributes.get("songs") != UNKNOWN_SONGS
+    return Features(path, frontend, genres, table, array, songs_known)
 
 
 def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.collections import gtzan
+from backbeat.errors import BackbeatError
+from backbeat.features.songs import SONGS_OPTIONS
 from backbeat.features.store import Examples
 
 _NO_ARTIST = frozenset(
@@ -23,8 +25,14 @@ def track_groups(examples: Examples, protocol: str) -> npt.NDArray[np.int64]:
     """Give the number of each track's group, which must stay on one side, shape (tracks,).
 
     With ``tracks`` each track is a group. Else tracks that share an artist or are exact copies are
-    one, with ``gtzan-folds`` those too that its authors gave to one artist.
+    one, with ``gtzan-folds`` those too that its authors gave to one artist. Raises BackbeatError
+    where tracks may be parts of one song.
     """
+    if not examples.songs_known:
+        raise BackbeatError(
+            f"--split {protocol}: it is not known which rows of these features are parts of one "
+            f"song; import them again with one of {SONGS_OPTIONS}"
+        )
     if protocol == "tracks":
         return np.arange(len(examples.names))
     artists = [known_artist(artist) for artist in examples.artists]
