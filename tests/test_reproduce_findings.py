@@ -1,5 +1,6 @@
 import pytest
 
+from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.reproduce import findings, paper
 from backbeat.reproduce.results import read_results
 from backbeat.reproduce.series import compared_steps, kinds_of_steps
@@ -15,7 +16,7 @@ def everything(tmp_path_factory):
         own = None
         if name in recalls:
             shares = [share / 100 for share in recalls[name]]
-            own = dict(zip(paper.RECALL_TABLES[0].genres, shares, strict=True))
+            own = dict(zip(GTZAN_GENRES, shares, strict=True))
         made_run(folder, name, row.accuracy / 100, recalls=own)
     return read_results(folder)
 

@@ -18,11 +18,11 @@ GENRES = ("Rock", "Folk")
 
 
 def table(results, number):
-    return next(table for table in make_tables(results) if table.number == number)
+    return next(table for table in make_tables(results) if table.printed.number == number)
 
 
 def row(results, number, model):
-    return next(row for row in table(results, number).rows if row.model == model)
+    return next(row for row in table(results, number).rows if row.printed.model == model)
 
 
 # The paper as data.
@@ -41,7 +41,7 @@ def test_paper_has_all_its_rows():
 def test_recall_tables_agree_with_themselves():
     for printed in paper.RECALL_TABLES:
         assert sum(printed.samples) == 2997
-        for column in printed.columns:
+        for column in printed.rows:
             # By the paper's own recalls; the variance as evaluation defines it.
             shares = [recall / 100 for recall in column.recalls]
             assert 100 * recall_variance(shares) == pytest.approx(column.variance, abs=0.06)
@@ -154,22 +154,24 @@ def test_ours_stands_beside_the_papers(tmp_path):
     results = read_results(tmp_path)
     for number in (1, 2):
         base = row(results, number, "mlp_base")
-        assert base.described == ("5", "512, 512, 256, 128, 64", "ReLU")
+        assert base.printed.described == ("5", "512, 512, 256, 128, 64", "ReLU")
         assert base.accuracy.ours == pytest.approx(60)
         assert base.accuracy.compared == "+3.14"  # of 56.86
         assert base.minutes.compared == "×2.00"  # 5 of 2.50
         assert base.missing == ""
-    assert [t.number for t in make_tables(results)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [t.printed.number for t in make_tables(results)] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_recall_table_compares_genre_by_genre(tmp_path):
     made_run(tmp_path, "cnn_03.8", 0.8, recalls={"rock": 0.5})
-    column = next(c for c in table(read_results(tmp_path), 7).columns if c.model == "cnn_03.8")
+    column = next(c for c in table(read_results(tmp_path), 7).rows if c.printed.model == "cnn_03.8")
     compared = [cell.compared for cell in column.recalls]
     assert (compared[0], compared[-1]) == ("−1", "−15")  # blues of 81, rock of 65
     assert column.accuracy.ours == pytest.approx(77)
     assert column.variance.paper == 0.9
-    others = [c.missing for c in table(read_results(tmp_path), 7).columns if c.model != "cnn_03.8"]
+    others = [
+        c.missing for c in table(read_results(tmp_path), 7).rows if c.printed.model != "cnn_03.8"
+    ]
     assert set(others) == {"not trained yet"}
 
 
@@ -177,7 +179,7 @@ def test_other_genres_have_our_figures_only(tmp_path):
     made_run(tmp_path, "cnn_03.8", 0.8, genres=GENRES)
     recalls = table(read_results(tmp_path), 7)
     assert recalls.genres == GENRES
-    (column,) = (c for c in recalls.columns if c.model == "cnn_03.8")
+    (column,) = (c for c in recalls.rows if c.printed.model == "cnn_03.8")
     assert [(cell.paper, cell.ours) for cell in column.recalls] == [(None, 80.0)] * 2
     assert [cell.paper for cell in recalls.samples] == [None, None]
 
@@ -197,7 +199,7 @@ def test_csv_is_tidy(tmp_path):
     keys = [(r["table"], r["model"], r["column"]) for r in rows]
     assert len(keys) == len(set(keys))
     models = sum(3 * len(t.rows) for t in paper.TABLES)
-    recalls = sum(10 + 14 * len(t.columns) for t in paper.RECALL_TABLES)
+    recalls = sum(10 + 14 * len(t.rows) for t in paper.RECALL_TABLES)
     assert len(rows) == models + recalls
 
 

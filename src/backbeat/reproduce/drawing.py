@@ -203,7 +203,7 @@ def _recalls(results: Results) -> tuple[Drawn, ...]:
     leak = LEAKING if results.divides_songs else ""
     pictures = []
     for table, family in zip(paper.RECALL_TABLES, ("MLPs", "CNNs"), strict=True):
-        models = [results.results.get(column.model) for column in table.columns]
+        models = [results.results.get(row.model) for row in table.rows]
         there = [model for model in models if model is not None]
         if not there:
             continue

@@ -18,8 +18,6 @@ from backbeat.reproduce.results import Results, accuracy_interval, read_results
 from backbeat.reproduce.series import ComparedStep, compared_steps, kinds_of_steps
 from backbeat.reproduce.tables import (
     Cell,
-    ModelTable,
-    RecallTable,
     Table,
     make_tables,
     to_csv,
@@ -264,29 +262,27 @@ def _tables(tables: Sequence[Table], results: Results, *, mlp: bool) -> list[dic
     return [
         _table(table, results)
         for table in tables
-        if (table.number in _MLP_TABLES) is mlp
-        and any(not own.missing for own in getattr(table, "rows", getattr(table, "columns", ())))
+        if (table.printed.number in _MLP_TABLES) is mlp
+        and any(not row.missing for row in table.rows)
     ]
 
 
 def _table(table: Table, results: Results) -> dict[str, Any]:
-    shared = {"number": table.number, "title": table.title}
-    if isinstance(table, ModelTable):
-        return shared | {"kind": "models", "columns": table.columns, "rows": _rows(table, results)}
-    return shared | {
-        "kind": "recalls",
-        "columns": table.columns,
-        "rows": _recall_rows(table, results),
-    }
+    shared = {"number": table.printed.number, "title": table.printed.title}
+    if table.genres:
+        rows = _recall_rows(table, results)
+        return shared | {"kind": "recalls", "columns": table.rows, "rows": rows}
+    columns = table.printed.columns
+    return shared | {"kind": "models", "columns": columns, "rows": _rows(table, results)}
 
 
-def _rows(table: ModelTable, results: Results) -> list[dict[str, Any]]:
+def _rows(table: Table, results: Results) -> list[dict[str, Any]]:
     best = max((row.accuracy.ours or 0.0 for row in table.rows), default=0.0)
     papers_best = max(row.accuracy.paper or 0.0 for row in table.rows)
     return [
         {
-            "model": row.model,
-            "described": row.described,
+            "model": row.printed.model,
+            "described": row.printed.described,
             "epochs": row.epochs,
             "scaled": row.epochs.ours is not None and row.epochs.ours != row.epochs.paper,
             "minutes": row.minutes,
@@ -300,16 +296,16 @@ def _rows(table: ModelTable, results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _recall_rows(table: RecallTable, results: Results) -> list[dict[str, Any]]:
+def _recall_rows(table: Table, results: Results) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for place, genre in enumerate(table.genres):
-        cells = [column.recalls[place] for column in table.columns]
+        cells = [column.recalls[place] for column in table.rows]
         # A genre has a tenth of the slices, so that chance makes more of its recall.
         chance = 100 * results.chance * len(table.genres) ** 0.5
         looks = [(cell, _look(cell, chance)) for cell in cells]
         rows.append({"name": genre, "samples": table.samples[place], "cells": looks})
-    for place, (name, _) in enumerate(table.columns[0].summary):
-        cells = [column.summary[place][1] for column in table.columns]
+    for place, (name, _) in enumerate(table.rows[0].summary):
+        cells = [column.summary[place][1] for column in table.rows]
         looks = [
             (cell, "" if cell.is_ratio else _look(cell, 100 * results.chance)) for cell in cells
         ]

@@ -10,9 +10,7 @@ References
 .. [2] M.-H. Saint-Félix, "Music genre detection with deep learning", Towards Data Science, 2020.
 """
 
-from dataclasses import dataclass
-
-from backbeat.collections.genres import GTZAN_GENRES
+from dataclasses import dataclass, replace
 
 TITLE = "I Know It's Only Rock 'N' Roll (But Does TensorFlow?)"
 AUTHOR = "James Sears, 2021"
@@ -20,54 +18,35 @@ AUTHOR = "James Sears, 2021"
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row of Tables 1, 2, 4, 5 or 6, as printed."""
+    """A model in a table, as printed: a row of Tables 1, 2, 4, 5 or 6, a column of 3 or 7."""
 
     model: str
     described: tuple[str, ...]  # the cells between the model's name and its epochs
     epochs: int
     minutes: float
     accuracy: float
+    # Of Tables 3 and 7
+    variance: float | None = None
+    recalls: tuple[float, ...] = ()  # in the order of `GTZAN_GENRES`
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """Table 1, 2, 4, 5 or 6."""
+    """A table."""
 
     number: int
     title: str
     columns: tuple[str, ...]  # heads of the describing columns (`PaperRow.described`)
     rows: tuple[PaperRow, ...]  # in the paper's order
-
-
-@dataclass(frozen=True)
-class PaperRecall:
-    """A column of Table 3 or 7."""
-
-    model: str
-    activation: str
-    optimizer: str
-    epochs: int
-    recalls: tuple[float, ...]  # in the order of `GTZAN_GENRES`
-    accuracy: float
-    variance: float
-    minutes: float
-
-
-@dataclass(frozen=True)
-class PaperRecallTable:
-    """Table 3 or 7: recalls of the best and base models."""
-
-    number: int
-    title: str
-    genres: tuple[str, ...]  # `GTZAN_GENRES`, in which order the paper prints them too
-    samples: tuple[int, ...]  # test slices of each genre
-    columns: tuple[PaperRecall, ...]
+    samples: tuple[int, ...] = ()  # of Tables 3 and 7: test slices of each of `GTZAN_GENRES`
 
 
 _MLP_COLUMNS = ("Hidden layers", "Nodes per layer", "Activation function")
 _CNN_COLUMNS = ("Hidden layers", "Convolution sequences", "Dense layer nodes")
+_RECALL_COLUMNS = ("Activation function", "Optimization function")
 
-# A line a row: model, the describing columns, epochs, processing time, accuracy.
+# A line a model: its name, the describing columns, epochs, processing time, accuracy; of Tables 3
+# and 7 also the variance, and the recalls by genre.
 _TABLE_1 = """
 mlp_base | 5 | 512, 512, 256, 128, 64 | ReLU | 50 | 2.50 | 56.86
 mlp_01 | 1 | 512 | ReLU | 50 | 2.73 | 44.28
@@ -168,111 +147,102 @@ cnn_03.8 | 14 | FALLING | 128, 64 | 100 | 25.69 | 80.61
 """
 
 
-def _rows(text: str) -> tuple[PaperRow, ...]:
+def _table(
+    number: int, title: str, columns: tuple[str, ...], text: str, samples: tuple[int, ...] = ()
+) -> PaperTable:
     rows = []
     for line in text.strip().splitlines():
-        model, *described, epochs, minutes, accuracy = (cell.strip() for cell in line.split("|"))
-        cells = tuple(_SEQUENCES.get(cell, cell) for cell in described)
-        rows.append(PaperRow(model, cells, int(epochs), float(minutes), float(accuracy)))
-    return tuple(rows)
+        model, *cells = (cell.strip() for cell in line.split("|"))
+        described = tuple(_SEQUENCES.get(cell, cell) for cell in cells[: len(columns)])
+        epochs, minutes, accuracy, *more = cells[len(columns) :]
+        row = PaperRow(model, described, int(epochs), float(minutes), float(accuracy))
+        if more:
+            recalls = tuple(map(float, more[1].split()))
+            row = replace(row, variance=float(more[0]), recalls=recalls)
+        rows.append(row)
+    return PaperTable(number, title, columns, tuple(rows), samples)
 
 
 _BASE_NOTE = "Base models use ReLU activation functions and the RMSProp optimization function."
 _CONSTANT = "Batch Size of 32 and 0.001 Learning Rate."
 
 TABLES: tuple[PaperTable, ...] = (
-    PaperTable(
+    _table(
         1,
         f"Summary of MLP models with Dense hidden layers, RMSProp optimization function, "
         f"{_CONSTANT}",
         _MLP_COLUMNS,
-        _rows(_TABLE_1),
+        _TABLE_1,
     ),
-    PaperTable(
+    _table(
         2,
         f"Summary of MLP models with Dense hidden layers, Adam optimization function, {_CONSTANT} "
         "Base model uses the RMSProp optimization function instead of Adam.",
         _MLP_COLUMNS,
-        _rows(_TABLE_2),
+        _TABLE_2,
     ),
-    PaperTable(
+    _table(
         4,
         "Summary of CNN models with Sigmoid activation functions, the RMSProp optimization "
         f"function, {_CONSTANT} {_BASE_NOTE}",
         _CNN_COLUMNS,
-        _rows(_CNN_BASES + _TABLE_4.lstrip()),
+        _CNN_BASES + _TABLE_4.lstrip(),
     ),
-    PaperTable(
+    _table(
         5,
         "Summary of CNN models with Sigmoid activation functions, the Adam optimization function, "
         f"{_CONSTANT} {_BASE_NOTE}",
         _CNN_COLUMNS,
-        _rows(_CNN_BASES + _TABLE_5.lstrip()),
+        _CNN_BASES + _TABLE_5.lstrip(),
     ),
-    PaperTable(
+    _table(
         6,
         "Summary of CNN models with ReLU activation functions, the Adam optimization function, "
         f"{_CONSTANT} {_BASE_NOTE}",
         _CNN_COLUMNS,
-        _rows(_CNN_BASES + _TABLE_6.lstrip()),
+        _CNN_BASES + _TABLE_6.lstrip(),
     ),
 )
 
-# A line a column: model, activation, optimiser, epochs, recalls by genre, accuracy,
-# variance, minutes.
 _TABLE_3 = """
-mlp_12.1 | Sigmoid | RMSProp | 200 | 59 90 57 50 46 76 80 79 53 42 | 63 | 2.5 | 15.82
-mlp_27 | ReLU | Adam | 200 | 79 90 64 58 57 79 88 76 56 64 | 71 | 1.5 | 13.77
-mlp_base | ReLU | RMSProp | 50 | 71 86 21 41 58 57 87 73 49 33 | 57 | 4.4 | 2.50
+mlp_12.1 | Sigmoid | RMSProp | 200 | 15.82 | 63 | 2.5 | 59 90 57 50 46 76 80 79 53 42
+mlp_27 | ReLU | Adam | 200 | 13.77 | 71 | 1.5 | 79 90 64 58 57 79 88 76 56 64
+mlp_base | ReLU | RMSProp | 50 | 2.50 | 57 | 4.4 | 71 86 21 41 58 57 87 73 49 33
 """
 
 # The text gives cnn_01.7's metal 90 %.
 _TABLE_7 = """
-cnn_01.7 | Sigmoid | RMSProp | 40 | 51 100 57 79 51 79 88 83 54 77 | 72 | 2.7 | 11.80
-cnn_02.7 | Sigmoid | Adam | 30 | 67 97 62 69 65 77 87 78 58 76 | 74 | 1.3 | 8.10
-cnn_03.8 | ReLU | Adam | 100 | 81 100 74 77 81 83 94 77 74 65 | 81 | 0.9 | 25.69
-cnn_base_01 | ReLU | RMSProp | 30 | 67 92 74 79 71 76 90 94 74 59 | 78 | 1.2 | 6.24
-cnn_base_02 | ReLU | RMSProp | 50 | 80 99 80 71 75 81 88 74 81 69 | 80 | 0.7 | 10.77
+cnn_01.7 | Sigmoid | RMSProp | 40 | 11.80 | 72 | 2.7 | 51 100 57 79 51 79 88 83 54 77
+cnn_02.7 | Sigmoid | Adam | 30 | 8.10 | 74 | 1.3 | 67 97 62 69 65 77 87 78 58 76
+cnn_03.8 | ReLU | Adam | 100 | 25.69 | 81 | 0.9 | 81 100 74 77 81 83 94 77 74 65
+cnn_base_01 | ReLU | RMSProp | 30 | 6.24 | 78 | 1.2 | 67 92 74 79 71 76 90 94 74 59
+cnn_base_02 | ReLU | RMSProp | 50 | 10.77 | 80 | 0.7 | 80 99 80 71 75 81 88 74 81 69
 """
-
-
-def _recalls(text: str) -> tuple[PaperRecall, ...]:
-    columns = []
-    for line in text.strip().splitlines():
-        model, activation, optimizer, *numbers = (cell.strip() for cell in line.split("|"))
-        epochs, recalls, accuracy, variance, minutes = numbers
-        shown = tuple(map(float, recalls.split()))
-        rest = (float(accuracy), float(variance), float(minutes))
-        columns.append(PaperRecall(model, activation, optimizer, int(epochs), shown, *rest))
-    return tuple(columns)
-
 
 # The test samples of Tables 3 and 7 differ, though the text says that all models were evaluated on
 # the same test set; both sum to 2,997.
-RECALL_TABLES: tuple[PaperRecallTable, ...] = (
-    PaperRecallTable(
+RECALL_TABLES: tuple[PaperTable, ...] = (
+    _table(
         3,
         "Recall (accuracy by class) rates for the best RMSProp and Adam optimized MLP models and "
         "base model.",
-        GTZAN_GENRES,
+        _RECALL_COLUMNS,
+        _TABLE_3,
         (295, 299, 327, 313, 307, 298, 266, 285, 306, 301),
-        _recalls(_TABLE_3),
     ),
-    PaperRecallTable(
+    _table(
         7,
         "Recall (accuracy by class) rates for the best CNN models and base models.",
-        GTZAN_GENRES,
+        _RECALL_COLUMNS,
+        _TABLE_7,
         (294, 293, 291, 286, 304, 306, 313, 308, 300, 302),
-        _recalls(_TABLE_7),
     ),
 )
 
 ROWS: dict[str, PaperRow] = {row.model: row for table in TABLES for row in table.rows}
 """All 59 models by name, in the order in which the tables first print them."""
 
-RECALLS: dict[str, PaperRecall] = {
-    column.model: column for table in RECALL_TABLES for column in table.columns
-}
+RECALLS: dict[str, PaperRow] = {row.model: row for table in RECALL_TABLES for row in table.rows}
 """The best and base models, by name."""
 
 BASE_AT_100 = "mlp_base_100"

@@ -11,9 +11,7 @@ import numpy as np
 from backbeat.collections.genres import GTZAN_GENRES
 from backbeat.files.text import number, signed, significant
 from backbeat.reproduce import paper
-from backbeat.reproduce.results import Result, Results, sample_deviation
-
-_ACCURACY, _VARIANCE = "accuracy (%)", "variance of recall (%)"
+from backbeat.reproduce.results import Results, sample_deviation
 
 
 @dataclass(frozen=True)
@@ -60,43 +58,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of Tables 1, 2, 4, 5 or 6."""
+    """A model of a table: what the paper prints of it, and its figures beside ours."""
 
-    model: str
-    described: tuple[str, ...]  # as printed
+    printed: paper.PaperRow
     epochs: Cell
     minutes: Cell
     accuracy: Cell
     missing: str  # why there is nothing of ours; empty where there is
-
-
-@dataclass(frozen=True)
-class ModelTable:
-    """Table 1, 2, 4, 5 or 6."""
-
-    number: int
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class RecallColumn:
-    """A model of Table 3 or 7."""
-
-    model: str
-    activation: str
-    optimizer: str
-    epochs: Cell
-    recalls: tuple[Cell, ...]  # in the order of the table's genres
-    accuracy: Cell
+    # Of Tables 3 and 7
     variance: Cell
-    minutes: Cell
-    missing: str  # why there is nothing of ours; empty where there is
+    recalls: tuple[Cell, ...]  # in the order of the table's genres
 
     @property
     def summary(self) -> tuple[tuple[str, Cell], ...]:
-        """The rows under the genres."""
+        """What stands under the genres of Tables 3 and 7."""
         return (
             ("Accuracy", self.accuracy),
             ("Variance", self.variance),
@@ -105,24 +80,19 @@ class RecallColumn:
 
 
 @dataclass(frozen=True)
-class RecallTable:
-    """Table 3 or 7; `samples` are the test slices of each genre."""
+class Table:
+    """A table of the paper, with ours beside its own figures."""
 
-    number: int
-    title: str
-    genres: tuple[str, ...]
-    samples: tuple[Cell, ...]
-    columns: tuple[RecallColumn, ...]
-
-
-Table = ModelTable | RecallTable
+    printed: paper.PaperTable
+    rows: tuple[Row, ...]
+    genres: tuple[str, ...]  # of Tables 3 and 7; empty for the others
+    samples: tuple[Cell, ...]  # test slices of each of these genres
 
 
 def make_tables(results: Results) -> tuple[Table, ...]:
     """Give the paper's seven tables, in its order, with ours beside its own figures."""
-    tables: list[Table] = [_model_table(table, results) for table in paper.TABLES]
-    tables += [_recall_table(table, results) for table in paper.RECALL_TABLES]
-    return tuple(sorted(tables, key=lambda table: table.number))
+    tables = sorted((*paper.TABLES, *paper.RECALL_TABLES), key=lambda table: table.number)
+    return tuple(_table(table, results) for table in tables)
 
 
 def why_missing(model: str, results: Results) -> str:
@@ -136,94 +106,67 @@ def why_missing(model: str, results: Results) -> str:
     return "not finished yet" if begun else "not trained yet"
 
 
-def _model_table(table: paper.PaperTable, results: Results) -> ModelTable:
-    rows = tuple(_row(row, results) for row in table.rows)
-    return ModelTable(table.number, table.title, table.columns, rows)
-
-
-def _row(printed: paper.PaperRow, results: Results) -> Row:
-    ours = results.results.get(printed.model)
-    return Row(
-        model=printed.model,
-        described=printed.described,
-        epochs=_epochs(printed.epochs, ours),
-        minutes=_minutes(printed.minutes, ours),
-        accuracy=_over_seeds("accuracy (%)", printed.accuracy, ours.accuracies if ours else (), 2),
-        missing=why_missing(printed.model, results),
-    )
-
-
-def _epochs(printed: int, ours: Result | None) -> Cell:
-    return Cell("epochs", printed, ours.epochs if ours else None, digits=0)
-
-
-def _minutes(printed: float, ours: Result | None) -> Cell:
-    if ours is None:
-        return Cell("minutes", printed, is_ratio=True)
-    spread = sample_deviation(ours.minutes_by_seed)
-    return Cell("minutes", printed, ours.minutes, spread, is_ratio=True)
-
-
-def _over_seeds(column: str, printed: float | None, shares: Sequence[float], digits: int) -> Cell:
-    """Compare shares (fractions, one a seed; none if missing) with what is printed in percent."""
-    if not shares or math.isnan(shares[0]):
-        return Cell(column, printed, digits=digits)
-    percent = tuple(100 * share for share in shares)
-    spread = sample_deviation(percent)
-    return Cell(column, printed, float(np.mean(percent)), spread, digits)
-
-
-def _recall_table(table: paper.PaperRecallTable, results: Results) -> RecallTable:
-    genres = table.genres if results.papers_genres else results.genres
-    support = _support(results)
-    printed = dict(zip(table.genres, table.samples, strict=True)) if results.papers_genres else {}
-    return RecallTable(
-        number=table.number,
-        title=table.title,
-        genres=genres,
-        samples=tuple(
-            Cell(f"test samples of {genre}", printed.get(genre), support[genre], digits=0)
-            for genre in genres
-        ),
-        columns=tuple(_recall_column(column, genres, results) for column in table.columns),
-    )
-
-
-def _support(results: Results) -> dict[str, int]:
-    metrics = next(iter(results.results.values())).runs[0].metrics
-    return {g: s.support for g, s in zip(metrics.genres, metrics.slices, strict=True)}
-
-
-def _recall_column(
-    column: paper.PaperRecall, genres: tuple[str, ...], results: Results
-) -> RecallColumn:
-    ours = results.results.get(column.model)
-    printed = {}
-    if results.papers_genres:
-        printed = dict(zip(GTZAN_GENRES, column.recalls, strict=True))
-    places = {genre: place for place, genre in enumerate(results.genres)}
-    recalls = tuple(
-        _over_seeds(
-            f"recall of {genre} (%)",
-            printed.get(genre),
-            [seed[places[genre]] for seed in ours.recalls_by_seed] if ours else [],
-            0,
-        )
+def _table(table: paper.PaperTable, results: Results) -> Table:
+    genres: tuple[str, ...] = ()
+    printed: dict[str, int] = {}
+    if table.samples:
+        genres = GTZAN_GENRES if results.papers_genres else results.genres
+    if table.samples and results.papers_genres:
+        printed = dict(zip(GTZAN_GENRES, table.samples, strict=True))
+    slices = next(iter(results.results.values())).runs[0].metrics.slices
+    ours = {genre: scores.support for genre, scores in zip(results.genres, slices, strict=True)}
+    samples = tuple(
+        Cell(f"test samples of {genre}", printed.get(genre), ours[genre], digits=0)
         for genre in genres
     )
-    return RecallColumn(
-        model=column.model,
-        activation=column.activation,
-        optimizer=column.optimizer,
-        epochs=_epochs(column.epochs, ours),
-        recalls=recalls,
-        accuracy=_over_seeds(_ACCURACY, column.accuracy, ours.accuracies if ours else (), 0),
-        variance=_over_seeds(
-            "variance of recall (%)", column.variance, ours.variances if ours else (), 1
-        ),
-        minutes=_minutes(column.minutes, ours),
-        missing=why_missing(column.model, results),
+    return Table(table, tuple(_row(row, genres, results) for row in table.rows), genres, samples)
+
+
+def _row(row: paper.PaperRow, genres: Sequence[str], results: Results) -> Row:
+    ours = results.results.get(row.model)
+    printed = {}
+    if row.recalls and results.papers_genres:
+        printed = dict(zip(GTZAN_GENRES, row.recalls, strict=True))
+    seeds = (
+        [dict(zip(results.genres, one, strict=True)) for one in ours.recalls_by_seed]
+        if ours
+        else []
     )
+    return Row(
+        printed=row,
+        epochs=Cell("epochs", row.epochs, ours.epochs if ours else None, digits=0),
+        minutes=_compared(
+            "minutes", row.minutes, ours.minutes_by_seed if ours else (), scale=1, is_ratio=True
+        ),
+        accuracy=_compared(
+            "accuracy (%)", row.accuracy, ours.accuracies if ours else (), 0 if genres else 2
+        ),
+        missing=why_missing(row.model, results),
+        variance=_compared(
+            "variance of recall (%)", row.variance, ours.variances if ours else (), 1
+        ),
+        recalls=tuple(
+            _compared(f"recall of {genre} (%)", printed.get(genre), [s[genre] for s in seeds], 0)
+            for genre in genres
+        ),
+    )
+
+
+def _compared(
+    column: str,
+    printed: float | None,
+    by_seed: Sequence[float],
+    digits: int = 2,
+    *,
+    scale: float = 100,
+    is_ratio: bool = False,
+) -> Cell:
+    """Compare ours, a figure a seed (none if missing), times `scale` with what is printed."""
+    if not by_seed or math.isnan(by_seed[0]):
+        return Cell(column, printed, digits=digits, is_ratio=is_ratio)
+    scaled = tuple(scale * figure for figure in by_seed)
+    spread = sample_deviation(scaled)
+    return Cell(column, printed, float(np.mean(scaled)), spread, digits, is_ratio)
 
 
 def to_markdown(tables: Sequence[Table], *, note: str = "") -> str:
@@ -235,52 +178,49 @@ def to_markdown(tables: Sequence[Table], *, note: str = "") -> str:
         "over the paper's."
     )
     for table in tables:
-        parts.append(f"## Table {table.number}. {table.title}")
-        if isinstance(table, ModelTable):
-            parts.append(_model_markdown(table))
-        else:
-            parts.append(_recall_markdown(table))
+        parts.append(f"## Table {table.printed.number}. {table.printed.title}")
+        parts.append(_recall_markdown(table) if table.genres else _model_markdown(table))
     return "\n\n".join(parts) + "\n"
 
 
-def _model_markdown(table: ModelTable) -> str:
-    heads = ["Model name", *table.columns, "Epochs", "Proc. time, paper", "ours", "ratio"]
+def _model_markdown(table: Table) -> str:
+    columns = table.printed.columns
+    heads = ["Model name", *columns, "Epochs", "Proc. time, paper", "ours", "ratio"]
     heads += ["Accuracy %, paper", "ours", "difference"]
-    left = [True, False, *(True for _ in table.columns[1:])]
+    left = [True, False, *(True for _ in columns[1:])]
     rows = []
     for row in table.rows:
         epochs = row.epochs.paper_text
         if row.epochs.ours not in (None, row.epochs.paper):
             epochs = f"{row.epochs.our_text} (of {epochs})"
-        rows.append([row.model, *row.described, epochs])
+        rows.append([row.printed.model, *row.printed.described, epochs])
         rows[-1] += [row.minutes.paper_text, row.minutes.our_text, row.minutes.compared]
         rows[-1] += [row.accuracy.paper_text, row.missing or row.accuracy.our_text]
         rows[-1] += [row.accuracy.compared]
     return markdown_table(heads, rows, left)
 
 
-def _recall_markdown(table: RecallTable) -> str:
+def _recall_markdown(table: Table) -> str:
     heads = ["Genre", "Test samples, paper", "ours"]
-    for column in table.columns:
-        heads += [f"{column.model}, paper", "ours", "difference"]
-    rows = [
-        ["Activation function", "", ""]
-        + [t for c in table.columns for t in (c.activation, "", "")],
-        ["Optimization function", "", ""]
-        + [t for c in table.columns for t in (c.optimizer, "", "")],
-        ["Epochs", "", ""] + [t for c in table.columns for t in _three(c.epochs, c.missing)],
+    for row in table.rows:
+        heads += [f"{row.printed.model}, paper", "ours", "difference"]
+    lines = [
+        [name, "", "", *(text for row in table.rows for text in (row.printed.described[i], "", ""))]
+        for i, name in enumerate(table.printed.columns)
     ]
+    three = [text for row in table.rows for text in _three(row.epochs, row.missing)]
+    lines.append(["Epochs", "", "", *three])
     for place, genre in enumerate(table.genres):
         samples = table.samples[place]
-        rows.append([genre, samples.paper_text, samples.our_text])
-        rows[-1] += [t for c in table.columns for t in _three(c.recalls[place], "")]
-    for place, (name, _) in enumerate(table.columns[0].summary):
-        cells = [_three(column.summary[place][1], "") for column in table.columns]
-        rows.append([name, "", "", *(text for three in cells for text in three)])
-    return markdown_table(heads, rows, [True])
+        lines.append([genre, samples.paper_text, samples.our_text])
+        lines[-1] += [text for row in table.rows for text in _three(row.recalls[place])]
+    for place, (name, _) in enumerate(table.rows[0].summary):
+        three = [text for row in table.rows for text in _three(row.summary[place][1])]
+        lines.append([name, "", "", *three])
+    return markdown_table(heads, lines, [True])
 
 
-def _three(cell: Cell, missing: str) -> tuple[str, str, str]:
+def _three(cell: Cell, missing: str = "") -> tuple[str, str, str]:
     compared = "" if cell.column == "epochs" else cell.compared
     return cell.paper_text, missing or cell.our_text, compared
 
@@ -309,16 +249,14 @@ def markdown_table(
 
 def cells_of(table: Table) -> Iterator[tuple[str, Cell]]:
     """Give each comparison of a table with its model's name; test samples have no model."""
-    if isinstance(table, ModelTable):
-        for row in table.rows:
-            for cell in (row.epochs, row.minutes, row.accuracy):
-                yield row.model, cell
-    else:
-        for cell in table.samples:
-            yield "", cell
-        for column in table.columns:
-            for cell in (column.epochs, *column.recalls, *(c for _, c in column.summary)):
-                yield column.model, cell
+    for cell in table.samples:
+        yield "", cell
+    for row in table.rows:
+        cells = [row.epochs, row.minutes, row.accuracy]
+        if table.genres:
+            cells = [row.epochs, *row.recalls, *(cell for _, cell in row.summary)]
+        for cell in cells:
+            yield row.printed.model, cell
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -342,5 +280,7 @@ def to_csv(tables: Sequence[Table]) -> str:
         for model, cell in cells_of(table):
             values = (cell.paper, cell.ours, cell.deviation, cell.difference)
             ratio = cell.ratio if cell.is_ratio else None
-            writer.writerow([table.number, model, cell.column, *map(shown, values), shown(ratio)])
+            writer.writerow(
+                [table.printed.number, model, cell.column, *map(shown, values), shown(ratio)]
+            )
     return text.getvalue()
