@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 
 LEVEL = 0.95
+_TAIL = (1 + LEVEL) / 2
 MIN_GROUPS = 5
 """With fewer groups there is no interval."""
 
@@ -78,14 +79,7 @@ class GenreMeans:
     commonest_share: float  # the accuracy of answering always that genre
 
 
-def share_interval(
-    values: npt.NDArray[np.floating],
-    groups: Sequence[str],
-    *,
-    level: float = LEVEL,
-    resamples: int = _RESAMPLES,
-    seed: int = 0,
-) -> Interval | None:
+def share_interval(values: npt.NDArray[np.floating], groups: Sequence[str]) -> Interval | None:
     """Give the interval of the mean of shares, such as the accuracy of songs.
 
     None for fewer than five groups.
@@ -96,68 +90,53 @@ def share_interval(
         A value from 0 to 1 for each song, such as whether its answer is correct.
     groups : sequence of str, length n
         Songs of one group are not independent.
-    level : float
-        Share of intervals that hold the truth: 0.95 for one of 95 %.
-    resamples, seed : int
-        Of the bootstrap.
     """
     sums, counts = _by_group(values, groups)
     n = len(counts)
     if n < MIN_GROUPS:
         return None
-    mean, tail = float(sums.sum() / counts.sum()), (1 + level) / 2
+    mean = float(sums.sum() / counts.sum())
     if n >= BOOTSTRAP_GROUPS and not _agree(sums, counts):
-        low, high = _bootstrap(sums, counts, level, resamples, seed)
+        low, high = _bootstrap(sums, counts)
     elif n >= BOOTSTRAP_GROUPS:
-        low, high = _wilson(mean, n, _normal(tail))
+        low, high = _wilson(mean, n, _normal())
     else:
-        df = max(1.0, float(_effective(counts)) - 1)
         songs, error = float(counts.sum()), _error(sums, counts)
         independent = min(songs, mean * (1 - mean) / error**2) if error else n
-        low, high = _wilson(mean, independent, _student(tail, df))
-    return Interval(low, high, n, level)
+        low, high = _wilson(mean, independent, _student(float(_effective(counts)) - 1))
+    return Interval(low, high, n)
 
 
-def difference_interval(
-    values: npt.NDArray[np.floating],
-    groups: Sequence[str],
-    *,
-    level: float = LEVEL,
-    resamples: int = _RESAMPLES,
-    seed: int = 0,
-) -> Interval | None:
+def difference_interval(values: npt.NDArray[np.floating], groups: Sequence[str]) -> Interval | None:
     """Give the interval of the mean of differences, such as those of two models' accuracies.
 
     Parameters
     ----------
     values : ndarray of float, shape (n,)
         A difference from -1 to 1 for each song.
-    groups, level, resamples, seed
-        As for `share_interval`: the level is a share.
+    groups : sequence of str, length n
+        As for `share_interval`.
     """
     sums, counts = _by_group(values, groups)
     n = len(counts)
     if n < MIN_GROUPS:
         return None
-    mean, tail = float(sums.sum() / counts.sum()), (1 + level) / 2
+    mean = float(sums.sum() / counts.sum())
     if _agree(sums, counts):
-        low, high = _tango(mean, n, _normal(tail))
+        low, high = _tango(mean, n, _normal())
     elif n >= BOOTSTRAP_GROUPS:
-        low, high = _bootstrap(sums, counts, level, resamples, seed)
+        low, high = _bootstrap(sums, counts)
     else:
-        df = max(1.0, float(_effective(counts)) - 1)
-        half = _student(tail, df) * _error(sums, counts)
+        half = _student(float(_effective(counts)) - 1) * _error(sums, counts)
         low, high = max(-1.0, mean - half), min(1.0, mean + half)
-    return Interval(low, high, n, level)
+    return Interval(low, high, n)
 
 
-def genre_means(
-    truth: Sequence[str], answers: Sequence[str], groups: Sequence[str], *, level: float = LEVEL
-) -> GenreMeans:
+def genre_means(truth: Sequence[str], answers: Sequence[str], groups: Sequence[str]) -> GenreMeans:
     """Give balanced accuracy and macro-F1 with their intervals, and the commonest genre's share.
 
     Each song has a genre, an answer and a group, and may be there several times. Genres without
-    songs take no part. `level` is the share of intervals that hold the truth.
+    songs take no part.
     """
     genres, true = np.unique(np.asarray(truth), return_inverse=True)
     k = len(genres)
@@ -172,15 +151,15 @@ def genre_means(
         return cells.reshape(n, k + 1)[:, :k].astype(np.float64)
 
     support, correct = counted(true), counted(true, true == answered)
-    recall = _mean_of_genres(correct, support, support, level)
-    f1 = _mean_of_genres(correct, (support + counted(answered)) / 2, support, level)
+    recall = _mean_of_genres(correct, support, support)
+    f1 = _mean_of_genres(correct, (support + counted(answered)) / 2, support)
     total = support.sum(axis=0)
     most = int(total.argmax())
     return GenreMeans(*recall, *f1, str(genres[most]), float(total[most] / total.sum()))
 
 
 def _mean_of_genres(
-    correct: Floats, divisor: Floats, support: Floats, level: float
+    correct: Floats, divisor: Floats, support: Floats
 ) -> tuple[float, Interval | None]:
     """Give the mean over genres of correct answers over `divisor`; shapes (groups, genres)."""
     n, k = support.shape
@@ -196,8 +175,8 @@ def _mean_of_genres(
     # As many independent songs (or groups, where no spread is seen), had all genres as many.
     units = k**2 / (1 / (support.sum(axis=0) if error > _TINY else with_genre)).sum()
     independent = min(units, mean * (1 - mean) / error**2) if error > _TINY else units
-    low, high = _wilson(mean, float(independent), _student((1 + level) / 2, max(1.0, df)))
-    return mean, Interval(low, high, n, level)
+    low, high = _wilson(mean, float(independent), _student(df))
+    return mean, Interval(low, high, n)
 
 
 _TINY = 1e-9
@@ -231,18 +210,15 @@ def _error(sums: Floats, counts: npt.NDArray[np.intp]) -> float:
     return float(np.sqrt((n - 1) / n * np.square(left - mean).sum()))
 
 
-def _bootstrap(
-    sums: Floats, counts: npt.NDArray[np.intp], level: float, resamples: int, seed: int
-) -> tuple[float, float]:
+def _bootstrap(sums: Floats, counts: npt.NDArray[np.intp]) -> tuple[float, float]:
     n = len(counts)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     means = []
     at_once = max(1, _NUMBERS_AT_ONCE // n)
-    for start in range(0, resamples, at_once):
-        drawn = rng.multinomial(n, np.full(n, 1 / n), size=min(at_once, resamples - start))
+    for start in range(0, _RESAMPLES, at_once):
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=min(at_once, _RESAMPLES - start))
         means.append(drawn @ sums / (drawn @ counts))
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    low, high = np.quantile(np.concatenate(means), [1 - _TAIL, _TAIL])
     return float(low), float(high)
 
 
@@ -262,13 +238,13 @@ def _tango(difference: float, n: float, z: float) -> tuple[float, float]:
     return (low, high) if difference >= 0 else (-high, -low)
 
 
-def _normal(tail: float) -> float:
+def _normal() -> float:
     from scipy.stats import norm
 
-    return float(norm.ppf(tail))
+    return float(norm.ppf(_TAIL))
 
 
-def _student(tail: float, df: float) -> float:
+def _student(df: float) -> float:
     from scipy.stats import t
 
-    return float(t.ppf(tail, df))
+    return float(t.ppf(_TAIL, max(1.0, df)))
