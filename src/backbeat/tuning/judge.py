@@ -61,7 +61,8 @@ class Judge:
         of it); it raises `PrunedError` to end the training. A spec that cannot be tried raises an
         UnfitError; Ctrl-C and SIGTERM raise a StoppedError and keep the last whole epoch.
         """
-        check_fit(spec, (self.examples.x.shape[1], self.examples.x.shape[2]), self.genres)
+        _, frames, bands = self.examples.x.shape
+        check_fit(spec, (frames, bands), len(self.examples.genres))
         place = self.folder / fingerprint(spec)
         if (place / RESULT).exists():
             judgement = read_judgement(place / RESULT)
@@ -77,11 +78,6 @@ class Judge:
         atomic.write_text(place / RESULT, result)
         (place / checkpoint.NAME).unlink(missing_ok=True)
         return judgement
-
-    @property
-    def genres(self) -> int:
-        """How many genres there are."""
-        return len(self.examples.genres)
 
     def _train(
         self, spec: Spec, place: Path, watch: OnEpoch | None

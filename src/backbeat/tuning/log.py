@@ -68,6 +68,20 @@ class Log:
         """Give the log with one trial more."""
         return replace(self, trials=(*self.trials, trial))
 
+    def judged(self, trial: Trial, judgement: Judgement) -> "Log":
+        """Give the log with a trained model more: kept if it is the best so far."""
+        better = self.best is None or judgement.accuracy > (self.best.accuracy or 0.0)
+        outcome: Outcome = "kept" if better else "not kept"
+        return self.plus(
+            replace(
+                trial,
+                outcome="pruned" if judgement.pruned else outcome,
+                accuracy=judgement.accuracy,
+                loss=judgement.loss,
+                seconds=judgement.seconds,
+            )
+        )
+
     def tree(self) -> Iterator[tuple[int, Trial]]:
         """Give each trial with its depth, a model's changes below it in the order of trying."""
         below: dict[int | None, list[Trial]] = {}

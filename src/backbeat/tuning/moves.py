@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, cast
 
-from backbeat.files.text import percent
+from backbeat.files.text import percent, plural
 from backbeat.zoo.spec import (
     Activation,
     Convolution,
@@ -60,7 +60,7 @@ def start(family: Family, scale: float = 1.0) -> tuple[Change, ...]:
         )
         epochs = scaled(50, scale)
         what = "dense 512" if family == "mlp" else "convolution 3x3"
-        words = f"{what}, {activation}, {_count(epochs)}"
+        words = f"{what}, {activation}, {plural(epochs, 'epoch')}"
         changes.append(Change(words, named(family, layers, epochs=epochs)))
     return tuple(changes)
 
@@ -167,7 +167,7 @@ def _epochs_changed(spec: Spec, scale: float) -> Iterator[Change]:
     far_up = [epochs for epochs in up if epochs >= 2 * spec.epochs][:1]
     far_down = [epochs for epochs in down if epochs <= 0.6 * spec.epochs][:1]
     for epochs in (*far_up, *far_down, *up[:1], *down[:1]):
-        yield Change(_count(epochs), _made(spec, spec.layers, epochs))
+        yield Change(plural(epochs, "epoch"), _made(spec, spec.layers, epochs))
 
 
 def _without_repeats(found: Iterable[Change], spec: Spec) -> Iterator[Change]:
@@ -199,7 +199,3 @@ def _with(sequence: Layers, layer: Layer) -> Layers:
 def _kernel(sequence: Layers) -> int:
     convolution = sequence[0]
     return convolution.kernel if isinstance(convolution, Convolution) else 0
-
-
-def _count(epochs: int) -> str:
-    return "1 epoch" if epochs == 1 else f"{epochs} epochs"

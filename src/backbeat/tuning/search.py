@@ -44,7 +44,7 @@ def run_study(
     budget: int,
     seed: int,
     scale: float = 1.0,
-    on_trial: Callable[[Log], None] | None = None,
+    on_trial: Callable[[Log], None] = lambda log: None,
     log: Log = NOTHING,
 ) -> Log:
     """Search with Optuna's TPE sampler, ending early what is worse than the median.
@@ -63,7 +63,7 @@ def run_study(
             part.unlink(missing_ok=True)
     study, log = _open(optuna, storage, scale, empty)
     state = optuna.trial.TrialState
-    if on_trial and log.trials:
+    if log.trials:
         on_trial(log)
     shape = (judge.examples.x.shape[1], judge.examples.x.shape[2])
     unfit = 0
@@ -82,18 +82,20 @@ def run_study(
             study.tell(trial, state=state.PRUNED)
             unfit += 1
         else:
-            _record(study, trial, judgement, optuna)
+            trial.set_user_attr("judgement", asdict(judgement))
+            if judgement.pruned:
+                study.tell(trial, state=state.PRUNED)
+            else:
+                study.tell(trial, judgement.accuracy)
             unfit = 0
         finally:
             write_sums(storage.parent, (storage.name,))
         log = _log_of(study, optuna, empty)
-        if on_trial:
-            on_trial(log)
+        on_trial(log)
         if unfit >= _MAX_UNFIT:
             raise BackbeatError(f"{storage}: no network that is suggested fits these features")
     log = replace(log, ended=f"the budget of {budget} models is used up")
-    if on_trial:
-        on_trial(log)
+    on_trial(log)
     return log
 
 
@@ -127,16 +129,6 @@ def _watcher(trial: "optuna.Trial", epochs: int) -> Callable[[tuple[Epoch, ...]]
     return watch
 
 
-def _record(
-    study: "optuna.Study", trial: "optuna.Trial", judgement: Judgement, optuna: Any
-) -> None:
-    trial.set_user_attr("judgement", asdict(judgement))
-    if judgement.pruned:
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    else:
-        study.tell(trial, judgement.accuracy)
-
-
 def _log_of(study: "optuna.Study", optuna: Any, empty: Log) -> Log:
     """Give the finished trials of a study as a log."""
     state = optuna.trial.TrialState
@@ -148,25 +140,12 @@ def _log_of(study: "optuna.Study", optuna: Any, empty: Log) -> Log:
         trial = Trial(number, None, describe(spec), spec, "not kept")
         if "skipped" in known:
             log = log.plus(replace(trial, outcome="skipped", reason=known["skipped"]))
-            continue
-        judgement = Judgement(**known["judgement"])
-        trial = replace(
-            trial,
-            accuracy=judgement.accuracy,
-            loss=judgement.loss,
-            seconds=judgement.seconds,
-        )
-        if frozen.state == state.PRUNED:
-            trial = replace(trial, outcome="pruned")
-        elif log.best is None or judgement.accuracy > (log.best.accuracy or 0.0):
-            trial = replace(trial, outcome="kept")
-        log = log.plus(trial)
+        else:
+            log = log.judged(trial, Judgement(**known["judgement"]))
     return log
 
 
-def _open(
-    optuna: Any, storage: Path, scale: float, empty: Log = NOTHING
-) -> "tuple[optuna.Study, Log]":
+def _open(optuna: Any, storage: Path, scale: float, empty: Log) -> "tuple[optuna.Study, Log]":
     """Open the study, or make it; give it with the log of its trials."""
     storage.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
-from backbeat.files.text import percent, significant
+from backbeat.files.text import percent, plural, significant
 from backbeat.tuning.moves import Family, named, scaled
 from backbeat.zoo.spec import (
     Activation,
@@ -109,11 +109,12 @@ def _between(
 def describe(spec: Spec) -> str:
     """Sum up in a line what was chosen."""
     parts = [_in_brief(layer) for layer in spec.layers if not isinstance(layer, Flatten)]
-    epochs = "1 epoch" if spec.epochs == 1 else f"{spec.epochs} epochs"
     training = (
-        f"{spec.optimizer} {significant(spec.learning_rate)}, batch {spec.batch_size}, {epochs}"
+        f"{spec.optimizer} {significant(spec.learning_rate)}",
+        f"batch {spec.batch_size}",
+        plural(spec.epochs, "epoch"),
     )
-    return f"{' '.join(parts)}; {training}"
+    return f"{' '.join(parts)}; {', '.join(training)}"
 
 
 def _in_brief(layer: Layer) -> str:

@@ -41,16 +41,7 @@ def trial_tree(log: "Log", *, title: str = "Models tried") -> Figure:
         if trial.parent is not None:
             _join(left, (depth - 1) * step, place[trial.parent], depth * step, row, trial)
         left.plot(depth * step, row, markersize=6, zorder=3, **_MARKS[trial.outcome])
-        left.annotate(
-            word,
-            (depth * step, row),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=INK if trial.outcome == "kept" else FAINT,
-            weight="bold" if trial.number == best else "normal",
-        )
+        _write(left, word, (depth * step, row), trial, best)
     _scores(right, [trial for _, trial in rows], best)
     left.set_xlim(-0.03, 1)
     left.set_ylim(len(rows) - 0.4, -0.6)
@@ -87,6 +78,22 @@ def _join(
     )
 
 
+def _write(
+    axes: Axes, text: str, at: tuple[float, float], trial: "Trial", best: int | None
+) -> None:
+    """Write beside a mark: dark what was kept, bold the best."""
+    axes.annotate(
+        text,
+        at,
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+        color=INK if trial.outcome == "kept" else FAINT,
+        weight="bold" if trial.number == best else "normal",
+    )
+
+
 def _scores(axes: Axes, trials: list["Trial"], best: int | None) -> None:
     for row, trial in enumerate(trials):
         if trial.accuracy is None:
@@ -94,16 +101,7 @@ def _scores(axes: Axes, trials: list["Trial"], best: int | None) -> None:
         height = 100 * trial.accuracy
         mark = _MARKS[trial.outcome] | ({"color": ORANGE} if trial.number == best else {})
         axes.plot(height, row, markersize=6, zorder=3, **mark)
-        axes.annotate(
-            number(height, 1),
-            (height, row),
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            color=INK if trial.outcome == "kept" else FAINT,
-            weight="bold" if trial.number == best else "normal",
-        )
+        _write(axes, number(height, 1), (height, row), trial, best)
     axes.set_title("Validation accuracy (%)")
     axes.grid(axis="both")
     axes.margins(x=0.2)

@@ -27,7 +27,7 @@ def search(
     evaluate: Callable[[Spec], Judgement],
     *,
     budget: int,
-    on_trial: Callable[[Log], None] | None = None,
+    on_trial: Callable[[Log], None] = lambda log: None,
     log: Log = NOTHING,
 ) -> Log:
     """Search from the best of some simple models by changing one thing at a time.
@@ -41,8 +41,7 @@ def search(
     def report(now: Log) -> Log:
         nonlocal log
         log = now
-        if on_trial:
-            on_trial(log)
+        on_trial(log)
         return log
 
     def tried(change: Change, parent: Trial | None) -> Trial:
@@ -53,18 +52,10 @@ def search(
             judged = evaluate(change.spec)
         except UnfitError as error:
             _, _, reason = str(error).partition(": ")  # without the spec's name
-            trial = replace(trial, outcome="skipped", reason=reason)
+            report(log.plus(replace(trial, outcome="skipped", reason=reason)))
         else:
-            better = log.best is None or judged.accuracy > (log.best.accuracy or 0.0)
-            trial = replace(
-                trial,
-                outcome="kept" if better else "not kept",
-                accuracy=judged.accuracy,
-                loss=judged.loss,
-                seconds=judged.seconds,
-            )
-        report(log.plus(trial))
-        return trial
+            report(log.judged(trial, judged))
+        return log.trials[-1]
 
     for change in starts:
         if log.done < budget:
