@@ -27,8 +27,7 @@ class SplitFacts(_Strict):
     protocol: str
     seed: int
     hash: str
-    leak: str
-    """What it was measured to leak, in words."""
+    leak: str  # what it was measured to leak, in words
 
 
 class MeasuredFacts(_Strict):
@@ -51,20 +50,18 @@ class Description(_Strict):
     genres: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     frontend: Annotated[FrontEnd, Field(discriminator="name")]
     input: Input | Literal["joined"]
+    # "window": each log-mel map brought to mean 0 and variance 1
     normalisation: Literal["none", "window"]
-    """"window": each log-mel map brought to mean 0 and variance 1."""
     calibration: Calibration = Calibration()
     split: SplitFacts
     measured: MeasuredFacts
     trained_on_tracks: Count
     spec: dict[str, Any]
     network_sha256: str
-    trained_on: tuple[str, ...] = ()
-    """Names of the tracks that it was trained or validated on."""
+    trained_on: tuple[str, ...] = ()  # names of the tracks that it was trained or validated on
+    # First characters (`short_digest`) of the digests of these tracks, where known
     digests: tuple[str, ...] = ()
-    """First characters (`short_digest`) of the digests of these tracks, where known."""
-    notes: str = ""
-    """More for its card: licences, limits."""
+    notes: str = ""  # more for its card: licences, limits
 
     @model_validator(mode="after")
     def _consistent(self) -> "Description":

@@ -89,12 +89,9 @@ def _with_three_outputs(network: Any) -> Any:
 class Outputs:
     """What a network gives for n slices."""
 
-    probabilities: Array
-    """After the softmax, shape (n, genres)."""
-    logits: Array
-    """Before the softmax, shape (n, genres)."""
-    embedding: Array
-    """The input of its last layer, shape (n, m)."""
+    probabilities: Array  # after the softmax, shape (n, genres)
+    logits: Array  # before the softmax, shape (n, genres)
+    embedding: Array  # the input of its last layer, shape (n, m)
 
 
 def stack_outputs(parts: Sequence[Outputs]) -> Outputs:
@@ -107,8 +104,8 @@ def stack_outputs(parts: Sequence[Outputs]) -> Outputs:
 class Network:
     """An ONNX network, ready to run."""
 
+    # From slices (n, frames, bands) and the names of k outputs to these, each of shape (n, m)
     run: Callable[[Array, list[str]], list[Array]]
-    """From slices (n, frames, bands) and the names of k outputs to these, each of shape (n, m)."""
 
     def __call__(self, x: Array) -> Array:
         """Give the genres' probabilities, shape (n, genres), of slices (n, frames, bands)."""

@@ -22,8 +22,7 @@ class Neighbour:
     """A song that is similar to another."""
 
     answer: Answer
-    similarity: float
-    """Cosine, at most 1, of the two songs' standardised embeddings."""
+    similarity: float  # cosine, at most 1, of the two songs' standardised embeddings
 
 
 def nearest(song: Answer, library: Sequence[Answer], *, top: int = 20) -> tuple[Neighbour, ...]:

@@ -20,10 +20,8 @@ class Entry:
     """A song of a playlist."""
 
     path: Path
-    seconds: float
-    """Its length."""
-    title: str
-    """What a player shows."""
+    seconds: float  # its length
+    title: str  # what a player shows
 
 
 def by_label(answers: Iterable[Answer]) -> Mapping[str, tuple[Answer, ...]]:

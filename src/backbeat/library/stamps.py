@@ -19,13 +19,10 @@ class Stamp:
     file decide.
     """
 
-    size: int
-    """In bytes."""
-    changed: int
-    """In nanoseconds since 1970."""
+    size: int  # in bytes
+    changed: int  # in nanoseconds since 1970
     inode: int
-    status_changed: int
-    """In nanoseconds since 1970; on Windows the time when the file was made."""
+    status_changed: int  # in nanoseconds since 1970; on Windows the time when the file was made
 
     # As text: SQLite's integers hold neither the year 2300 nor the inodes of all network shares.
 

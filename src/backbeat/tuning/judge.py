@@ -44,14 +44,10 @@ class Judge:
     """Judges specs on the validation part of a split, and keeps its judgements on disk."""
 
     features: Features
-    examples: Examples
-    """Without the test part; see `without_test`."""
-    split: Split
-    """Of `examples`."""
-    folder: Path
-    """Holds a folder for each spec."""
-    seed: int
-    """Of the weights, the order of slices and dropout, the same for each spec."""
+    examples: Examples  # without the test part; see `without_test`
+    split: Split  # of `examples`
+    folder: Path  # holds a folder for each spec
+    seed: int  # of the weights, the order of slices and dropout, the same for each spec
     on_progress: OnProgress | None = None
 
     def __call__(self, spec: Spec, watch: OnEpoch | None = None) -> Judgement:

@@ -17,30 +17,24 @@ class Judgement:
 
     accuracy: float
     loss: float
-    seconds: float
-    """Of training."""
+    seconds: float  # of training
     epochs: int
-    pruned: bool = False
-    """Whether it was ended before its last epoch, because it promised little."""
+    pruned: bool = False  # whether it was ended before its last epoch, because it promised little
 
 
 @dataclass(frozen=True)
 class Trial:
     """One model that was tried; skipped, it has no accuracy and loss, but a reason."""
 
-    number: int
-    """From 1, in the order of trying."""
-    parent: int | None
-    """The trial whose model was changed."""
-    change: str
-    """What was changed of it, in words."""
+    number: int  # from 1, in the order of trying
+    parent: int | None  # the trial whose model was changed
+    change: str  # what was changed of it, in words
     spec: Spec
+    # Whether it was the best so far; "pruned" was ended early; "skipped" was not trained
     outcome: Outcome
-    """Whether it was the best so far; "pruned" was ended early; "skipped" was not trained."""
     accuracy: float | None = None
     loss: float | None = None
-    seconds: float = 0.0
-    """Of training."""
+    seconds: float = 0.0  # of training
     reason: str = ""
 
 
@@ -50,8 +44,8 @@ class Log:
 
     trials: tuple[Trial, ...] = ()
     ended: str = ""
+    # Lines to stand above the trials: what was searched, and what its accuracies mean
     heading: tuple[str, ...] = field(default=(), kw_only=True)
-    """Lines to stand above the trials: what was searched, and what its accuracies mean."""
 
     @property
     def done(self) -> int:

@@ -20,16 +20,12 @@ from backbeat.library.tags.raw import BLOCK, MOST, ROOM, at, text
 class Id3:
     """An ID3v2 tag in pieces, which joined are its bytes."""
 
-    head: bytes = b"ID3\4\0\0\0\0\0\0"
-    """The header and the extended header."""
+    head: bytes = b"ID3\4\0\0\0\0\0\0"  # the header and the extended header
     frames: tuple[bytes, ...] = ()
-    rest: bytes = b""
-    """Padding; or, in a damaged tag, all from what is not a frame."""
+    rest: bytes = b""  # padding; or, in a damaged tag, all from what is not a frame
     foot: bytes = b""
-    unsync: bool = False
-    """Whether a zero byte stands after each 0xFF that could be taken for sound."""
-    bits: int = 7
-    """How many bits of each byte of a frame's size count."""
+    unsync: bool = False  # whether a zero byte stands after each 0xFF that could be taken for sound
+    bits: int = 7  # how many bits of each byte of a frame's size count
 
     @property
     def version(self) -> int:

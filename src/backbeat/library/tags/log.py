@@ -35,17 +35,13 @@ VERSION = 2
 class Entry:
     """A recorded change."""
 
-    path: Path
-    """Absolute, symbolic links followed."""
-    format: str
-    """The kind of tag."""
+    path: Path  # absolute, symbolic links followed
+    format: str  # the kind of tag
     old: tuple[str, ...]
-    new: tuple[str, ...]
-    """The genre's values in the tag, exactly."""
+    new: tuple[str, ...]  # the genre's values in the tag, exactly
     before: State
     after: State
-    patch: tuple[delta.Piece, ...]
-    """The old content as pieces of the new one, see `delta`."""
+    patch: tuple[delta.Piece, ...]  # the old content as pieces of the new one, see `delta`
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,10 @@ class Log:
     """A log as it is read."""
 
     path: Path
-    entries: tuple[Entry, ...]
-    """Its changes, in order."""
-    begun: tuple[Path, ...]
-    """Files of which a copy was begun."""
-    damaged: tuple[int, ...]
-    """Numbers of the lines that are damaged, from 1."""
-    ended: bool
-    """Whether it has its end: if not, backbeat was killed, or the log was cut."""
+    entries: tuple[Entry, ...]  # its changes, in order
+    begun: tuple[Path, ...]  # files of which a copy was begun
+    damaged: tuple[int, ...]  # numbers of the lines that are damaged, from 1
+    ended: bool  # whether it has its end: if not, backbeat was killed, or the log was cut
 
 
 def state_folder() -> Path:

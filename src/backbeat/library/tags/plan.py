@@ -38,29 +38,23 @@ Reason = Literal[
 class Options:
     """What the user wants."""
 
-    min_confidence: float = 0.6
-    """Songs whose likeliest genre is less probable are left alone."""
-    overwrite: bool = False
-    """Whether songs that have a genre get a new one."""
-    multi: bool = False
-    """Whether several genres are written where more than one is likely."""
-    damaged: bool = False
-    """Whether songs get a genre of which less than `LEAST_READ` could be read."""
+    min_confidence: float = 0.6  # songs whose likeliest genre is less probable are left alone
+    overwrite: bool = False  # whether songs that have a genre get a new one
+    multi: bool = False  # whether several genres are written where more than one is likely
+    damaged: bool = False  # whether songs get a genre of which less than `LEAST_READ` could be read
 
 
 @dataclass(frozen=True)
 class Present:
     """The genre that a file holds."""
 
-    format: str
-    """The kind of tag, such as ``"ID3v2.3"``."""
-    values: tuple[str, ...]
-    """The values in the tag that would be written, exactly."""
+    format: str  # the kind of tag, such as ``"ID3v2.3"``
+    values: tuple[str, ...]  # the values in the tag that would be written, exactly
+    # All genres that a player could show, of every kind of tag in the file; for ID3's ``(17)`` its
+    # name
     genres: tuple[str, ...]
-    """All genres that a player could show, of every kind of tag in the file; for ID3's ``(17)``
-    its name."""
+    # Which file it is, to know later that it is still that; see `rewriting`
     identity: tuple[int, ...] | None = None
-    """Which file it is, to know later that it is still that; see `rewriting`."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +65,7 @@ class Change:
     present: Present
     genres: tuple[str, ...]
     confidence: float
-    note: str = ""
-    """What could not be read of the song."""
+    note: str = ""  # what could not be read of the song
 
 
 @dataclass(frozen=True)
@@ -82,8 +75,7 @@ class LeftAlone:
     path: Path
     present: Present
     reason: Reason
-    note: str = ""
-    """What could not be read of the song."""
+    note: str = ""  # what could not be read of the song
 
 
 Decision: TypeAlias = Change | LeftAlone | Failure

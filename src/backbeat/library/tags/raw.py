@@ -26,10 +26,8 @@ class Held:
     """The genres in a file."""
 
     format: str
-    values: list[str]
-    """Those of the tag that would be written."""
-    beside: list[str]
-    """Those of other tags that belong to the format."""
+    values: list[str]  # those of the tag that would be written
+    beside: list[str]  # those of other tags that belong to the format
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,7 @@ class Family:
 
     get: Callable[[BinaryIO], Held]
     put: Callable[[BinaryIO, Sequence[str]], None]
-    others: Callable[[BinaryIO], Parts]
-    """All tags but the genre, in their order."""
+    others: Callable[[BinaryIO], Parts]  # all tags but the genre, in their order
 
 
 def at(file: BinaryIO, start: int, size: int) -> bytes:
@@ -84,8 +81,8 @@ class Comments:
 
     vendor: bytes = b"backbeat"
     entries: tuple[bytes, ...] = ()
+    # What follows: nothing in FLAC; in Ogg the framing bit and padding, or what Opus keeps
     rest: bytes = b""
-    """What follows: nothing in FLAC; in Ogg the framing bit and padding, or what Opus keeps."""
 
     def genres(self) -> list[str]:
         """Give the values of GENRE."""
@@ -192,17 +189,13 @@ class Chunk:
 class Form:
     """The chunks of a WAV (RIFF, RIFX, RF64) or AIFF."""
 
-    order: str
-    """`<` or `>`, as for `struct`."""
-    size: int | None
-    """In bytes, as the header says; None if it was not known when the file was begun."""
-    wide: int | None
-    """The byte where RF64 has this size instead."""
+    order: str  # `<` or `>`, as for `struct`
+    size: int | None  # in bytes by its header; None if not known when the file was begun
+    wide: int | None  # the byte where RF64 has this size instead
     chunks: tuple[Chunk, ...]
-    end: int
-    """The byte where the last chunk ends."""
+    end: int  # the byte where the last chunk ends
+    # Whether the chunks fill the file and none could be longer, so that another can follow
     clean: bool
-    """Whether the chunks fill the file and none could be longer, so that another can follow."""
 
 
 def form(file: BinaryIO) -> Form:

@@ -61,8 +61,7 @@ class TagError(BackbeatError):
 class State:
     """The length of a file, the SHA-256 of its content and when it was written."""
 
-    size: int
-    """In bytes."""
+    size: int  # in bytes
     sha256: str
     mtime_ns: int
 
@@ -73,8 +72,7 @@ class Song:
 
     path: Path
     file: BinaryIO
-    folder: int | None
-    """The descriptor of its folder; None on Windows."""
+    folder: int | None  # the descriptor of its folder; None on Windows
 
 
 @dataclass
@@ -82,8 +80,7 @@ class Copy:
     """A copy of a song, to be changed; see `changing`."""
 
     file: BinaryIO
-    stamp: Stamp | None = None
-    """Of the file at the song's place, as soon as the copy is there."""
+    stamp: Stamp | None = None  # of the file at the song's place, as soon as the copy is there
 
 
 def identity(status: os.stat_result) -> Identity:

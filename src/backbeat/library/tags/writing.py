@@ -41,8 +41,8 @@ class Written:
 
     path: Path
     genres: tuple[str, ...]
+    # What the file is known by now
     stamp: Stamp | None = field(default=None, compare=False, repr=False)
-    """What the file is known by now."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Undone:
     """A file whose genre is what it was before."""
 
     path: Path
+    # Whether the whole file is as it was; or its genre only, because other tags were changed since;
+    # or it was so already, because the change was never made or is undone
     how: How
-    """Whether the whole file is as it was; or its genre only, because other tags were changed
-    since; or it was so already, because the change was never made or is undone."""
+    # What the file is known by now; None where nothing was to be done
     stamp: Stamp | None = field(default=None, compare=False, repr=False)
-    """What the file is known by now; None where nothing was to be done."""
 
 
 def survey(paths: Iterable[Path], options: Options) -> Iterator[Seen]:
