@@ -43,7 +43,7 @@ def test_an_honest_run_says_so(run):
     # Of four artists there is none.
     assert evaluated.interval is None
     assert lines[2] == (
-        "A song is correct by the vote of its slices. No 95 % interval: fewer than 5 artists."
+        "The answer for a song is the vote of its slices. No 95 % interval: fewer than 5 artists."
     )
     balanced = 100 * evaluated.by_genre.balanced_accuracy
     assert genre_lines(evaluated)[0].startswith(f"Balanced accuracy {balanced:.1f} %, ")
@@ -65,7 +65,7 @@ def test_a_leaking_run_shows_the_clean_one_that_is_named(leaking, run, tmp_path)
     copy = shutil.copytree(leaking, tmp_path / "leaking")
     alone = first_lines(evaluate_run(copy))
     assert alone[1].startswith("LEAKING by song (")
-    assert "train it with --split artists and name that run" in alone[-1]
+    assert "train it with `--split artists` and name that run" in alone[-1]
     clean = shutil.copytree(run, tmp_path / "clean")
     evaluated = evaluate_run(copy, clean=clean)
     assert evaluated.clean.path == clean
@@ -283,7 +283,7 @@ def test_the_three_worst_confusions_are_named():
     metrics = scored(genres, [*answers, ("blues", "rock"), *[("rock", "rock")] * 4])
     assert confusion_line(metrics) == (
         "Most often confused: rock taken for pop (3 of 7 songs), pop taken for rock "
-        "(2 of 2 songs), blues taken for rock (1 of 1 song)."
+        "(2 of 2 songs), blues taken for rock (1 of 1 song); 1 other pair as often as the last."
     )
     assert confusion_line(scored(genres, [("rock", "rock")])) == "No song was confused."
 

@@ -1,5 +1,6 @@
 """Every report in a real browser, wide and narrow, light and dark: axe finds nothing."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -14,7 +15,6 @@ from made_features import made_run, small_spec
 from made_reproduction import made_all
 from made_reproduction import made_run as made_result
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="of the extra dev")
 pytestmark = pytest.mark.slow
 KINDS = ("run", "leaking", "folds", "comparison", "reproduction", "scaled", "splits")
 
@@ -53,6 +53,7 @@ def browser():
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_and_nothing_runs_over_the_edge(pages, browser, kind, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="of the extra dev")
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.goto(pages[kind].as_uri())
     found = axe.Axe().run(page).response["violations"]
@@ -66,3 +67,18 @@ def test_axe_finds_nothing_and_nothing_runs_over_the_edge(pages, browser, kind, 
     page.close()
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
     assert (page_width, lost) == (width, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paper_has_margins_and_is_used(pages, browser, kind):
+    inside = (794 - 2 * 53, 1123 - 2 * 53)  # pixels of an A4 page within margins of 14 mm
+    page = browser.new_page(viewport={"width": inside[0], "height": 800}, color_scheme="dark")
+    page.goto(pages[kind].as_uri())
+    sheets = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+    page.emulate_media(media="print")
+    height = page.evaluate("document.querySelector('main').scrollHeight")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.close()
+    # What cannot be divided leaves some of a page blank, but not half of all.
+    assert height / inside[1] < sheets <= height / inside[1] / 0.7 + 1
+    assert paper == "rgb(255, 255, 255)"

@@ -127,21 +127,18 @@ def most_confused(matrix: npt.ArrayLike, limit: int) -> npt.NDArray[np.intp]:
     return np.sort(np.argsort(-wrong, kind="stable")[:limit])
 
 
-def worst_confusions(matrix: npt.ArrayLike, limit: int) -> list[tuple[int, int]]:
-    """Give the pairs of a genre and a wrong answer that have the most rows; none without a row.
+def worst_confusions(matrix: npt.ArrayLike) -> list[tuple[int, int]]:
+    """Give the pairs of a genre and a wrong answer, most rows first; none without a row.
 
     Parameters
     ----------
     matrix : array-like of int, shape (k, k)
         A confusion matrix.
-    limit : int
-        The most pairs to give.
     """
     wrong = np.array(matrix)
     np.fill_diagonal(wrong, 0)
-    cells = np.argsort(-wrong, axis=None, kind="stable")[:limit]
-    pairs = [divmod(int(cell), len(wrong)) for cell in cells]
-    return [(truth, answer) for truth, answer in pairs if wrong[truth, answer]]
+    cells = np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)]
+    return [divmod(int(cell), len(wrong)) for cell in cells]
 
 
 def recall(predictions: Predictions) -> npt.NDArray[np.float64]:

@@ -87,7 +87,7 @@ def confusion(
 
     Of more than `MAX_GENRES` genres, the most confused.
     """
-    size = 2.4 + 0.52 * min(len(genres), MAX_GENRES)
+    size = 2.3 + 0.36 * min(len(genres), MAX_GENRES)
     figure = new_figure(size, size - 0.4)
     _confusion(figure.subplots(), matrix, genres, title)
     return figure

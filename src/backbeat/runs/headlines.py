@@ -73,10 +73,10 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
     ]
     if missing:
         lines.append(f"No test song of: {', '.join(missing)}.")
-    by = f"The 95 % interval is by {_groups(evaluated)}."
+    by = f"In brackets is the 95 % interval, by {_groups(evaluated)}."
     if evaluated.interval is None:
         by = f"No 95 % interval: fewer than {MIN_GROUPS} artists."
-    lines.append(f"A song is correct by the vote of its slices. {by}")
+    lines.append(f"The answer for a song is the vote of its slices. {by}")
     clean = evaluated.clean
     if clean:
         lines.append(
@@ -86,7 +86,7 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
         )
     elif is_leaking(evaluated.leaks):
         lines.append(
-            "To see what the same model gets without this leak, train it with --split artists and "
+            "To see what the same model gets without this leak, train it with `--split artists` and "
             "name that run with `backbeat evaluate --clean`."
         )
     return tuple(lines)
@@ -101,12 +101,18 @@ def genre_lines(evaluated: Evaluation) -> tuple[str, ...]:
 def confusion_line(metrics: Metrics) -> str:
     """Name the three worst confusions of songs."""
     matrix, genres = metrics.track_confusion, metrics.genres
+    pairs = worst_confusions(matrix)
     worst = [
         f"{genres[truth]} taken for {genres[answer]} ({number(matrix[truth][answer])} of "
         f"{plural(metrics.tracks[truth].support, 'song')})"
-        for truth, answer in worst_confusions(matrix, 3)
+        for truth, answer in pairs[:3]
     ]
-    return f"Most often confused: {', '.join(worst)}." if worst else "No song was confused."
+    if not worst:
+        return "No song was confused."
+    truth, answer = pairs[:3][-1]
+    alike = sum(matrix[row][column] == matrix[truth][answer] for row, column in pairs[3:])
+    others = f"; {plural(alike, 'other pair')} as often as the last" if alike else ""
+    return f"Most often confused: {', '.join(worst)}{others}."
 
 
 def spread_line(metrics: Metrics) -> str:
