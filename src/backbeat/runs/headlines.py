@@ -86,8 +86,8 @@ def first_lines(evaluated: Evaluation) -> tuple[str, ...]:
         )
     elif is_leaking(evaluated.leaks):
         lines.append(
-            "To see what the same model gets without this leak, train it with `--split artists` and "
-            "name that run with `backbeat evaluate --clean`."
+            "To see what the same model gets without this leak, train it with `--split artists` "
+            "and name that run with `backbeat evaluate --clean`."
         )
     return tuple(lines)
 
