@@ -72,6 +72,7 @@ VERBS = {
     "train": ("{store}", "--model", "mlp_base", "--split", "artists", "-o", "{folder}/run"),
     "evaluate": ("{run}",),
     "audit": ("{store}", "--split", "artists", "--no-near"),
+    "stress": ("{bundle}", "--on", "{collection}", "--only", "hum"),
     "compare": ("{run}",),
     "suspects": ("{store}",),
     "reproduce": ("sears2021", "{store}", "-o", "{folder}/r"),
@@ -166,6 +167,12 @@ EFFECTS = {
         "--json": case("--json"),
         "--workers": case("-w", "1", base=_WITH_MODEL),
         "--cluster": case("--cluster", "local:1", base=_WITH_MODEL),
+    },
+    "stress": {
+        "--on": "test_stress.py::test_songs_are_changed_one_by_one",
+        "--only": case("--only", "hiss*"),
+        "--json": case("--json"),
+        "--workers": case("-w", "1"),
     },
     "compare": {
         "--out": "test_contenders.py::test_the_verb",

@@ -270,7 +270,7 @@ class Classifier:
             path=path,
             seconds=round(seconds, 3),
             ranking=tuple((self.genres[genre], float(song[genre])) for genre in order),
-            verdict=_verdict(calibration, float(song.max()), strange),
+            verdict=verdict_of(calibration, float(song.max()), strange),
             strangeness=strange,
             agreement=float(np.mean([genre == order[0] for _, _, genre, _ in moments])),
             timeline=tuple(
@@ -301,7 +301,8 @@ def _in_turn(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, floa
         covered = max(covered, end)
 
 
-def _verdict(calibration: Calibration, confidence: float, strange: float | None) -> Verdict:
+def verdict_of(calibration: Calibration, confidence: float, strange: float | None) -> Verdict:
+    """Judge an answer by its calibrated probability, and how strange its song is; see `Answer`."""
     out_of_genre, unsure = calibration.out_of_genre, calibration.unsure
     if not calibration.fitted:
         return "not calibrated"

@@ -26,6 +26,7 @@ from backbeat.cli import (
     serve,
     show,
     similar,
+    stress,
     suspects,
     tag,
     train,
@@ -69,6 +70,7 @@ app.command("models", cls=Verb)(models.models)
 app.command(cls=Verb)(train.train)
 app.command(cls=Verb)(evaluate.evaluate)
 app.command(cls=Verb)(audit.audit)
+app.command(cls=Verb)(stress.stress)
 app.command(cls=Verb)(compare.compare)
 app.command(cls=Verb)(suspects.suspects)
 app.command(cls=Verb)(reproduce.reproduce)

@@ -13,7 +13,7 @@ GROUPS = {
     "Use a model": ("classify", "tag", "playlists", "similar", "serve"),
     "Prepare songs": ("data", "check", "prepare", "import-features", "suspects", "show"),
     "Train and measure": (
-        *("models", "train", "evaluate", "audit", "compare", "tune", "reproduce", "demo"),
+        *("models", "train", "evaluate", "audit", "stress", "compare", "tune", "reproduce", "demo"),
     ),
 }
 
@@ -35,6 +35,7 @@ EXAMPLES = {
     "train": "train features --model mlp_base --split artists --epochs 5 -o run",
     "evaluate": "evaluate run",
     "audit": "audit features --split slices",
+    "stress": "stress gtzan-fast --on songs --only hiss*",
     "compare": "compare run",
     "suspects": "suspects features",
     "reproduce": "reproduce sears2021 features --only mlp_01 --epochs-scale 0.1 -o paper",

@@ -119,7 +119,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
         Length of the FFT in samples, and number of bands.
     """
     bins = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
-    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), n_mels + 2))
+    edges = mel_edges(sample_rate, n_mels)
     width = np.diff(edges)
     ramps = edges[:, None] - bins[None, :]
     rising = -ramps[:-2] / width[:-1, None]
@@ -127,6 +127,21 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Array:
     triangles = np.maximum(0, np.minimum(rising, falling))
     area = 2.0 / (edges[2:] - edges[:-2])
     return (triangles * area[:, None]).astype(np.float32)
+
+
+def mel_edges(sample_rate: int, n_mels: int) -> npt.NDArray[np.float64]:
+    """Give where mel filters begin, are highest and end, in Hz, shape (n_mels + 2,).
+
+    Filter ``i`` begins at edge ``i``, is highest at the next one, and ends at the one after.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_mels : int
+        Number of bands.
+    """
+    return _mel_to_hz(np.linspace(0, _hz_to_mel(sample_rate / 2), n_mels + 2))
 
 
 @functools.cache

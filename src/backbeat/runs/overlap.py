@@ -35,6 +35,11 @@ class Overlap:
         return frozenset(name for names in self.found.values() for name in names)
 
     @property
+    def counts(self) -> str:
+        """How many were found by what."""
+        return ", ".join(f"{number(len(names))} by {means}" for means, names in self.found.items())
+
+    @property
     def sentence(self) -> str:
         """How many were found and by what; or that nothing could be compared."""
         if not self.recorded:
@@ -42,13 +47,10 @@ class Overlap:
                 "The model does not record which songs it was trained on, so nothing could be "
                 f"compared: any of these {number(self.songs)} songs may be among them."
             )
-        counts = ", ".join(
-            f"{number(len(names))} by {means}" for means, names in self.found.items()
-        )
         line = (
             f"{number(len(self.names))} of {number(self.songs)} songs are left out, as the model "
             f"was trained "
-            f"or validated on them: {counts}."
+            f"or validated on them: {self.counts}."
         )
         if not self.names and list(self.found) == ["name"]:
             line += (
@@ -82,6 +84,23 @@ def find_overlap(described: Description, features: Features, near: Path | None =
     rows = np.flatnonzero(used).tolist()
     names = [features.table.name[row] for row in rows]
     digests = [short_digest(features.table.digest[row]) for row in rows]
+    known = _known(described, names, digests)
+    compared = None
+    if near is not None:
+        alike, compared = _near_overlap(described, features, open_features(near))
+        known["near duplicate"] = (names, alike)
+    return _overlap(described, len(names), known, compared)
+
+
+def find_overlap_of_names(described: Description, names: Sequence[str]) -> Overlap:
+    """Find the songs that a model was trained or validated on, of which only names are known."""
+    return _overlap(described, len(names), _known(described, names, []))
+
+
+def _known(
+    described: Description, names: Sequence[str], digests: Sequence[str]
+) -> dict[str, tuple[Sequence[str], set[str]]]:
+    """Give what songs and those of a model can be compared by: each song's key, and the model's."""
     known: dict[str, tuple[Sequence[str], set[str]]] = {"name": (names, set(described.trained_on))}
     ids = [gtzan.track_id(name) or "" for name in names]
     trained_ids = {gtzan.track_id(name) or "" for name in described.trained_on} - {""}
@@ -91,17 +110,23 @@ def find_overlap(described: Description, features: Features, near: Path | None =
     kinds = {digest.rpartition(":")[0] for digest in described.digests}
     if any(digest and digest.rpartition(":")[0] in kinds for digest in digests):
         known["digest of the samples"] = (digests, set(described.digests))
-    compared = None
-    if near is not None:
-        alike, compared = _near_overlap(described, features, open_features(near))
-        known["near duplicate"] = (names, alike)
+    return known
+
+
+def _overlap(
+    described: Description,
+    songs: int,
+    known: dict[str, tuple[Sequence[str], set[str]]],
+    compared: int | None = None,
+) -> Overlap:
+    """Find each song by the first means that does."""
     found: dict[str, tuple[str, ...]] = {}
-    left = dict(enumerate(names))
+    left = dict(enumerate(known["name"][0]))
     for means, (keys, trained) in known.items():
         hits = [row for row in left if keys[row] in trained]
         found[means] = tuple(left.pop(row) for row in hits)
     recorded = bool(described.trained_on or described.digests)
-    return Overlap(found, len(names), recorded, len(described.trained_on), compared)
+    return Overlap(found, songs, recorded, len(described.trained_on), compared)
 
 
 def _near_overlap(
