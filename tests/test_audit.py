@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from backbeat.bundle.archive import short_digest
+from backbeat.collections import gtzan
 from backbeat.features.duplicates import NearDuplicate
+from backbeat.features.importing import import_features
+from backbeat.features.store import Features
 from backbeat.runs.overlap import find_overlap
-from backbeat.splits import make_folds, make_split
+from backbeat.splits import leaks_from_json, leaks_to_json, make_folds, make_split
 from backbeat.splits.audit import audit_splits
 from made_features import made_mfcc, made_store
 from test_splits import gtzan_like, made_examples
@@ -130,6 +133,66 @@ def test_the_verb_on_a_store_and_on_a_foreign_split(cli, store, tmp_path):
     status, _, err = cli("audit", store.path, "--split", "file:none.csv")
     assert status == 1 and err.startswith("backbeat: none.csv: cannot be read")
     assert cli("audit", store.path, "--split", "slices", "--model", "mlp_01")[0] == 1
+
+
+def test_what_is_unknown_is_not_none(cli, tmp_path):
+    store = made_store(tmp_path, artists=None)
+    status, out, _ = cli("audit", store.path, "--split", "tracks", "--no-near", "--json")
+    leaks = {leak["kind"]: leak for leak in json.loads(out)["audit"]["leaks"]}
+    assert status == 0
+    shares = ("known", "in_training", "in_validation", "shared")
+    assert [leaks["artist"][share] for share in shares] == [0, None, None, None]
+    assert [leaks["album"][share] for share in shares] == [0, None, None, None]
+    assert [leaks["song"][share] for share in shares] == [9, 0, 0, 0]
+    out = cli("audit", store.path, "--split", "tracks", "--no-near")[1]
+    cells = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert cells["artist"] == ["not", "known"] * 3 + ["9"]
+    assert cells["song"] == ["0", "0", "9", "0"]
+
+
+def test_leaks_are_read_back_from_their_file():
+    leaks = make_split(made_examples(["rock", "jazz"] * 10, [""] * 20), "tracks").leaks
+    content = json.loads(json.dumps(leaks_to_json(leaks)))
+    assert content[1]["shared"] is None
+    assert leaks_from_json(content) == leaks
+    for damage in ({"shared": None}, {"known": None}, {"known": 1}):
+        damaged = (
+            [content[0] | damage, *content[1:]]
+            if "shared" in damage
+            else [content[0], content[1] | damage, *content[2:]]
+        )
+        with pytest.raises(ValueError, match="damaged leaks"):
+            leaks_from_json(damaged)
+
+
+@pytest.mark.parametrize(
+    ("verb", "done"),
+    [
+        (("audit",), "audited"),
+        (("train", "--model", "mlp_01", "-o", "{out}"), "trained; `backbeat tune` needs none"),
+        (("train", "--model", "transfer", "-o", "{out}"), "trained; `backbeat tune` needs none"),
+        (("reproduce", "sears2021", "-o", "{out}"), "trained"),
+    ],
+)
+def test_an_empty_test_part_ends_it_before_any_work(cli, tmp_path, monkeypatch, verb, done):
+    parts = gtzan.filtered_parts()
+    names = [name for name, part in sorted(parts.items()) if part != "test"]
+    genres = sorted({name.partition(".")[0] for name in names})
+    y = np.array([genres.index(name.partition(".")[0]) for name in names])
+    maps = np.zeros((len(names), 128, 387), np.uint8)
+    fields = {"X": maps, "y": y, "names": names, "genres": genres}
+    np.savez(tmp_path / "m.npz", **{name: np.array(field) for name, field in fields.items()})
+    store = import_features(tmp_path / "m.npz", tmp_path / "f", frontend="logmel", songs="rows")
+    monkeypatch.setattr(Features, "examples", None)  # read by all that works on features
+    verb, *rest = (part.format(out=tmp_path / "out") for part in verb)
+    paper, rest = (rest[:1], rest[1:]) if verb == "reproduce" else ([], rest)
+    status, out, err = cli(verb, *paper, store.path, "--split", "gtzan-filtered", *rest)
+    assert (status, out) == (1, "")
+    assert err == (
+        "backbeat: --split gtzan-filtered: its test part is empty, as these features hold none of "
+        f"its test songs: nothing was {done}\n"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_near_duplicates_are_named(cli, tmp_path):

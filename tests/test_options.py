@@ -463,6 +463,9 @@ def calls(monkeypatch, places):
     monkeypatch.setattr(
         "backbeat.training.jobs.embed", lambda features, **_: features.examples("mfcc")
     )
+    monkeypatch.setattr(
+        "backbeat.training.jobs.outline_of_embedding", lambda features: features.outline("mfcc")
+    )
     note("backbeat.features.prepare.prepare", Summary(1, 1, (), (), {"rock": 1}))
     note("backbeat.cli.train.score_run")  # of what was not trained
     note("backbeat.runs.scoring.write_evaluation", Path("report.html"))

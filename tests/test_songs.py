@@ -1,5 +1,8 @@
 """Rows that may be segments of songs are found, never joined unasked, and not divided by songs."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features.importing import import_features
 from backbeat.features.songs import rows_of_songs, why_unknown
 from backbeat.features.store import open_features
+from backbeat.runs.headlines import kept_apart
 from backbeat.splits import make_folds, make_split
 from made_features import GENRES
 from sounds import GTZAN
@@ -124,6 +128,37 @@ def test_unknown_songs_are_never_divided(tmp_path, protocol):
             draw()
         assert str(caught.value) == refused
     assert make_split(examples, "slices").tracks == SONGS * SEGMENTS
+
+
+def test_an_audit_says_that_songs_are_not_known(tmp_path, cli):
+    store = import_features(write(tmp_path / "m.npz"), tmp_path / "f", frontend="mfcc")
+    arguments = ("audit", store.path, "--no-near", "--split")
+    status, out, err = cli(*arguments, "slices")
+    assert (status, err) == (0, "")
+    assert out.endswith(
+        "It is not known which rows are parts of one song. Not shared with training: exact copy. "
+        "Unknown for all 108 test rows: song, artist, album.\n"
+    )
+    found = json.loads(cli(*arguments, "slices", "--json")[1])["audit"]
+    assert found["leaking"] is None
+    song = found["leaks"][0]
+    assert (song["known"], song["shared"], song["unknown_elsewhere"]) == (0, None, 252)
+    status, _, err = cli(*arguments, "tracks")
+    assert status == 1 and "it is not known which rows" in err
+
+
+def test_rows_of_which_slices_are_shared_are_known_to_leak(tmp_path):
+    x, y = made_segments(songs=20, segments=1)
+    source = write(tmp_path / "m.npz", X=np.stack([x, x + 1], axis=1), y=y, names=None)
+    store = import_features(source, tmp_path / "f", frontend="mfcc")
+    split = make_split(store.examples("mfcc"), "slices")
+    song = split.leaks[0]
+    assert 0 < song.shared == song.known == song.in_training < song.songs
+    assert song.unknown_elsewhere == 20 - song.songs
+    assert split.divides_tracks
+    assert kept_apart(split.leaks) == "LEAKING: slices of the same songs are in training"
+    whole = replace(song, shared=0, in_training=0, known=0)
+    assert kept_apart((whole, *split.leaks[1:])) == "rows kept apart, their songs unknown"
 
 
 def test_a_validation_part_of_unknown_songs_is_not_drawn_either(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import string
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from backbeat.splits import (
     PARTS,
     is_crossvalidation,
     is_leaking,
+    leaks_to_json,
     make_split,
     read_parts,
     track_groups,
@@ -299,7 +299,7 @@ def test_all_of_a_split_is_in_its_file(tmp_path):
         "version": 1,
         "protocol": "tracks",
         "unit": "tracks",
-        "leaks": [asdict(leak) for leak in made.leaks],
+        "leaks": leaks_to_json(made.leaks),
         "seed": 2,
         "test_share": 0.3,
         "valid_share": 0.15,

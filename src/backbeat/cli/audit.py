@@ -24,7 +24,7 @@ from backbeat.files.text import number, percent, signed
 
 if TYPE_CHECKING:
     from backbeat.features.duplicates import NearDuplicate
-    from backbeat.features.store import Examples, Features
+    from backbeat.features.store import Examples, Features, InputKind
     from backbeat.runs.effect import LeakEffect
     from backbeat.splits.audit import Audit
 
@@ -78,7 +78,8 @@ def audit(
         refuse(context, "with --model, which is trained on one split", "folds")
     opened = open_features(features)
     only_embedded = isinstance(opened.frontend, Musicnn)
-    examples = opened.examples("musicnn" if only_embedded else "mfcc")
+    kind: InputKind = "musicnn" if only_embedded else "mfcc"
+    examples = opened.outline(kind)
     if model is None:  # with it, they are of the clean split too
         refuse_for_split(context, examples, split, folds, valid_share, "seed")
     if near and only_embedded:
@@ -90,7 +91,10 @@ def audit(
         made = splits.make_folds(examples, split, folds, **options)
     else:
         made = (splits.make_split(examples, split, test_share=test_share, **options),)
-    found = audit_splits(examples, made, _near_duplicates(opened, examples) if near else None)
+    for one in made:
+        splits.require_test(one, "audited")
+    duplicates = _near_duplicates(opened, opened.examples(kind)) if near else None
+    found = audit_splits(examples, made, duplicates)
     effect = None
     if model and out:
         spec = zoo.find(model).with_epochs(epochs)
@@ -141,9 +145,11 @@ def _print_audit(found: "Audit") -> None:
     rows = [
         (
             leak.kind,
-            leak.in_training,
-            leak.in_validation,
-            leak.known - leak.shared,
+            *(
+                (leak.in_training, leak.in_validation, leak.known - leak.shared)
+                if leak.known
+                else ("not known",) * 3
+            ),
             leak.unknown,
         )
         for leak in found.leaks

@@ -49,13 +49,16 @@ def reproduce(
     from backbeat.reproduce.drawing import find_songs
     from backbeat.reproduce.page import write, write_splits
     from backbeat.reproduce.runner import paper_specs, run_all
-    from backbeat.splits.protocols import DRAWN
+    from backbeat.splits import DRAWN, make_split, require_test
 
     specs = paper_specs(only)
     folders = {name: out / name for name in DRAWN} if split == ALL else {split: out}
     if songs is not None:
         find_songs(songs)  # a mistake should be found before hours of training
     opened = open_features(features)
+    outline = opened.outline("mfcc")
+    for protocol in folders:  # before the first is trained
+        require_test(make_split(outline, protocol), "trained")
     with (
         open_executor(workers, cluster, [features, out]) as executor,
         job_progress(paper.value, "models") as on_progress,

@@ -69,7 +69,7 @@ def train(
     from backbeat.parallel.executors import open_executor
     from backbeat.training import train as training
     from backbeat.training.crossvalidation import cross_validate
-    from backbeat.training.jobs import load_examples
+    from backbeat.training.jobs import load_examples, outline_examples
 
     splits.check_protocol(split)
     spec = zoo.find(model).with_epochs(epochs)
@@ -80,14 +80,20 @@ def train(
     if not is_crossvalidation:
         refuse(context, "without --folds", "workers", "cluster")
     opened = open_features(features)
+    outline = outline_examples(opened, spec.input)
+    more = ("seed",) if is_transfer else ()  # a head is fitted without chance
+    refuse_for_split(context, outline, split, folds, valid_share, *more)
+    drawing: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
+    if is_crossvalidation:
+        drawn = splits.make_folds(outline, split, folds, **drawing)[0]
+    else:
+        drawn = splits.make_split(outline, split, test_share=test_share, **drawing)
+    splits.require_test(drawn, "trained; `backbeat tune` needs none")
+    _refuse_max_error(context, drawn)
     # Before any worker begins, so that MusiCNN's features are computed once.
     with progress("computing MusiCNN's features", shown=is_transfer) as show:
         examples = load_examples(opened, spec.input, on_progress=show)
-    more = ("seed",) if is_transfer else ()  # a head is fitted without chance
-    refuse_for_split(context, examples, split, folds, valid_share, *more)
-    drawing: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
     if is_crossvalidation:
-        _refuse_max_error(context, splits.make_folds(examples, split, folds, **drawing)[0])
         with (
             open_executor(workers, cluster, [features, out]) as executor,
             job_progress(spec.name, "folds") as on_progress,
@@ -110,8 +116,6 @@ def train(
             raise typer.Exit(1)
         score_run(out, as_json=as_json)
         return
-    drawn = splits.make_split(examples, split, test_share=test_share, **drawing)
-    _refuse_max_error(context, drawn)
     _describe_split(drawn, spec.name)
     with epoch_progress(drawn.monitored) as on_progress:
         training.train(

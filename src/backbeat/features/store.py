@@ -148,19 +148,28 @@ class Features:
         BackbeatError
             If the store cannot be seen that way, or a chunk of it is damaged.
         """
+        return replace(self.outline(kind), x=self._inputs(kind))
+
+    def outline(self, kind: InputKind) -> Examples:
+        """Give what `examples` gives, at once, without features: ``x`` has shape (n, 0).
+
+        It is enough to make a split. Raises BackbeatError if the store cannot be seen that way.
+        """
         kept = np.flatnonzero(self.table.slices)
-        counts = self.table.slices[kept]
-        x, each = self._inputs(kind)
-        per_track = counts * each
+        empty = np.zeros((1, *self.array.shape[2:]), np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of silence
+            each = len(frontends.as_input(empty, self.frontend, kind))
+        per_track = self.table.slices[kept] * each
+        rows = int(per_track.sum())
         label = {genre: index for index, genre in enumerate(self.genres)}
         y = np.array([label[self.table.genre[row]] for row in kept], np.int64)
         track = np.repeat(np.arange(len(kept)), per_track)
         first = np.repeat(np.cumsum(per_track) - per_track, per_track)
         return Examples(
-            x=x,
+            x=np.empty((rows, 0), np.float32),
             y=y[track],
             track=track,
-            slice=np.arange(len(x)) - first,
+            slice=np.arange(rows) - first,
             names=tuple(self.table.name[row] for row in kept),
             artists=tuple(self.table.artist[row] for row in kept),
             albums=tuple(self.table.album[row] for row in kept),
@@ -169,25 +178,24 @@ class Features:
             songs_known=self.songs_known,
         )
 
-    def _inputs(self, kind: InputKind) -> tuple[Array, int]:
-        """Read what a network takes of all tracks, and how many rows each slice became.
+    def _inputs(self, kind: InputKind) -> Array:
+        """Read what a network takes of all tracks.
 
         Some tracks at a time: intermediate arrays are not held for all.
         """
         x = np.zeros((0, *frontends.input_shape(self.frontend, kind)[1:]), np.float32)
-        done, each = 0, 1
+        done = 0
         for stored, counts in self._stored():
             filled = _filled(stored, counts)
             for start in range(0, len(filled), _SLICES_AT_ONCE):
                 slices = filled[start : start + _SLICES_AT_ONCE].astype(np.float32)
                 part = frontends.as_input(slices, self.frontend, kind)
                 if not done:
-                    each = len(part) // len(slices)
-                    rows = int(self.table.slices.sum()) * each
+                    rows = int(self.table.slices.sum()) * (len(part) // len(slices))
                     x = np.empty((rows, *part.shape[1:]), np.float32)
                 x[done : done + len(part)] = part
                 done += len(part)
-        return x, each
+        return x
 
     def _stored(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
         """Read the stored slices, some tracks at a time, and how many of each are filled."""

@@ -6,7 +6,7 @@ from backbeat.evaluation.calibration import MIN_SONGS, at_limit
 from backbeat.evaluation.comparison import MIN_GROUPS, Comparison, Interval, Score
 from backbeat.files.text import number, percent, plural
 from backbeat.runs.evaluation import Evaluation
-from backbeat.splits import Leaks, divides_songs, is_leaking, leak_sentence
+from backbeat.splits import Leaks, divides_songs, is_leaking, leak_sentence, songs_unknown
 
 _MEANING = {
     "slices": "slices drawn at random, as in the paper",
@@ -46,6 +46,8 @@ def kept_apart(leaks: Leaks) -> str:
     if shared:
         of_kinds = [f"{kind}s" if kind[-1] != "y" else f"{kind[:-1]}ies" for kind in shared]
         return f"leaking: {' and '.join(of_kinds)} are in training too"
+    if songs_unknown(leaks):
+        return "rows kept apart, their songs unknown"
     known = next((leak for leak in leaks if leak.kind == "artist" and leak.known), None)
     if known is None:
         return "songs kept apart, artists unknown"

@@ -47,8 +47,9 @@ from backbeat.splits.leaks import (
     leaks_from_json,
     leaks_to_json,
     measure_leaks,
+    songs_unknown,
 )
-from backbeat.splits.making import ignored, make_folds, make_split
+from backbeat.splits.making import ignored, make_folds, make_split, require_test
 from backbeat.splits.protocols import (
     DRAWN,
     LEFT_OUT,
@@ -93,7 +94,9 @@ __all__ = [
     "make_split",
     "measure_leaks",
     "read_parts",
+    "require_test",
     "shared_tracks",
+    "songs_unknown",
     "split_of",
     "track_groups",
     "tracks_in",

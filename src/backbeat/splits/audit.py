@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from backbeat.features.duplicates import NearDuplicate
 from backbeat.features.store import Examples
-from backbeat.splits import Leaks, Split, is_leaking, leak_sentence, leaks_to_json, measure_leaks
+from backbeat.splits import (
+    Leaks,
+    Split,
+    is_leaking,
+    leak_sentence,
+    leaks_to_json,
+    measure_leaks,
+    songs_unknown,
+)
 from backbeat.splits.groups import connected, joined
 
 
@@ -57,7 +65,7 @@ class Audit:
         return {
             **asdict(self),
             "leaks": leaks_to_json(self.leaks),
-            "leaking": self.leaking,
+            "leaking": self.leaking or (None if songs_unknown(self.leaks) else False),
             "summary": self.summary,
         }
 

@@ -17,6 +17,7 @@ from backbeat.splits.groups import known_artist
 from backbeat.splits.protocols import TEST, TRAIN, VALID
 
 KINDS = ("song", "artist", "album", "exact copy")
+_SHARES = ("in_training", "in_validation", "shared")
 Groups = npt.NDArray[np.int64]
 
 
@@ -26,7 +27,9 @@ class Leak:
 
     kind: str  # one of `KINDS`, or "near duplicate"
     songs: int  # test songs, over all folds
-    known: int  # those of which this is known (whose artist, album or digest is)
+    # Those of which this is known: whose artist, album or digest is. Where rows may be segments of
+    # songs (`Examples.songs_known`), the song is known of those alone of which slices are shared.
+    known: int
     # Those that share it with a song of the part
     in_training: int
     in_validation: int
@@ -77,27 +80,33 @@ def measure_leaks(
         groups["near duplicate"] = near
     return joined_leaks(
         [
-            tuple(
-                _leak(kind, group, examples.track, part, tested) for kind, group in groups.items()
-            )
+            tuple(_leak(kind, group, examples, part, tested) for kind, group in groups.items())
             for part in parts
         ]
     )
 
 
-def _leak(kind: str, group: Groups, track: Groups, part: npt.NDArray[np.int8], tested: int) -> Leak:
+def _leak(
+    kind: str, group: Groups, examples: Examples, part: npt.NDArray[np.int8], tested: int
+) -> Leak:
+    track = examples.track
     songs = np.unique(track[part == tested])
     others = [np.unique(track[part == number]) for number in (TRAIN, VALID) if number != tested]
     found = [_shares(kind, group, songs, there) for there in others]
     elsewhere = np.unique(np.concatenate(others))
+    shared = np.any(found, axis=0)
+    if kind == "song" and not examples.songs_known:
+        known, unknown_elsewhere = shared, ~np.isin(elsewhere, songs)
+    else:
+        known, unknown_elsewhere = group[songs] >= 0, group[elsewhere] < 0
     return Leak(
         kind=kind,
         songs=len(songs),
-        known=int((group[songs] >= 0).sum()),
+        known=int(known.sum()),
         in_training=int(found[0].sum()),
         in_validation=int(found[1].sum()) if len(found) > 1 else 0,
-        shared=int(np.any(found, axis=0).sum()),
-        unknown_elsewhere=int((group[elsewhere] < 0).sum()),
+        shared=int(shared.sum()),
+        unknown_elsewhere=int(unknown_elsewhere.sum()),
     )
 
 
@@ -147,9 +156,10 @@ def leak_sentence(leaks: Leaks, tested: str = "test", songs: int | None = None) 
     """
     if not leaks or not leaks[0].songs:
         return f"No {tested} songs: a leak cannot be measured."
-    n = f"{number(leaks[0].songs)} {tested} songs"
+    rows = "rows" if songs_unknown(leaks) else "songs"
+    n = f"{number(leaks[0].songs)} {tested} {rows}"
     if songs is not None and songs < leaks[0].songs:
-        n = f"{number(leaks[0].songs)} tests of {number(songs)} songs"
+        n = f"{number(leaks[0].songs)} tests of {number(songs)} {rows}"
     shared = [
         f"{leak.kind} ({number(leak.shared)} of {n}"
         + (f", unknown for {number(leak.unknown)})" if leak.unknown else ")")
@@ -157,10 +167,14 @@ def leak_sentence(leaks: Leaks, tested: str = "test", songs: int | None = None) 
         if leak.shared
     ]
     apart = [
-        f"{leak.kind}{_gaps(leak, tested)}" for leak in leaks if leak.known and not leak.shared
+        f"{leak.kind}{_gaps(leak, tested, rows)}"
+        for leak in leaks
+        if leak.known and not leak.shared
     ]
     unknown = [leak.kind for leak in leaks if not leak.known]
     sentences = []
+    if rows == "rows":
+        sentences.append("It is not known which rows are parts of one song.")
     if shared:
         verb = "LEAKING" if divides_songs(leaks) else "Leaks"
         sentences.append(f"{verb} by {', '.join(shared)}.")
@@ -171,23 +185,36 @@ def leak_sentence(leaks: Leaks, tested: str = "test", songs: int | None = None) 
     return " ".join(sentences)
 
 
-def _gaps(leak: Leak, tested: str) -> str:
+def songs_unknown(leaks: Leaks) -> bool:
+    """Return whether test rows may be segments of songs of which others are in training."""
+    return any(leak.unknown for leak in leaks if leak.kind == "song")
+
+
+def _gaps(leak: Leak, tested: str, rows: str) -> str:
     gaps = [
         f"{number(count)} {part}"
         for count, part in ((leak.unknown, tested), (leak.unknown_elsewhere, "training"))
         if count
     ]
-    return f" (unknown for {' and '.join(gaps)} songs)" if gaps else ""
+    return f" (unknown for {' and '.join(gaps)} {rows})" if gaps else ""
 
 
 def leaks_to_json(leaks: Leaks) -> list[dict[str, Any]]:
-    """Give leaks for a JSON file."""
-    return [asdict(leak) for leak in leaks]
+    """Give leaks for a JSON file; what is known of no test song is null, not 0."""
+    unknown = dict.fromkeys(_SHARES)
+    return [asdict(leak) | ({} if leak.known else unknown) for leak in leaks]
 
 
 def leaks_from_json(content: Any) -> Leaks:
     """Read leaks back; ValueError if they are damaged."""
     types = get_type_hints(Leak)
+    if isinstance(content, list):
+        content = [
+            {name: _known(name, value, leak) for name, value in leak.items()}
+            if isinstance(leak, dict)
+            else leak
+            for leak in content
+        ]
     if not isinstance(content, list) or not all(
         isinstance(leak, dict) and {name: type(value) for name, value in leak.items()} == types
         for leak in content
@@ -197,6 +224,11 @@ def leaks_from_json(content: Any) -> Leaks:
     if tuple(leak.kind for leak in leaks) != KINDS:
         raise ValueError("leaks of other kinds")
     return leaks
+
+
+def _known(name: str, value: Any, leak: dict[str, Any]) -> Any:
+    """Read a count back, of which null is one of no songs."""
+    return 0 if value is None and name in _SHARES and leak.get("known") == 0 else value
 
 
 def _numbered(keys: Sequence[str]) -> Groups:

@@ -87,6 +87,15 @@ def make_split(
     )
 
 
+def require_test(split: Split, done: str) -> None:
+    """Refuse a split whose test part is empty; `done` is what was to be done, such as "audited"."""
+    if not split.names["test"]:
+        raise BackbeatError(
+            f"--split {split.protocol}: its test part is empty, as these features hold none of its "
+            f"test songs: nothing was {done}"
+        )
+
+
 def ignored(
     examples: Examples,
     protocol: str,

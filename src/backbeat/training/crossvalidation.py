@@ -17,7 +17,7 @@ from backbeat.files.documents import read_json
 from backbeat.files.locks import locked
 from backbeat.splits import Split, make_folds
 from backbeat.training.fitting import StoppedError
-from backbeat.training.jobs import Job, JobsProgress, load_examples, run_jobs
+from backbeat.training.jobs import Job, JobsProgress, outline_examples, run_jobs
 from backbeat.zoo import Spec
 
 _SETTINGS = "crossvalidation.json"
@@ -78,7 +78,7 @@ def cross_validate(
     """
     # Made here too, so that a mistake is reported before anything is begun.
     made = make_folds(
-        load_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share
+        outline_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share
     )
     logs = None if tensorboard is None else str((tensorboard / out.resolve().name).absolute())
     with locked(out):

@@ -17,7 +17,7 @@ from backbeat.features.store import Examples, Features, InputKind, open_features
 from backbeat.files.documents import read_json
 from backbeat.training import train as training
 from backbeat.training.fitting import StoppedError
-from backbeat.transfer import embed
+from backbeat.transfer import embed, outline_of_embedding
 from backbeat.zoo import Spec
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -169,6 +169,11 @@ def load_examples(
     if kind == "musicnn":
         return embed(features, on_progress=on_progress)
     return features.examples(kind)
+
+
+def outline_examples(features: Features, kind: InputKind) -> Examples:
+    """Give what `load_examples` gives at once, without features: enough to make a split."""
+    return outline_of_embedding(features) if kind == "musicnn" else features.outline(kind)
 
 
 def _is_finished(job: Job) -> bool:

@@ -27,7 +27,7 @@ from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
 from backbeat.files.claims import claim
 from backbeat.files.locks import locked
-from backbeat.splits import Split, write_split
+from backbeat.splits import Split, require_test, write_split
 from backbeat.training import Training
 from backbeat.training.finishing import finish_run
 from backbeat.training.fitting import OnProgress, enough_memory, fit, new_network
@@ -96,11 +96,7 @@ def train(
         raise BackbeatError("--max-error must lie between 0 and 1")
     if tensorboard and spec.family == "transfer":
         raise BackbeatError("--tensorboard: the model transfer has no epochs to log")
-    if not split.names["test"]:
-        raise BackbeatError(
-            f"{features.path}: holds no song of the test part of --split {split.protocol}, so "
-            "nothing could be measured; `backbeat tune` needs none"
-        )
+    require_test(split, "trained; `backbeat tune` needs none")
     training = Training(features, spec, split, examples, out, seed, max_error)
     with locked(out, wait=wait), atomic.scratch(), enough_memory(spec):
         log = tensorboard and tensorboard / out.resolve().name

@@ -10,5 +10,5 @@ patches of 3 s, whose vote (the geometric mean of probabilities) is exactly its 
 - `joining`: a head and another network as one, as the bundle `gtzan` is.
 """
 
-from backbeat.transfer.embedding import embed
+from backbeat.transfer.embedding import embed, outline_of_embedding
 from backbeat.transfer.head import Head, bundle_frontend, fit_head, head_of, joined_network

@@ -35,13 +35,9 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
     The store is of the front-end ``musicnn``, or of log-mel maps, 10 patches a map; MFCCs raise a
     BackbeatError. `on_progress` is called with (tracks done, tracks).
     """
-    if isinstance(features.frontend, frontends.Musicnn):
-        return features.examples("musicnn")
+    _require_no_mfcc(features)
     if not isinstance(features.frontend, LogMel):
-        raise BackbeatError(
-            f"{features.path}: holds MFCCs, from which --model transfer cannot learn: prepare the "
-            "collection again with --frontend musicnn"
-        )
+        return features.examples("musicnn")
     maps = features.examples("maps")
     network = network_path()
     key = _key(maps, network.read_bytes())
@@ -55,6 +51,20 @@ def embed(features: Features, *, on_progress: Callable[[int, int], None] | None 
         with contextlib.suppress(OSError):
             atomic.write_bytes(path, content.getvalue())
     return with_rows(maps, found[:, np.newaxis])
+
+
+def outline_of_embedding(features: Features) -> Examples:
+    """Give what `embed` gives at once, without features, as `Features.outline` does."""
+    _require_no_mfcc(features)
+    return features.outline("musicnn")
+
+
+def _require_no_mfcc(features: Features) -> None:
+    if isinstance(features.frontend, frontends.Mfcc):
+        raise BackbeatError(
+            f"{features.path}: holds MFCCs, from which --model transfer cannot learn: prepare the "
+            "collection again with --frontend musicnn"
+        )
 
 
 def _embed(
