@@ -123,6 +123,7 @@ EFFECTS = {
     "import-features": {
         "--out": case("-o", "{folder}/other"),
         "--frontend": "test_importing.py::test_maps_come_in_exactly",
+        "--made": "test_vectors.py::test_how_mfccs_were_made_travels_to_the_bundle",
         "--segments-per-song": "test_songs.py::test_rows_are_joined_when_asked",
         "--song-from": "test_songs.py::test_rows_are_joined_when_asked",
         "--rows-are-songs": "test_songs.py::test_rows_without_names_are_no_known_songs",

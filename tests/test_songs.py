@@ -99,14 +99,14 @@ def test_rows_without_names_are_no_known_songs(tmp_path, cli):
     status, out, err = cli(*arguments, tmp_path / "f")
     assert status == 0
     assert out.startswith("60 rows in 3 genres: blues 20, jazz 20, rock 20.\n")
-    assert err == (
+    assert err.splitlines()[1:] == [
         "it is not known which rows are parts of one song: the file names no songs. Splits by "
-        f"tracks and artists are refused until you import them with one of {OPTIONS}\n"
-    )
+        f"tracks and artists are refused until you import them with one of {OPTIONS}"
+    ]
     store = open_features(tmp_path / "f")
     assert store.table.name[:2] == ("row 00", "row 01")
     assert not store.songs_known
-    assert cli(*arguments, tmp_path / "g", "--rows-are-songs")[2] == ""
+    assert "parts of one song" not in cli(*arguments, tmp_path / "g", "--rows-are-songs")[2]
     assert open_features(tmp_path / "g").songs_known
 
 

@@ -113,10 +113,12 @@ def describe(
     metrics: Metrics,
     tracks: int,
     calibration: Calibration,
+    caution: str = "",
 ) -> Description:
     """Gather what a run knows into the description of its bundle.
 
-    The metrics are of the test part; `tracks` counts the whole collection, all parts together.
+    The metrics are of the test part; `tracks` counts the whole collection, all parts together;
+    `caution` is what has to be said before the model classifies audio.
     """
     trained_on = sorted(split.trained_on)
     digests = {short_digest(split.digests[name]) for name in trained_on if name in split.digests}
@@ -146,6 +148,7 @@ def describe(
         network_sha256="",
         trained_on=tuple(trained_on),
         digests=tuple(sorted(digests)),
+        caution=caution,
     )
 
 

@@ -20,14 +20,20 @@ def card(description: Description) -> str:
     size = f"{frames} frames x {bands} bands"
     if description.input == "joined":
         size = "a log-mel map and MusiCNN's patches of it"
+    window = description.frontend.window_samples / description.frontend.sample_rate
+    takes = f"""It predicts from {slices} slice(s) of {size} in each window of
+{significant(window)} s
+(front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz)."""
+    if not description.takes_audio:
+        takes = f"""It predicts from vectors of {bands} numbers that were made elsewhere, and cannot
+classify audio."""
+    caution = f"\n**Caution: {description.caution}.**\n" if description.caution else ""
     return f"""# {description.model}
 
 A music-genre classifier for {len(description.genres)} genres: {", ".join(description.genres)}.
 Made by {description.made_by} from {description.trained_on_tracks} tracks.
 
-It predicts from {slices} slice(s) of {size} in each window of
-{significant(description.frontend.window_samples / description.frontend.sample_rate)} s
-(front-end `{description.frontend.name}`, {description.frontend.sample_rate} Hz).
+{takes}
 
 ## Measured
 Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`:
@@ -45,7 +51,7 @@ Split `{split.protocol}`, seed {split.seed}, hash `{split.hash}`:
 It knows only these genres. Genres overlap and labels differ between people. It was measured on
 songs of the collection that it was trained on, and may do worse on music of other times, places or
 recordings.
-{description.notes}"""
+{caution}{description.notes}"""
 
 
 def _how_sure(calibration: Calibration) -> str:

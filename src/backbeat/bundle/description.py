@@ -5,12 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backbeat.evaluation.calibration import Calibration
-from backbeat.frontend import FrontEnd, Musicnn
+from backbeat.frontend import FrontEnd, Musicnn, Vectors
 from backbeat.zoo.spec import Input
 
 VERSION: Literal[3] = 3
 # By which front-ends a network's input can be made, where logmel is not the only one.
-_FRONTENDS = {"mfcc": ("mfcc", "logmel"), "musicnn": ("logmel", "musicnn")}
+_FRONTENDS = {
+    "mfcc": ("mfcc", "logmel"),
+    "musicnn": ("logmel", "musicnn"),
+    "vectors": ("vectors",),
+}
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -61,7 +65,13 @@ class Description(_Strict):
     trained_on: tuple[str, ...] = ()  # names of the tracks that it was trained or validated on
     # First characters (`short_digest`) of the digests of these tracks, where known
     digests: tuple[str, ...] = ()
+    caution: str = ""  # what has to be said before it classifies audio; mostly nothing
     notes: str = ""  # more for its card: licences, limits
+
+    @property
+    def takes_audio(self) -> bool:
+        """Whether audio can be turned into what its network takes."""
+        return not isinstance(self.frontend, Vectors)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Description":

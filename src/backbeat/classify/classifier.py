@@ -338,9 +338,15 @@ def load(model: Path | str, *, tags: bool = False, windows: int | None = None) -
     Raises
     ------
     BackbeatError
-        If it is no bundle, or damaged.
+        If it is no bundle, or damaged, or of features that no audio can be turned into.
     """
     bundle = read_bundle(find_bundle(model))
+    if not bundle.description.takes_audio:
+        raise BackbeatError(
+            f"{bundle.path}: its model takes vectors that were made elsewhere, so it cannot "
+            "classify audio; `backbeat evaluate --model BUNDLE --on FEATURES` predicts from "
+            "vectors"
+        )
     tagger = None
     if tags:
         from backbeat.classify.autotags import load_tagger

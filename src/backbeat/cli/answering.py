@@ -38,6 +38,8 @@ def answering(
 
     windows = max_windows(options.windows)
     classifier = load(options.model, tags=options.tags, windows=windows)
+    if caution := classifier.bundle.description.caution:
+        warn(f"{options.model}: {caution}")
     with contextlib.ExitStack() as stack:
         if options.cluster is None:
             classify = partial(classify_all, classifier, workers=options.workers)

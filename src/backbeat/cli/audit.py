@@ -64,7 +64,7 @@ def audit(
     from backbeat import splits, zoo
     from backbeat.errors import BackbeatError
     from backbeat.features.store import open_features
-    from backbeat.frontend import Musicnn
+    from backbeat.frontend import Musicnn, Vectors
     from backbeat.parallel.executors import open_executor
     from backbeat.runs.effect import measure_leak_effect
     from backbeat.splits.audit import audit_splits
@@ -77,14 +77,15 @@ def audit(
     else:
         refuse(context, "with --model, which is trained on one split", "folds")
     opened = open_features(features)
-    only_embedded = isinstance(opened.frontend, Musicnn)
-    kind: InputKind = "musicnn" if only_embedded else "mfcc"
+    front = opened.frontend
+    kind: InputKind = front.name if isinstance(front, Musicnn | Vectors) else "mfcc"
+    only_embedded = kind != "mfcc"
     examples = opened.outline(kind)
     if model is None:  # with it, they are of the clean split too
         refuse_for_split(context, examples, split, folds, valid_share, "seed")
     if near and only_embedded:
-        refuse(context, "with features of --frontend musicnn", "near")
-        warn("no search for near duplicates: features of --frontend musicnn do not show them")
+        refuse(context, f"with features of --frontend {kind}", "near")
+        warn(f"no search for near duplicates: features of --frontend {kind} do not show them")
         near = False
     options: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
     if splits.is_crossvalidation(split, folds):

@@ -75,6 +75,7 @@ def evaluate(
 
 def score_run(run: Path, *, clean: Path | None = None, as_json: bool = False) -> None:
     """Score a run on its own test part, write its figures and report, and print its scores."""
+    from backbeat.bundle.archive import read_bundle
     from backbeat.runs import scoring
 
     evaluated = scoring.evaluate_run(run, clean=clean)
@@ -82,7 +83,7 @@ def score_run(run: Path, *, clean: Path | None = None, as_json: bool = False) ->
     _show(evaluated, as_json=as_json)
     if not as_json:
         say(f"\nReport: {report}")
-        if (run / "model.backbeat").exists():
+        if (run / "model.backbeat").exists() and read_bundle(run).description.takes_audio:
             say(f"Next: backbeat classify SONGS --model {shlex.quote(str(run))}")
 
 

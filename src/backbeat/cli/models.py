@@ -74,6 +74,8 @@ def _count_weights(spec: "Spec", frames: int | None) -> dict[str, Any]:
     from backbeat import frontend, zoo
     from backbeat.zoo.shapes import UnfitError
 
+    if spec.input == "vectors":
+        return {"input_shape": (1, "d"), "weights": None, "unfit": "d is that of the vectors"}
     front = frontend.by_name("logmel" if spec.input.startswith("logmel") else spec.input)
     _, own_frames, bands = frontend.input_shape(front, spec.input)
     shape = (frames or own_frames, bands)

@@ -99,15 +99,17 @@ def _end(out: Path, songs: str, genres: Mapping[str, int], frontend: str) -> Non
     if len(ordered) > _NAMED:
         named.append(f"and {number(len(ordered) - _NAMED)} more")
     say(f"{songs} in {plural(len(genres), 'genre')}: {', '.join(named)}.")
-    model = "transfer" if frontend == "musicnn" else "cnn_03.8"
+    model = {"musicnn": "transfer", "vectors": "head"}.get(frontend, "cnn_03.8")
     say(f"Next: backbeat train {shlex.quote(str(out))} --model {model} --split artists -o RUN")
 
 
 def import_features(
-    file: Annotated[Path, typer.Argument(help="An npz with the fields X, names, y and genres.")],
+    file: Annotated[
+        Path, typer.Argument(help="An npz, the tutorial's data.json, or a CSV with a vector a row.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The feature store to make.")],
     frontend: Annotated[
-        str, typer.Option(metavar="mfcc|logmel", help="What the features in the file are.")
+        str, typer.Option(metavar="mfcc|logmel|vectors", help="What the features in the file are.")
     ],
     segments_per_song: Annotated[
         int | None, typer.Option(min=2, help="So many rows, one after another, are one song.")
@@ -121,12 +123,20 @@ def import_features(
     rows_are_songs: Annotated[
         bool, typer.Option("--rows-are-songs", help="Each row is a song of its own.")
     ] = False,
+    made: Annotated[
+        str | None,
+        typer.Option(
+            metavar="librosa[,PARAMETER=N]",
+            help="How they were made, if audio is to be classified by them (default: unknown).",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring features that were made elsewhere into a feature store.
 
     MFCCs of whole songs are cut into slices of 125 frames. What is dropped is printed. Rows that
     may be segments of songs are refused for tracks and artists splits until an option gives songs.
+    Vectors of any kind are for --model head, which classifies no audio.
     """
     from backbeat.features.importing import import_features as bring
     from backbeat.features.songs import SONGS_OPTIONS
@@ -137,6 +147,7 @@ def import_features(
         file,
         out,
         frontend=frontend,
+        made=made,
         songs=_songs(segments_per_song, song_from, rows_are_songs),
         on_dropped=dropped.append,
         on_unknown=unknown.append,
@@ -148,6 +159,11 @@ def import_features(
         return
     for what in dropped:
         warn(f"dropped: {what}")
+    if features.caution:
+        warn(
+            "How these features were made is not known. A model of them says so before it "
+            "classifies audio; --made says how (docs/formats.md)."
+        )
     for why in unknown:
         warn(
             f"it is not known which rows are parts of one song: {why}. Splits by tracks and "

@@ -4,7 +4,8 @@ A store is a Zarr group that describes itself:
 
 - attributes: ``format`` and ``version``; ``frontend``, the parameters; ``genres``; ``fingerprint``
   of the collection; ``drop_duplicates``; ``complete``; of imported features ``songs``, how it is
-  known which rows were parts of one song ("rows", "name", or the number of segments), or "unknown".
+  known which rows were parts of one song ("rows", "name", or the number of segments), or "unknown",
+  and ``made``, how they were made, or "unknown".
 - ``features``: array (tracks, slices, frames, bands); a track of a shorter song leaves its last
   slices zero.
 - ``tracks/``: one array (tracks,) a column: ``name``, ``genre``, ``artist``, ``album``,
@@ -36,14 +37,17 @@ if TYPE_CHECKING:
 
 FORMAT = "backbeat-features"
 VERSION = 1
-UNKNOWN_SONGS = "unknown"
+UNKNOWN = "unknown"
+"""Of imported features: which rows are one song, or how they were made."""
 _TRACKS_AT_ONCE = 64  # read together: some MB
 _SLICES_AT_ONCE = 8  # brought to what a network takes while they are in the processor's cache
 _ROWS_IN_A_CHUNK = 8192  # of a column of text
 TEXT_COLUMNS = ("name", "genre", "artist", "album", "digest", "finding")
 
 Array = npt.NDArray[np.float32]
-InputKind = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joined", "maps"]
+InputKind = Literal[
+    "mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "vectors", "joined", "maps"
+]
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ class Features:
     table: TrackTable
     array: "ZarrArray"
     songs_known: bool = True  # as in `Examples`
+    caution: str = ""
+    """What has to be said before a model of these features classifies audio."""
 
     def track_seconds(self) -> npt.NDArray[np.float64]:
         """Give the length of each track of `examples`, in seconds, shape (tracks,)."""
@@ -135,7 +141,7 @@ class Features:
 
         Parameters
         ----------
-        kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joined", "maps"}
+        kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "vectors", "joined", "maps"}
             What the network takes; see `frontend.as_input`.
 
         Returns
@@ -252,8 +258,15 @@ def open_features(path: Path) -> Features:
         raise BackbeatError(
             f"{path}: damaged feature store ({one_line(error)}); remove it and prepare again"
         ) from error
-    songs_known = attributes.get("songs") != UNKNOWN_SONGS
-    return Features(path, frontend, genres, table, array, songs_known)
+    songs_known = attributes.get("songs") != UNKNOWN
+    caution = ""
+    if attributes.get("made") == UNKNOWN and not isinstance(frontend, frontends.Vectors):
+        source = printable(str(attributes.get("imported_from")))[:100]
+        caution = (
+            f"it was trained on the features of {source}, and it is not known how these were made: "
+            "if backbeat makes others of audio (docs/formats.md), its answers mean nothing"
+        )
+    return Features(path, frontend, genres, table, array, songs_known, caution)
 
 
 def open_group(path: Path, mode: Literal["r", "r+"] = "r") -> "zarr.Group":

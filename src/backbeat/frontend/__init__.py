@@ -4,6 +4,7 @@ Each is a frozen set of parameters (`Mfcc`, `LogMel`, `Musicnn`) that travels wi
 store and every bundle, and pure functions from mono float32 samples to a float32 array.
 
 - `mfccs`, `maps`, `musicnn`: the three;
+- `vectors`: what stands in their place where features were made elsewhere;
 - `kinds`: by name, and as data;
 - `inputs`: from what they extract to what a network takes;
 - `streaming`: songs of any length in windows.
@@ -19,3 +20,4 @@ from backbeat.frontend.maps import LogMel, logmel, picked_frames
 from backbeat.frontend.mfccs import Mfcc, mfcc
 from backbeat.frontend.musicnn import Musicnn
 from backbeat.frontend.streaming import spread, starts, windows
+from backbeat.frontend.vectors import Vectors

@@ -9,6 +9,7 @@ from backbeat.frontend.kinds import FrontEnd
 from backbeat.frontend.maps import LogMel
 from backbeat.frontend.mfccs import Mfcc
 from backbeat.frontend.musicnn import Musicnn
+from backbeat.frontend.vectors import Vectors
 
 Array = npt.NDArray[np.float32]
 
@@ -76,7 +77,7 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
         Slices as extracted (or stored) with `parameters`.
     parameters : FrontEnd
         The front-end that made them.
-    kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "joined", "maps"}
+    kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "vectors", "joined", "maps"}
         What the network was designed for: MFCC slices; log-mel maps, standardised, whole or cut in
         three pieces of 10 s or in the paper's ten slices of 2.9 s; the patches of MusiCNN; or
         pieces of 10 s and their patches together ("joined", see `transfer.joining`). "maps" leaves
@@ -93,6 +94,15 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
     BackbeatError
         If the front-end's features lack what the network takes, such as maps of MFCCs.
     """
+    if isinstance(parameters, Vectors) or kind == "vectors":
+        if isinstance(parameters, Vectors) and kind == "vectors":
+            return slices
+        raise BackbeatError(
+            "--model head takes vectors, which `backbeat import-features --frontend vectors` "
+            f"brings, and nothing else; these features are of --frontend {parameters.name}"
+            if kind == "vectors"
+            else "these features are vectors made elsewhere, which only --model head takes"
+        )
     if isinstance(parameters, Musicnn):
         if kind != "musicnn":
             raise BackbeatError(

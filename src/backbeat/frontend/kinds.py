@@ -7,8 +7,9 @@ from pydantic import Field, TypeAdapter
 from backbeat.frontend.maps import LogMel
 from backbeat.frontend.mfccs import Mfcc
 from backbeat.frontend.musicnn import Musicnn
+from backbeat.frontend.vectors import Vectors
 
-FrontEnd = Mfcc | LogMel | Musicnn
+FrontEnd = Mfcc | LogMel | Musicnn | Vectors
 
 NAMES: tuple[str, ...] = ("mfcc", "logmel", "musicnn")
 _ADAPTER: TypeAdapter[FrontEnd] = TypeAdapter(Annotated[FrontEnd, Field(discriminator="name")])

@@ -14,7 +14,7 @@ from backbeat.errors import BackbeatError
 from backbeat.features.duplicates import find_near_duplicates
 from backbeat.features.store import Features, open_features
 from backbeat.files.text import number
-from backbeat.frontend import Musicnn
+from backbeat.frontend import Musicnn, Vectors
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _near_overlap(
 ) -> tuple[set[str], int]:
     """Name the songs of which the training store holds a near duplicate; count what it holds."""
     option = f"--near-duplicates {trained.path}"
-    if trained.frontend != features.frontend or isinstance(features.frontend, Musicnn):
+    if trained.frontend != features.frontend or isinstance(features.frontend, Musicnn | Vectors):
         raise BackbeatError(
             f"{option}: near duplicates are found between stores of one front-end, mfcc or logmel"
         )

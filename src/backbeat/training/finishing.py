@@ -72,6 +72,7 @@ def write_results(
         metrics=metrics,
         tracks=len(examples.names),
         calibration=_calibrate(training, predict, space),
+        caution=training.features.caution,
     )
     sums.write_sums(out, _SUMMED)
     bundle.write_bundle(out / "model.backbeat", description, network)

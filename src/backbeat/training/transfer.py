@@ -1,4 +1,4 @@
-"""Training a linear head on MusiCNN's features, to a run like that of any other model."""
+"""Training a linear head on MusiCNN's features, or any, to a run like that of any other model."""
 
 import time
 from dataclasses import replace
@@ -9,24 +9,37 @@ import numpy.typing as npt
 from backbeat.evaluation import mean_by_track
 from backbeat.evaluation.predictions import track_rows
 from backbeat.training import Training
-from backbeat.training.finishing import write_results
+from backbeat.training.finishing import Space, write_results
 from backbeat.training.fitting import OnProgress, Progress
 from backbeat.training.history import Epoch, write_history
-from backbeat.transfer import Head, bundle_frontend, fit_head, joined_network
+from backbeat.transfer import (
+    Head,
+    bundle_frontend,
+    fit_head,
+    fit_vector_head,
+    joined_network,
+    vector_network,
+)
 
 
 def train_head(training: Training, on_progress: OnProgress | None = None) -> None:
     """Fit a head on the songs of the training part, without randomness, and write its results."""
     start = time.perf_counter()
-    head = fit_head(*_songs(training, "train"), len(training.examples.genres))
+    head: Head
+    space: Space
+    if training.spec.input == "vectors":
+        head = fit_vector_head(*_songs(training, "train"), len(training.examples.genres))
+        network, space = vector_network(head), "logits"
+    else:
+        head = fit_head(*_songs(training, "train"), len(training.examples.genres))
+        network, space = joined_network(head), "embedding"
     epoch = _epoch(head, training, round(time.perf_counter() - start, 3))
     write_history(training.out / "history.csv", (epoch,))
     if on_progress:
         on_progress(Progress(1, 1, 1, 1, epoch.loss, epoch.accuracy, (epoch,)))
     features = training.features
     bundled = replace(features, frontend=bundle_frontend(features.frontend))
-    network = joined_network(head)
-    write_results(replace(training, features=bundled), head.outputs, network, space="embedding")
+    write_results(replace(training, features=bundled), head.outputs, network, space=space)
 
 
 def _songs(training: Training, part: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:

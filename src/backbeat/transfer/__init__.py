@@ -7,8 +7,10 @@ patches of 3 s, whose vote (the geometric mean of probabilities) is exactly its 
 
 - `embedding`: each patch of a feature store by MusiCNN, once, kept in the store;
 - `head`: the linear head, alone and joined to MusiCNN as one ONNX network;
+- `vectors`: the same head on any vectors, without MusiCNN;
 - `joining`: a head and another network as one, as the bundle `gtzan` is.
 """
 
 from backbeat.transfer.embedding import embed, outline_of_embedding
 from backbeat.transfer.head import Head, bundle_frontend, fit_head, head_of, joined_network
+from backbeat.transfer.vectors import fit_vector_head, vector_network

@@ -43,28 +43,39 @@ class Head:
         return np.asarray(x @ self.weights + self.bias, np.float32)
 
     def outputs(self, x: Array) -> Outputs:
-        """Predict n patches or songs, shape (n, 1, d), as the joined network does.
-
-        The embedding, in which strange songs are recognised, is the mean-pooled features that vary
-        and MusiCNN's 50 tags before their sigmoid: the first set noise, tones and speech apart from
-        music, the second unknown genres from known ones (``docs/models.md``).
-        """
+        """Predict n patches or songs, shape (n, 1, d), as the joined network does."""
         flat = x.reshape(len(x), -1)
         logits = self.logits(flat)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        return Outputs(probabilities, logits, self.embedding(flat))
+
+    def embedding(self, flat: Array) -> Array:
+        """Give what strange songs are recognised in, shape (n, m), for features of shape (n, d).
+
+        It is the mean-pooled features that vary and MusiCNN's 50 tags before their sigmoid: the
+        first set noise, tones and speech apart from music, the second unknown genres from known
+        ones (``docs/models.md``).
+        """
         weights, bias = _tag_layer()
         tags = flat[:, _PENULTIMATE] @ weights + bias
-        embedding = np.concatenate([flat[:, _POOLED][:, self.varying], tags], axis=1)
-        return Outputs(powers / powers.sum(axis=1, keepdims=True), logits, embedding)
+        return np.concatenate([flat[:, _POOLED][:, self.varying], tags], axis=1)
 
 
-def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], genres: int) -> Head:
+def fit_head(
+    songs: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.integer],
+    genres: int,
+    *,
+    strength: float = STRENGTH,
+    discriminant: bool = True,
+) -> Head:
     """Fit a linear head: logistic regression and linear discriminant analysis, half each.
 
     Of features averaged over each song, shape (n, d), and labels, shape (n,), among which all
     genres must be. The first model is better with few songs a genre, the second with many; their
     sum, which is linear too, is as good as the better everywhere (``docs/models.md``). The
-    standardisation of the features is inside.
+    standardisation of the features is inside. Without `discriminant` it is the regression alone.
     """
     with needing("train", "training"):
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -75,8 +86,8 @@ def fit_head(songs: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], g
     # Many of MusiCNN's features never vary.
     varies = deviation > 1e-6
     x = (exact[:, varies] - mean[varies]) / deviation[varies]
-    models = [LogisticRegression(C=STRENGTH, max_iter=1_000)]
-    if len(x) > genres:  # of one song a genre nothing varies within a genre
+    models = [LogisticRegression(C=strength, max_iter=1_000)]
+    if discriminant and len(x) > genres:  # of one song a genre nothing varies within a genre
         models.append(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE))
     # On matrices this small, threads wait for each other longer than they work.
     with threadpool_limits(1):

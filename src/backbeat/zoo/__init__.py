@@ -13,6 +13,9 @@ from backbeat.zoo.spec import Flatten, Spec, parse, read_spec
 TRANSFER = Spec(name="transfer", family="transfer", input="musicnn", layers=(Flatten(),), epochs=1)
 """A linear head on MusiCNN's features, fitted at once; see `transfer`."""
 
+HEAD = TRANSFER.model_copy(update={"name": "head", "input": "vectors"})
+"""The same on vectors that were made elsewhere."""
+
 
 @functools.cache
 def specs() -> dict[str, Spec]:
@@ -26,14 +29,14 @@ def specs() -> dict[str, Spec]:
 
 
 def find(name_or_path: str) -> Spec:
-    """Find a model by its name in the zoo, or ``transfer``, or read it from a YAML file.
+    """Find a model by its name in the zoo, ``transfer`` or ``head``, or read it from a YAML file.
 
     Raises
     ------
     BackbeatError
         If it is neither, with the nearest known name.
     """
-    known = specs() | {TRANSFER.name: TRANSFER}
+    known = specs() | {TRANSFER.name: TRANSFER, HEAD.name: HEAD}
     if name_or_path in known:
         return known[name_or_path]
     path = Path(name_or_path)

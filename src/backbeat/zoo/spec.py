@@ -24,7 +24,7 @@ _MAX_BYTES = 100_000  # a spec is a page, and more YAML takes seconds to read
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "swish", "linear"]
 Optimizer = Literal["adam", "rmsprop", "adamw", "nadam", "sgd"]
-Input = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn"]
+Input = Literal["mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "vectors"]
 
 
 MAX_COUNT = 1_000_000
@@ -205,7 +205,8 @@ class Spec(_Strict):
 
     @model_validator(mode="after")
     def _trainable(self) -> "Spec":
-        if self.family == "transfer" and (self.input, self.layers) != ("musicnn", (Flatten(),)):
+        of_head = self.input in ("musicnn", "vectors") and self.layers == (Flatten(),)
+        if self.family == "transfer" and not of_head:
             raise ValueError("family transfer takes no layers of a file; use --model transfer")
         if self.recipe is None:
             return self

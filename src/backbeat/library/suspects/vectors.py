@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from backbeat.errors import BackbeatError, one_line
 from backbeat.features.store import Features
-from backbeat.frontend import FrontEnd, Mfcc, Musicnn, spectrum
+from backbeat.frontend import FrontEnd, Mfcc, Musicnn, Vectors, spectrum
 
 Array = npt.NDArray[np.float32]
 
@@ -28,8 +28,9 @@ def song_vectors(
     Of each cepstral coefficient over time: mean, logarithm of the standard deviation, the same of
     the differences between frames, skewness, logarithm of the energy of its modulation at 0.5 to
     1, 1 to 2, 2 to 4 and 4 to 6 Hz; and the correlation of each pair. Of log-mel maps these are 20
-    coefficients, and the same without correlations of 64 bands. Of MusiCNN's features it is the
-    mean. The result has shape (tracks, d), a row for each track with slices in the store's order.
+    coefficients, and the same without correlations of 64 bands. Of MusiCNN's features and of
+    vectors made elsewhere it is the mean. The result has shape (tracks, d), a row for each track
+    with slices in the store's order.
     """
     counts = features.table.slices
     total = int((counts > 0).sum())
@@ -52,7 +53,7 @@ def song_vectors(
 
 def song_vector(slices: Array, frontend: FrontEnd) -> npt.NDArray[np.float64]:
     """Describe one track of shape (slices, frames, bands) by shape (d,); see `song_vectors`."""
-    if isinstance(frontend, Musicnn):
+    if isinstance(frontend, Musicnn | Vectors):
         mean: npt.NDArray[np.float64] = slices.mean(axis=(0, 1), dtype=np.float64)
         return mean
     if isinstance(frontend, Mfcc):
