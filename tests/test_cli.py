@@ -213,9 +213,12 @@ MISTAKES = {
     "check, table": (("check", table), "no column 'path'"),
     "prepare, missing": (("prepare", "{folder}/gone", "-o", "{folder}/f"), "no such folder"),
     "prepare, onto others": (("prepare", "{songs}", "-o", "{songs}"), "outside genre folders"),
-    "prepare, onto files": (("prepare", nothing_usable, "-o", "{songs}"), "not a feature store"),
+    "prepare, onto files": (
+        ("prepare", nothing_usable, "--yes", "-o", "{songs}"),
+        "not a feature store",
+    ),
     "prepare, nothing": (
-        ("prepare", nothing_usable, "-o", "{folder}/f"),
+        ("prepare", nothing_usable, "--yes", "-o", "{folder}/f"),
         "no track is usable",
     ),
     "models, near name": (("models", "cnn_base_1"), "no such model; did you mean cnn_base_01?"),
@@ -305,6 +308,9 @@ def test_a_mistake_is_one_line(cli, tmp_path, songs, mistake):
     ]
     status, out, err = cli(*given)
     assert (status, out) == (1, "")
+    if "--yes" in given:  # the genres come first
+        assert err.startswith("1 song in 1 genre: rock 1\n")
+        err = err.partition("\n")[2]
     assert err.startswith("backbeat: ")
     assert err.count("\n") == 1, err
     assert what in err
@@ -369,8 +375,8 @@ def test_a_model_that_does_not_fit_has_no_weights_and_a_reason(cli):
 
 def test_check_as_json(cli, tmp_path):
     write(tmp_path / "songs" / "rock" / "a.wav", music(30.0, 4_000, seed=1), 4_000)
-    status, out, err = cli("check", tmp_path / "songs", "--json", "-w", 1)
-    assert (status, err) == (0, "")
+    status, out, err = cli("check", tmp_path / "songs", "--yes", "--json", "-w", 1)
+    assert (status, err) == (0, "1 song in 1 genre: rock 1\n")
     report = json.loads(out)
     assert (report["kind"], report["usable"]) == ("folder", 1)
 
@@ -378,16 +384,16 @@ def test_check_as_json(cli, tmp_path):
 def test_prepare_says_what_it_did(cli, tmp_path):
     write(tmp_path / "songs" / "rock" / "a.wav", music(30.0, 4_000, seed=1), 4_000)
     write(tmp_path / "songs" / "rock" / "b.wav", music(30.0, 4_000, seed=1), 4_000)
-    arguments = ("prepare", tmp_path / "songs", "-o", tmp_path / "features", "-w", 1)
+    arguments = ("prepare", tmp_path / "songs", "-o", tmp_path / "features", "-y", "-w", 1)
     for _ in range(2):  # the second time there is nothing to do
         assert cli(*arguments) == (
             0,
             "2 songs in 1 genre: rock 2.\n"
             f"Next: backbeat train {tmp_path}/features --model cnn_03.8 --split artists -o RUN\n",
-            "kept: rock/b.wav: same samples as rock/a.wav\n",
+            "2 songs in 1 genre: rock 2\nkept: rock/b.wav: same samples as rock/a.wav\n",
         )
     status, _, err = cli(*arguments, "--drop-duplicates")
     assert status == 1
     assert "holds features of another choice about duplicates" in err
     status, _, err = cli(*arguments, "--windows", "2")
-    assert (status, err.count("\n")) == (1, 1)
+    assert (status, err.count("\n")) == (1, 2)

@@ -51,7 +51,7 @@ def test_a_damaged_song_is_said_to_be_so_by_every_verb(cli, bundle, tmp_path, mo
     folder = tmp_path / "music" / "rock"
     notes = make_songs(folder)
 
-    found = json.loads(cli("check", folder.parent, "--json")[1])["findings"]
+    found = json.loads(cli("check", folder.parent, "--yes", "--json")[1])["findings"]
     truncated = {one["track"] for one in found if one["kind"] == "truncated"}
     assert truncated == {f"rock/{name}" for name, note in notes.items() if note != ""}
 

@@ -65,8 +65,8 @@ def case(*given, base=()):
 
 # What each verb is given. {folder} is empty and new each time.
 VERBS = {
-    "check": ("{collection}",),
-    "prepare": ("{collection}", "-o", "{folder}/f"),
+    "check": ("{collection}", "--yes"),
+    "prepare": ("{collection}", "--yes", "-o", "{folder}/f"),
     "import-features": ("{npz}", "-o", "{folder}/f", "--frontend", "mfcc"),
     "models": (),
     "train": ("{store}", "--model", "mlp_base", "--split", "artists", "-o", "{folder}/run"),
@@ -101,10 +101,19 @@ _ANSWERING = {
     "--cluster": _CLUSTER,
 }
 
+_LAYOUTS = "test_layouts.py::test_"
+_READING = {
+    "--columns": f"{_LAYOUTS}columns_by_the_command_line",
+    "--songs": f"{_LAYOUTS}columns_by_the_command_line",
+    "--genre-from": f"{_LAYOUTS}columns_by_the_command_line",
+    "--yes": f"{_LAYOUTS}a_doubt_stops_before_anything_is_made",
+}
+
 # Of each option what is given, or the test that shows its effect.
 EFFECTS = {
     "check": {
         "--several": "test_collection.py::test_cells_with_several_genres",
+        **_READING,
         "--json": case("--json"),
         "--workers": case("-w", "2"),
         "--cluster": _CLUSTER,
@@ -114,6 +123,7 @@ EFFECTS = {
         "--frontend": case("--frontend", "logmel"),
         "--windows": case("--windows", "2", base=("--frontend", "logmel")),
         "--several": "test_collection.py::test_cells_with_several_genres",
+        **_READING,
         "--drop-duplicates": case("--drop-duplicates"),
         "--mend": case("--mend"),
         "--json": case("--json"),

@@ -91,7 +91,7 @@ def test_the_terminal_is_not_steered(cli, here, bundle):
     assert (status, printable(out), printable(err)) == (1, True, True)
     assert len(re.findall(r"^\w.* \d+ of \d+ ", out, flags=re.MULTILINE)) == len(NAMES)
     assert "failed: =broken().mp3: " in err
-    status, out, err = cli("check", here.absolute().parent)
+    status, out, err = cli("check", here.absolute().parent, "--yes")
     assert printable(out + err)
 
 

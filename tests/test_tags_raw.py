@@ -208,7 +208,7 @@ def test_every_verb_takes_the_files_of_others(cli, bundle, tmp_path, monkeypatch
     folder.mkdir(parents=True)
     for name, odd in songs.items():
         (folder / name).write_bytes(odd.content)
-    assert cli("check", folder.parent, "--json")[0] == 0  # all can be read
+    assert cli("check", folder.parent, "--yes", "--json")[0] == 0  # all can be read
     status, _, err = cli("classify", folder, "--model", bundle)
     assert status == 0 and err.endswith(f"\n{len(songs)} answered, 0 failed\n")
     log, some = tmp_path / "log.jsonl", ("--yes", "--min-confidence", "0", "--json")

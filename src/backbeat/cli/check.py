@@ -1,5 +1,8 @@
 """The verb check, and how it and prepare read a collection."""
 
+import sys
+from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,17 +11,26 @@ import typer
 
 from backbeat.cli.console import progress, say, say_json, table, warn
 from backbeat.cli.options import Cluster, Json, Workers
-from backbeat.errors import printable
+from backbeat.errors import BackbeatError, printable
 from backbeat.files.tables import Column
-from backbeat.files.text import number
+from backbeat.files.text import number, plural
 
 if TYPE_CHECKING:
     from backbeat.collections.check import CheckReport
     from backbeat.collections.collection import Collection
 
+_NAMED = 12  # genres in a line
+
 CollectionPath = Annotated[
     Path, typer.Argument(help="A folder with a sub-folder a genre, or a CSV.")
 ]
+
+
+class GenreFromName(StrEnum):
+    """What of a file in a folder gives its genre."""
+
+    folder = "folder"
+    name = "name"
 
 
 class SeveralName(StrEnum):
@@ -37,22 +49,84 @@ Several = Annotated[
 ]
 
 
-def read_collection(path: Path, several: SeveralName | None) -> "Collection":
-    """Read a collection, and print how many songs have several genres."""
-    from backbeat.collections import collection
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="path=NAME,genre=NAME,...",
+        help="The table's columns for path, genre, artist, album, title and part (of a split); "
+        "their numbers if no line names them.",
+    ),
+]
+SongsFolder = Annotated[
+    Path | None,
+    typer.Option("--songs", help="Where the table's paths begin (default: the table's folder)."),
+]
+GenreFrom = Annotated[
+    GenreFromName,
+    typer.Option(help="Of a folder: what gives the genre, its sub-folders or the files' names."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask if the genres look like none.")]
 
-    read = collection.read_collection(path, several=several.value if several else None)
+
+def read_collection(
+    path: Path,
+    *,
+    several: SeveralName | None = None,
+    columns: str | None = None,
+    songs: Path | None = None,
+    genre_from: GenreFromName = GenreFromName.folder,
+    yes: bool = False,
+) -> "Collection":
+    """Read a collection, and print its genres and what was passed over; ask if they look wrong."""
+    from backbeat.collections import collection
+    from backbeat.collections.doubts import doubt_of
+    from backbeat.collections.tables import parse_columns
+
+    read = collection.read_collection(
+        path,
+        several=several.value if several else None,
+        columns=None if columns is None else parse_columns(columns),
+        songs=songs,
+        genre_from=genre_from.value,
+    )
+    counts = Counter(track.genre for track in read.tracks)
+    warn(f"{plural(len(read.tracks), 'song')} in {genre_counts(counts)}")
+    for note in read.notes:
+        warn(note)
     if read.several:
-        songs, what = len(read.tracks), "their first is used (--several skip leaves them out)"
+        total, what = len(read.tracks), "their first is used (--several skip leaves them out)"
         if several is SeveralName.skip:
-            songs, what = songs + read.several, "they are left out"
-        warn(f"with several genres: {number(read.several)} of {number(songs)} songs; {what}")
+            total, what = total + read.several, "they are left out"
+        warn(f"with several genres: {number(read.several)} of {number(total)} songs; {what}")
+    doubt = None if yes else doubt_of(read)
+    if doubt:
+        why, remedy = doubt
+        if not sys.stdin.isatty():
+            raise BackbeatError(
+                f"{printable(path)}: {why}; {remedy}; if these are the genres, add --yes"
+            )
+        warn(f"{why}; if these are no genres, {remedy}")
+        if not typer.confirm("Are these the genres?", err=True):
+            raise typer.Exit(1)
     return read
+
+
+def genre_counts(counts: Mapping[str, int]) -> str:
+    """Give the number of genres, and the songs of the largest, in a line."""
+    ordered = sorted(counts, key=lambda genre: (-counts[genre], genre))
+    named = [f"{genre} {number(counts[genre])}" for genre in ordered[:_NAMED]]
+    if len(ordered) > _NAMED:
+        named.append(f"and {number(len(ordered) - _NAMED)} more")
+    return f"{plural(len(counts), 'genre')}: {', '.join(named)}"
 
 
 def check(
     collection: CollectionPath,
     several: Several = None,
+    columns: Columns = None,
+    songs: SongsFolder = None,
+    genre_from: GenreFrom = GenreFromName.folder,
+    yes: Yes = False,
     as_json: Json = False,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -68,9 +142,16 @@ def check(
 
     front = frontends.Mfcc()  # all front-ends need the same length
     # Workers of a cluster may run in another folder.
-    read = read_collection(collection.absolute() if cluster else collection, several)
+    read = read_collection(
+        collection.absolute() if cluster else collection,
+        several=several,
+        columns=columns,
+        songs=songs and songs.absolute(),
+        genre_from=genre_from,
+        yes=yes,
+    )
     with (
-        open_executor(workers, cluster, [read.root], isolated=True) as executor,
+        open_executor(workers, cluster, read.places, isolated=True) as executor,
         progress("checking") as show,
     ):
         report = check_collection(

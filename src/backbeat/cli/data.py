@@ -71,4 +71,4 @@ def gtzan(
                 show(done, total, f"{what}, files")
 
         genres = fetch(out, source=source, on_progress=on_progress)
-    check(genres, as_json=as_json, workers=workers)
+    check(genres, yes=True, as_json=as_json, workers=workers)

@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.check import CollectionPath, Several, read_collection
+from backbeat.cli.check import (
+    CollectionPath,
+    Columns,
+    GenreFrom,
+    GenreFromName,
+    Several,
+    SongsFolder,
+    Yes,
+    genre_counts,
+    read_collection,
+)
 from backbeat.cli.console import progress, say, say_json, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import BackbeatError, printable
-from backbeat.files.text import number, plural
+from backbeat.files.text import number
 
 if TYPE_CHECKING:
     from backbeat.features.songs import Songs
-
-_NAMED = 12  # genres in a line
 
 
 class FrontEndName(StrEnum):
@@ -49,6 +57,10 @@ def prepare(
         typer.Option("--mend", help="Read a finished store, and make its damaged parts again."),
     ] = False,
     several: Several = None,
+    columns: Columns = None,
+    songs: SongsFolder = None,
+    genre_from: GenreFrom = GenreFromName.folder,
+    yes: Yes = False,
     as_json: Json = False,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -61,9 +73,16 @@ def prepare(
     from backbeat.features.prepare import prepare as fill
     from backbeat.parallel.executors import open_executor
 
-    read = read_collection(collection, several)
+    read = read_collection(
+        collection,
+        several=several,
+        columns=columns,
+        songs=songs,
+        genre_from=genre_from,
+        yes=yes,
+    )
     with (
-        open_executor(workers, cluster, [read.root, out], isolated=True) as executor,
+        open_executor(workers, cluster, [*read.places, out], isolated=True) as executor,
         progress("preparing") as show,
     ):
         summary = fill(
@@ -83,24 +102,26 @@ def prepare(
             for name, reason in summary.findings
         ]
         content = {"store": str(out), "tracks": summary.tracks, "kept": summary.kept}
-        say_json({**content, "genres": summary.genres, "findings": findings})
+        split = summary.split and str(summary.split)
+        say_json({**content, "genres": summary.genres, "split": split, "findings": findings})
         return
     for name, finding in summary.findings:
         note = "left out" if name in left_out else "kept"
         warn(f"{note}: {printable(name)}: {finding}")
     of_all = "" if summary.kept == summary.tracks else f" of {number(summary.tracks)}"
-    _end(out, f"{number(summary.kept)}{of_all} songs", summary.genres, frontend)
+    songs_kept = f"{number(summary.kept)}{of_all} songs"
+    _end(out, songs_kept, summary.genres, frontend, summary.split)
 
 
-def _end(out: Path, songs: str, genres: Mapping[str, int], frontend: str) -> None:
+def _end(
+    out: Path, songs: str, genres: Mapping[str, int], frontend: str, split: Path | None = None
+) -> None:
     """Print the result in a line, the largest genres with their songs, and the next command."""
-    ordered = sorted(genres, key=lambda genre: (-genres[genre], genre))
-    named = [f"{genre} {number(genres[genre])}" for genre in ordered[:_NAMED]]
-    if len(ordered) > _NAMED:
-        named.append(f"and {number(len(ordered) - _NAMED)} more")
-    say(f"{songs} in {plural(len(genres), 'genre')}: {', '.join(named)}.")
+    say(f"{songs} in {genre_counts(genres)}.")
     model = {"musicnn": "transfer", "vectors": "head"}.get(frontend, "cnn_03.8")
-    say(f"Next: backbeat train {shlex.quote(str(out))} --model {model} --split artists -o RUN")
+    by = "artists" if split is None else f"file:{split}"
+    command = f"backbeat train {shlex.quote(str(out))} --model {model}"
+    say(f"Next: {command} --split {shlex.quote(by)} -o RUN")
 
 
 def import_features(

@@ -65,7 +65,8 @@ class CheckReport:
         """Give the report as values that JSON knows.
 
         ``artists`` has ``known`` and ``unknown`` (counts of tracks) and ``different`` (the number
-        of artists); ``several`` counts songs with several genres; ``seconds`` is of usable tracks.
+        of artists); ``several`` counts songs with several genres; ``notes`` say what was passed
+        over or read otherwise than written; ``seconds`` is of usable tracks.
         """
         artists = [track.artist for track in self.collection.tracks if track.artist]
         total = len(self.collection.tracks)
@@ -78,6 +79,7 @@ class CheckReport:
             "suspicious": sum(genre.suspicious for genre in self.genres),
             "ignored": self.collection.ignored,
             "several": self.collection.several,
+            "notes": self.collection.notes,
             "seconds": sum(genre.seconds for genre in self.genres),
             "artists": {
                 "known": len(artists),

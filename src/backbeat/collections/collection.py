@@ -6,28 +6,37 @@ finds what is wrong with files, and their artists.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from backbeat.audio import AUDIO_SUFFIXES
 from backbeat.collections import gtzan
-from backbeat.collections.genres import clean_genre, genre_key, gtzan_spelling, merge_spellings
+from backbeat.collections.genres import (
+    PART_NAMES,
+    clean_genre,
+    genre_key,
+    genre_of_file,
+    genres_in,
+    gtzan_spelling,
+    is_genre,
+    merge_spellings,
+)
+from backbeat.collections.spellings import Finder
+from backbeat.collections.tables import Table, read_table
 from backbeat.errors import BackbeatError, printable
 from backbeat.files.cells import exactly
-from backbeat.files.documents import read_bytes
 from backbeat.files.folders import identity, is_folder, natural
+from backbeat.files.text import number, plural
 
+GenreFrom = Literal["folder", "name"]
 Several = Literal["first", "skip"]
 
-# Not "/", "," or "&": "R&B/Soul", "Funk / Soul" and "Folk, World, & Country" are genres.
-_BETWEEN_GENRES = re.compile("[;|]")
+_LISTED = 5  # names in a line
+_OTHERS = ("artist", "album", "title")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,9 @@ class Track:
     """One labelled file.
 
     `name` is the path below the collection's folder, with ``/`` and its suffix; in a table, the
-    path as written there. Undecodable bytes in it are Python's lone surrogates. `folder` is the
-    collection's folder, or its table's; `genre` is in the commonest of the collection's spellings.
+    path as written there, or as its file is spelt on the disk. Undecodable bytes in it are Python's
+    lone surrogates. `folder` is the collection's folder, or that of its table's paths; `genre` is
+    in the commonest of the collection's spellings.
     `artist`, `album` and `title` are empty if unknown.
     """
 
@@ -46,6 +56,7 @@ class Track:
     artist: str = ""
     album: str = ""
     title: str = ""
+    part: str = ""  # of a split that the collection comes with: train, valid or test
 
     @property
     def path(self) -> Path:
@@ -59,7 +70,7 @@ class Collection:
 
     `root` is the folder of the genres' folders, or the table; GTZAN is recognised by its files'
     names. `ignored` counts files without an audio suffix, `several` songs of a table with several
-    genres.
+    genres. `notes` are lines about what was passed over or read otherwise than written.
     """
 
     root: Path
@@ -67,14 +78,28 @@ class Collection:
     tracks: tuple[Track, ...]
     ignored: int = 0
     several: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres, sorted."""
         return tuple(sorted({track.genre for track in self.tracks}))
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folder or table, and the folder where a table's paths begin."""
+        folder = self.tracks[0].folder
+        return (self.root,) if folder in (self.root, self.root.parent) else (self.root, folder)
 
-def read_collection(path: Path, *, several: Several | None = None) -> Collection:
+
+def read_collection(
+    path: Path,
+    *,
+    several: Several | None = None,
+    columns: Mapping[str, str] | None = None,
+    songs: Path | None = None,
+    genre_from: GenreFrom = "folder",
+) -> Collection:
     """Read a labelled collection.
 
     Genres keep their spelling. Names that differ only in letter case, hyphens or blanks are one
@@ -84,13 +109,20 @@ def read_collection(path: Path, *, several: Several | None = None) -> Collection
     Parameters
     ----------
     path : Path
-        A folder with a sub-folder for each genre (songs may lie deeper in it), a folder of a copy
-        of GTZAN in any known layout, or a table with a row for each song: columns ``path`` and
-        ``genre``, and if wanted ``artist``, ``album`` and ``title``; separated by commas,
-        semicolons or tabs; paths relative to the table's folder. A cell of several genres divides
-        them by ``;`` or ``|``.
+        A folder with a sub-folder for each genre (songs may lie deeper in it), perhaps in folders
+        of the parts of a split (``train``, ``test``); a folder of a copy of GTZAN in any known
+        layout; or a table with a row for each song: columns ``path`` and ``genre``, and if wanted
+        ``artist``, ``album`` and ``title``; separated by commas, semicolons or tabs. A cell of
+        several genres divides them by ``;`` or ``|``.
     several : {"first", "skip"}, optional
         Whether a song with several genres gets the first (the default) or is left out.
+    columns : mapping of str to str, optional
+        The table's columns for ``path``, ``genre``, ``artist``, ``album``, ``title`` and ``part``
+        (of a split): their names, or their numbers from 1 in a table without a line of names.
+    songs : Path, optional
+        The folder to which the table's paths are relative, by default its own.
+    genre_from : {"folder", "name"}
+        Whether the folder of a file gives its genre, or the beginning of its name.
 
     Returns
     -------
@@ -99,17 +131,22 @@ def read_collection(path: Path, *, several: Several | None = None) -> Collection
     Raises
     ------
     BackbeatError
-        If it is neither, something in it needs a correction, or `several` is given for a folder.
+        If it is neither, something in it needs a correction, or an option of tables is given for a
+        folder or the other way round.
     """
     if path.is_dir():
-        if several:
-            raise BackbeatError(
-                f"{printable(path)}: --several {several} needs a table; in a folder each song "
-                "has one genre"
-            )
-        return _read_folder(gtzan.find_genres(path) or path)
+        for option, value in (("several", several), ("columns", columns), ("songs", songs)):
+            if value is not None:
+                raise BackbeatError(
+                    f"{printable(path)}: --{option} is for tables; in a folder each song has one "
+                    "genre, of its folder or (--genre-from name) in its name"
+                )
+        inner = None if genre_from == "name" else gtzan.find_genres(path)
+        return _read_folder(inner or path, genre_from)
     if path.is_file():
-        return _read_table(path, several or "first")
+        if genre_from == "name":
+            raise BackbeatError(f"{printable(path)}: --genre-from name is for folders")
+        return _read_table(path, several or "first", columns, songs)
     raise BackbeatError(f"{printable(path)}: no such folder or table")
 
 
@@ -142,40 +179,59 @@ def _clean(text: str | None) -> str:
 # --- Folders
 
 
-def _read_folder(root: Path) -> Collection:
-    """Read a folder that has a sub-folder for each genre."""
+def _read_folder(root: Path, genre_from: GenreFrom) -> Collection:
+    """Read a folder that has a sub-folder for each genre, perhaps for each part of a split."""
     top = [entry for entry in _entries(root) if not entry.name.startswith(".")]
-    folders = sorted(
-        (entry for entry in top if is_folder(entry)), key=lambda entry: natural(entry.name)
-    )
+    folders = sorted((entry.name for entry in top if is_folder(entry)), key=natural)
     loose = sorted(entry.name for entry in top if not is_folder(entry) and _is_audio(entry.name))
     shown = printable(root)
-    if loose:
+    if loose and genre_from == "folder":
         raise BackbeatError(
             f"{shown}: {len(loose)} audio files lie outside genre folders (the first is "
-            f"{printable(loose[0])}); put each genre's songs in a folder of its own, or give a"
-            " CSV"
+            f"{printable(loose[0])}); put each genre's songs in a folder of its own, give a CSV, or"
+            " use --genre-from name if the files' names begin with the genre"
         )
-    if not folders:
-        raise BackbeatError(
-            f"{shown}: no sub-folders; put each genre's songs in a folder of its own, or give a CSV"
-        )
-    ignored = len(top) - len(folders)
-    tracks: list[Track] = []
+    names = list(loose)
+    ignored = len(top) - len(folders) - len(loose)
+    with_sound: list[str] = []
+    without_sound: list[str] = []
     for folder in folders:
-        names, others = _scan(Path(folder.path), folder.name)
-        if not names:
-            raise BackbeatError(
-                f"{printable(folder.path)}: no audio in this genre's folder; put songs in it, or"
-                " move it away"
-            )
-        genre = clean_genre(folder.name)
-        tracks += [Track(name, root, genre) for name in names]
+        found, others = _scan(root / folder, folder)
+        (with_sound if found else without_sound).append(folder)
+        names += found
         ignored += others
-    tracks.sort(key=lambda track: natural(track.name))
+    if not names:
+        raise BackbeatError(
+            f"{shown}: no {'audio in the ' * bool(folders)}sub-folders; put each genre's songs in a"
+            " folder of its own, or give a CSV"
+        )
+    parts = {folder: PART_NAMES.get(folder.casefold(), "") for folder in with_sound}
+    by_name = genre_from == "name"
+    divided = not loose and all(parts.values())
+    if not by_name:  # else songs may lie in the parts' folders themselves
+        divided = divided and all(name.count("/") > 1 for name in names)
+    tracks = []
+    for name in sorted(names, key=natural):
+        folder, *below = name.split("/")
+        genre = genre_of_file(name) if by_name else clean_genre(below[0] if divided else folder)
+        if is_genre(genre):
+            tracks.append(Track(name, root, genre, part=parts[folder] if divided else ""))
+    if not tracks:
+        where = "file's name, such as blues.00000.wav" if by_name else "folder's name"
+        raise BackbeatError(f"{shown}: no song has a genre in its {where}; give a CSV")
+    notes = []
+    if without_sound:
+        listed = ", ".join(map(printable, without_sound[:_LISTED]))
+        more = ", ..." if len(without_sound) > _LISTED else ""
+        notes.append(f"{plural(len(without_sound), 'folder')} without audio: {listed}{more}")
+    if divided:
+        notes.append(f"{', '.join(map(printable, parts))}: parts of a split, not genres")
+    if left := len(names) - len(tracks):
+        notes.append(f"{number(left)} of {plural(len(names), 'song')} left out, without a genre")
+    kind: Literal["folder", "gtzan"] = "folder"
     if _is_gtzan(tracks):
-        return Collection(root, "gtzan", tuple(map(_with_index, _merged(tracks))), ignored)
-    return Collection(root, "folder", _merged(tracks), ignored)
+        kind, tracks = "gtzan", [_with_index(track) for track in _merged(tracks)]
+    return Collection(root, kind, _merged(tracks), ignored, notes=tuple(notes))
 
 
 def _merged(tracks: Sequence[Track]) -> tuple[Track, ...]:
@@ -255,85 +311,53 @@ def _with_index(track: Track) -> Track:
 # --- Tables
 
 
-def _read_table(path: Path, several: Several) -> Collection:
-    """Read a CSV of paths and genres."""
+def _read_table(
+    path: Path, several: Several, columns: Mapping[str, str] | None, songs: Path | None
+) -> Collection:
+    """Read a table of paths and genres, whose files lie below `songs` or the table's folder."""
     shown = printable(path)
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BackbeatError(f"{shown}: not a table in UTF-8; save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise _unreadable(error) from None
-    # Not splitlines: it also divides at signs such as U+2028 that a name may hold.
-    lines = list(io.StringIO(text, newline=""))
-    if "\0" in text or not lines:
-        raise BackbeatError(f"{shown}: not a table: {'binary data' if lines else 'it is empty'}")
-    delimiter = max(",;\t", key=lines[0].count)  # the first wins if none occurs
-    reader = csv.reader(lines, delimiter=delimiter)
-    rows = _rows(reader, shown)
-    columns = _columns(next(rows, (1, []))[1], shown)
+    table = read_table(path, columns)
+    folder = songs or path.parent
+    finder = Finder(folder)
     tracks: dict[str, Track] = {}
     seen: dict[str, int] = {}
-    with_several = 0
-    for line, row in rows:
-        track, more = _table_track(row, columns, path.parent, f"{shown}, line {line}")
-        if track.name in seen:
-            first = f"line {seen[track.name]}"
-            raise BackbeatError(f"{shown}, line {line}: {_short(track.name)} is on {first} already")
-        seen[track.name] = line
+    with_several = without = 0
+    for line, cells in table.rows:
+        where = f"{shown}, line {line}"
+        if not cells["path"]:
+            raise BackbeatError(f"{where}: no path")
+        name = finder.name_of(cells["path"])
+        if name in seen:
+            raise BackbeatError(f"{where}: {_short(name)} is on line {seen[name]} already")
+        seen[name] = line
+        genres = genres_in(exactly(cells["genre"]))
+        if not genres:
+            without += 1
+            continue
+        more = len(set(map(genre_key, genres))) > 1
         with_several += more
         if not (more and several == "skip"):
-            tracks[track.name] = track
+            others = {key: _clean(exactly(cells.get(key, ""))) for key in _OTHERS}
+            part = _part(cells.get("part", ""), where)
+            tracks[name] = Track(name, folder, genres[0], **others, part=part)
     if seen and not tracks:
+        if without == len(seen):
+            raise BackbeatError(f"{shown}: no row has a genre")
         raise BackbeatError(f"{shown}: each song has several genres; --several first keeps them")
-    _require_files(tracks, seen, shown)
+    _require_files(finder, seen, table, shown)
     merged = _merged([tracks[name] for name in sorted(tracks, key=natural)])
-    return Collection(path, "csv", merged, several=with_several)
+    notes = [*table.notes, *finder.notes()]
+    if without:
+        notes.append(f"{number(without)} of {plural(len(seen), 'row')} left out, without a genre")
+    return Collection(path, "csv", merged, several=with_several, notes=tuple(notes))
 
 
-def _rows(reader: Any, shown: str) -> Iterator[tuple[int, list[str]]]:
-    """Give a table's rows that are not empty, each with its line number."""
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise BackbeatError(f"{shown}, line {reader.line_num}: {error}") from None
-
-
-def _columns(header: list[str], shown: str) -> dict[str, int]:
-    """Find the columns by their names."""
-    names = [cell.strip().casefold() for cell in header]
-    for needed in ("path", "genre"):
-        if names.count(needed) != 1:
-            how = "no" if needed not in names else "more than one"
-            raise BackbeatError(
-                f"{shown}, line 1: {how} column {needed!r}; the first line must name the columns,"
-                " such as path,genre,artist,album"
-            )
-    return {name: names.index(name) for name in reversed(names)}
-
-
-def _table_track(
-    row: list[str], columns: dict[str, int], folder: Path, where: str
-) -> tuple[Track, bool]:
-    """Make a row a track of its first genre; also whether it has more genres."""
-
-    def cell(name: str) -> str:
-        place = columns.get(name, len(row))
-        return row[place].strip() if place < len(row) else ""
-
-    name = cell("path")
-    genres = [clean_genre(part) for part in _BETWEEN_GENRES.split(exactly(cell("genre")))]
-    genres = [genre for genre in genres if genre]
-    if (written := exactly(name)) != name and not os.path.exists(folder / name):  # noqa: PTH110
-        name = written  # of a table that backbeat wrote
-    if not name:
-        raise BackbeatError(f"{where}: no path")
-    if not genres:
-        raise BackbeatError(f"{where}: no genre for {_short(name)}; add one or delete the line")
-    others = {key: _clean(exactly(cell(key))) for key in ("artist", "album", "title")}
-    return Track(name, folder, genres[0], **others), len(set(map(genre_key, genres))) > 1
+def _part(cell: str, where: str) -> str:
+    """Give the part of a split that a table's cell names; empty if it is empty."""
+    part = PART_NAMES.get(cell.casefold(), "")
+    if cell and not part:
+        raise BackbeatError(f"{where}: the part {_short(cell)} must be train, valid or test")
+    return part
 
 
 def _short(name: str) -> str:
@@ -341,14 +365,19 @@ def _short(name: str) -> str:
     return printable(name[:200])
 
 
-def _require_files(tracks: dict[str, Track], lines: dict[str, int], shown: str) -> None:
+def _require_files(finder: Finder, lines: Mapping[str, int], table: Table, shown: str) -> None:
     """Refuse a table none of whose files exists; the check reports single ones."""
-    if not tracks:
-        raise BackbeatError(f"{shown}: no rows below the first line")
-    # Path.exists raises of a name that is too long for the system.
-    if not any(os.path.exists(track.path) for track in tracks.values()):  # noqa: PTH110
-        name, line = next(iter(lines.items()))
+    if not lines:
+        raise BackbeatError(f"{shown}: no rows{' below the first line' * table.has_header}")
+    name, line = next(iter(lines.items()))
+    if not finder.found:
         raise BackbeatError(
-            f"{shown}, line {line}: no such file: {_short(name)}, nor any other of this"
-            " table; paths are relative to the table's folder"
+            f"{shown}, line {line}: no such file: {_short(name)}, nor any other of this table; "
+            "paths are relative to the table's folder, or to that of --songs"
+        )
+    # A line of names would become a song of the genre "genre".
+    if not (table.has_header or _is_audio(name) or finder.exists(name)):
+        raise BackbeatError(
+            f"{shown}, line {line}: no such file: {_short(name)}; if this line names the columns, "
+            "give --columns these names instead of numbers"
         )

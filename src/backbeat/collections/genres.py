@@ -3,6 +3,7 @@
 A name is kept as it was written; two names are compared by their `genre_key`.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,18 @@ GTZAN_GENRES = (
     *("jazz", "metal", "pop", "reggae", "rock"),
 )
 """The ten genres of GTZAN (Tzanetakis and Cook, 2002), in its spelling and order."""
+
+PART_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluate"), "test"),
+}
+"""How people call the parts of a split, in lower case, and how backbeat does."""
+
+_NO_GENRE = {"", "nan", "none", "null", "n/a", "na", "<na>", "#n/a"}
+
+# Not "/", "," or "&": "R&B/Soul", "Funk / Soul" and "Folk, World, & Country" are genres.
+_BETWEEN_GENRES = re.compile("[;|]")
 
 
 def clean_genre(name: str) -> str:
@@ -32,6 +45,42 @@ def genre_key(name: str) -> str:
     folded = unicodedata.normalize("NFC", clean_genre(name).casefold())
     bare = "".join(sign for sign in folded if not (sign.isspace() or _is_hyphen(sign)))
     return bare or folded
+
+
+def genres_in(cell: str) -> list[str]:
+    """Give the genres that a label names, divided by ``;`` or ``|``.
+
+    What programs write for a missing value is no genre, and of MTG-Jamendo's tags only those of the
+    category genre are.
+
+    Examples
+    --------
+    >>> genres_in("Rock; NaN"), genres_in("genre---pop|mood/theme---happy"), genres_in("None")
+    (['Rock'], ['pop'], [])
+    """
+    named = [clean_genre(part) for part in _BETWEEN_GENRES.split(cell)]
+    named = [name.removeprefix("genre---") for name in named]
+    return [name for name in named if is_genre(name) and "---" not in name]
+
+
+def is_genre(name: str) -> bool:
+    """Whether a label is none of the words that programs write for a missing value."""
+    return name.casefold() not in _NO_GENRE
+
+
+def genre_of_file(name: str) -> str:
+    """Give the beginning of a file's name: before a dash, else its number, else ``_`` or ``.``.
+
+    Examples
+    --------
+    >>> [genre_of_file(name) for name in ("hip_hop.00012.wav", "Jazz - So What 2.mp3", "a.mp3")]
+    ['hip_hop', 'Jazz', '']
+    """
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    for ends in (r"(.+?) - .*", r"(\D+?)[\s._-]*\d+([._]\d+)*", r"(.+?)[_.].*"):
+        if found := re.fullmatch(ends, stem):
+            return clean_genre(found[1])
+    return ""
 
 
 def _is_hyphen(sign: str) -> bool:

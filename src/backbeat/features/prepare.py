@@ -7,7 +7,9 @@ uninterrupted run. A track that ends its worker, or takes too long, is listed, a
 block done again.
 """
 
+import csv
 import hashlib
+import io
 import json
 import math
 import shutil
@@ -49,6 +51,7 @@ from backbeat.features.store import (
 )
 from backbeat.files import atomic
 from backbeat.files import checksums as sums
+from backbeat.files.cells import harmless
 from backbeat.files.locks import locked
 from backbeat.frontend import FrontEnd, Mfcc
 from backbeat.parallel.bounds import guarded, keep_freed_memory
@@ -69,6 +72,7 @@ class Summary:
     findings: tuple[tuple[str, str], ...]  # track name and finding, in the order of names
     left_out: tuple[str, ...]  # names of tracks without features, unusable or duplicates
     genres: Mapping[str, int]  # how many tracks of each were kept
+    split: Path | None = None  # of the collection's own parts, for ``--split file:``
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,19 @@ def prepare(
         if not summary.kept:
             shutil.rmtree(out)
             raise BackbeatError(f"{collection.root}: no track is usable; `backbeat check` says why")
-        return summary
+        return replace(summary, split=_write_split(collection, out, set(summary.left_out)))
+
+
+def _write_split(collection: Collection, out: Path, left_out: set[str]) -> Path | None:
+    """Write the parts that a collection comes with as a split, if songs to train and test on do."""
+    rows = [(t.name, t.part) for t in collection.tracks if t.part and t.name not in left_out]
+    if not {"train", "test"} <= {part for _, part in rows}:
+        return None
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([("path", "part"), *((harmless(name), part) for name, part in rows)])
+    atomic.write_text(out / "split.csv", text.getvalue())
+    return out / "split.csv"
 
 
 def extract_track(

@@ -54,13 +54,13 @@ class NoLocksError(Exception):
 def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> Iterator[None]:
     """Keep other processes that lock the same output from it, while the block runs.
 
-    `out` is a file or folder, present or not; missing parent folders are made, and links are
-    followed, so that an output has one lock whatever its name. With `wait`, wait for the other
-    process (as a worker does for one of an earlier start of the same command); otherwise raise a
-    `LockedError` which says that it is `doing`.
+    `out` is a file or folder, present or not; missing parent folders are made, and removed if the
+    block raises and leaves them empty. Links are followed, so that an output has one lock whatever
+    its name. With `wait`, wait for the other process (as a worker does for one of an earlier start
+    of the same command); otherwise raise a `LockedError` which says that it is `doing`.
     """
     place = lock_of(out)
-    with contextlib.ExitStack() as stack:
+    with _leaving_nothing(out), contextlib.ExitStack() as stack:
         try:
             if HAS_LOCKS:
                 stack.enter_context(_held(place, out, wait, doing))
@@ -70,6 +70,19 @@ def locked(out: Path, *, wait: bool = False, doing: str = "writing there") -> It
             )
         with naming(out):
             yield
+
+
+@contextlib.contextmanager
+def _leaving_nothing(out: Path) -> Iterator[None]:
+    """Remove the folders that the block makes for `out`, where it raises and they are empty."""
+    missing = [folder for folder in (out, *out.parents) if not os.path.lexists(folder)]
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # it holds something, or was not made
+                folder.rmdir()
+        raise
 
 
 def lock_of(out: Path) -> Path:

@@ -8,6 +8,7 @@ by names none.
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,25 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from backbeat.collections import gtzan
+from backbeat.collections.genres import PART_NAMES
 from backbeat.errors import BackbeatError, one_line, printable
 from backbeat.features.store import Examples
 from backbeat.files.cells import exactly
 from backbeat.files.documents import read_bytes
 from backbeat.splits.protocols import LEFT_OUT, PARTS
 from backbeat.splits.split import Parts, read_parts
-
-_PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluate": "test",
-}
 
 _WAYS: tuple[Callable[[str], str], ...] = (
     lambda path: path,
@@ -110,7 +99,8 @@ def _finder(names: tuple[str, ...]) -> Callable[[str], int | None]:
 
 
 def _plain(path: str) -> str:
-    return path.replace("\\", "/").removeprefix("./").casefold()
+    plain = path.replace("\\", "/").removeprefix("./").casefold()
+    return unicodedata.normalize("NFC", plain)
 
 
 def _stem(path: str) -> str:
@@ -161,7 +151,7 @@ def _read_row(header: list[str], cells: list[str]) -> tuple[str, int | None, str
     if len(cells) != len(header):
         raise ValueError(f"{len(cells)} cells, but the first line has {len(header)}")
     row = dict(zip(header, cells, strict=True))
-    part = _PART_NAMES.get(row["part"].strip().casefold())
+    part = PART_NAMES.get(row["part"].strip().casefold())
     if part is None:
         raise ValueError(f"the part {row['part']!r} must be train, valid or test")
     index = row.get("slice", "").strip()

@@ -40,6 +40,10 @@ MAX_MEMBERS = 5_000
 TIMEOUT = 30.0  # seconds without a byte
 PIECE = 1 << 20
 
+_COPIES = (
+    "genres.tar.gz or Kaggle's archive (andradaolteanu/gtzan-dataset-music-genre-classification)"
+)
+
 
 def fetch(
     out: Path,
@@ -101,9 +105,8 @@ def _download(archive: Path, urls: Sequence[str], md5: str, report: Progress) ->
         archive.unlink(missing_ok=True)
         failures.append(f"{urllib.parse.urlsplit(url).netloc}: {failure}")
     raise BackbeatError(
-        f"GTZAN cannot be downloaded ({'; '.join(failures) or 'no address'}): get genres.tar.gz or"
-        " Kaggle's archive (andradaolteanu/gtzan-dataset-music-genre-classification) by hand, then"
-        f" run: backbeat data gtzan -o {printable(archive.parent)} --from FILE"
+        f"GTZAN cannot be downloaded ({'; '.join(failures) or 'no address'}): get {_COPIES} by"
+        f" hand, then run: backbeat data gtzan -o {printable(archive.parent)} --from FILE"
     )
 
 
@@ -162,12 +165,24 @@ def _unpack(archive: Path, out: Path, report: Progress) -> None:
             raise BackbeatError(f"{shown}: no tracks of GTZAN in it (such as blues/blues.00000.au)")
         staging.rename(out / "genres")
     except _BROKEN_ARCHIVE as error:
+        if not _begins_as_archive(archive):
+            raise BackbeatError(
+                f"{shown}: not an archive (tar.gz, zip); get {_COPIES}, then use --from"
+            ) from None
         reason = one_line(error, 120).rstrip(":") or "cut short"
         raise BackbeatError(
             f"{shown}: not a whole archive ({reason}); download it again, then use --from"
         ) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _begins_as_archive(path: Path) -> bool:
+    """Whether a file begins as one of the archives that can be read, broken or cut off."""
+    with path.open("rb") as file:
+        head = file.read(262)
+    compressed = (b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+    return not head or head.startswith(compressed) or head[257:] == b"ustar"
 
 
 def _target(folder: Path, name: str) -> Path | None:
