@@ -44,7 +44,8 @@ def brought(source, tmp_path, **options):
 
 
 @pytest.mark.parametrize(
-    ("delimiter", "encoding"), [(",", "utf-8"), (";", "utf-8-sig"), ("\t", "utf-8")]
+    ("delimiter", "encoding"),
+    [(",", "utf-8"), (";", "utf-8-sig"), ("\t", "utf-8"), (",", "utf-16")],
 )
 def test_a_row_a_song(tmp_path, delimiter, encoding):
     source = made_table(tmp_path / "features_30_sec.csv", delimiter=delimiter, encoding=encoding)
@@ -111,7 +112,7 @@ def test_a_table_is_not_read_as_mfccs(tmp_path):
     source = made_table(tmp_path / "t.csv")
     with pytest.raises(BackbeatError, match=r"t\.csv: a table holds a vector a row, which --front"):
         import_features(source, tmp_path / "f", frontend="mfcc")
-    for content, why in ((b"\xff", "not a table in UTF-8"), (b"", "no rows below")):
+    for content, why in ((b"\xff\xfe\xff", "not a table in UTF-8"), (b"a\n", "no rows below")):
         source.write_bytes(content)
         with pytest.raises(BackbeatError, match=rf"t\.csv.*{why}"):
             import_features(source, tmp_path / "f", frontend="vectors")

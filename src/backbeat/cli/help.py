@@ -18,7 +18,7 @@ GROUPS = {
 }
 
 # What an argument or option takes, where it does not say so itself.
-_ARGUMENTS = {"paths": "SONGS", "song": "SONG", "features": "STORE", "file": "NPZ"}
+_ARGUMENTS = {"paths": "SONGS", "song": "SONG", "features": "STORE"}
 _TYPES = {
     **{"path": "PATH", "str": "TEXT", "list[Path]": "PATH"},
     **{"int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER"},

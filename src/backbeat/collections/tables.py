@@ -78,6 +78,19 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> Table:
     lines of names, as pandas writes two levels of columns, are read as ``track.genre_top``.
     """
     shown = printable(path)
+    rows, notes = read_rows(path)
+    given = {key: name.strip().casefold() for key, name in (columns or {}).items()}
+    has_header = not ({"path", "genre"} <= given.keys() and all(map(str.isdecimal, given.values())))
+    names: list[str] = []
+    if has_header:
+        names, rows = _header(rows)
+    places = _places(names, given, shown)
+    return Table(_cells(rows, places, len(names)), has_header, notes)
+
+
+def read_rows(path: Path) -> tuple[Iterator[tuple[int, list[str]]], tuple[str, ...]]:
+    """Read a table's rows that are not empty, each with its line; and lines about how."""
+    shown = printable(path)
     try:
         if what := kind_of_other(path):
             raise BackbeatError(f"{shown}: {what}")
@@ -95,14 +108,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> Table:
         raise BackbeatError(f"{shown}: not a table: it is empty")
     delimiter = separator[1] if separator else max(",;\t", key=first.count)
     reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
-    rows = _rows(reader, skipped, shown)
-    given = {key: name.strip().casefold() for key, name in (columns or {}).items()}
-    has_header = not ({"path", "genre"} <= given.keys() and all(map(str.isdecimal, given.values())))
-    names: list[str] = []
-    if has_header:
-        names, rows = _header(rows)
-    places = _places(names, given, shown)
-    return Table(_cells(rows, places, len(names)), has_header, notes)
+    return _rows(reader, skipped, shown), notes
 
 
 def kind_of_other(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.collections.genres import clean_genre, genre_key
+from backbeat.collections.genres import clean_genre, genre_key, is_genre
 from backbeat.errors import BackbeatError, printable
 from backbeat.files.text import number
 
@@ -58,22 +58,25 @@ def genres_and_labels(
     if y.dtype.kind in "US":
         named = [clean_genre(text) for text in strings(source, "y", y)]
         listed = tuple(sorted(set(named))) if genres is None else _genres(source, genres)
-        places = {genre: place for place, genre in enumerate(listed)}
-        for row, genre in enumerate(named, start=1):
-            if not genre:
-                raise BackbeatError(f"{source}: row {row} has no genre; add one or delete the row")
-            if genre not in places:
-                raise BackbeatError(
-                    f"{source}: y holds '{printable(genre)[:100]}', which genres lacks"
-                )
-        return listed, [places[genre] for genre in named]
-    if genres is None:
+        if unknown := [genre for genre in named if is_genre(genre) and genre not in listed]:
+            raise BackbeatError(
+                f"{source}: y holds '{printable(unknown[0])[:100]}', which genres lacks"
+            )
+    elif genres is None:
         raise BackbeatError(
             f"{source}: lacks the field genres, the names of what y counts: add "
             "genres=np.array(['blues', 'jazz', ...])"
         )
-    listed = _genres(source, genres)
-    return listed, _places(source, y, len(listed))
+    else:
+        listed = _genres(source, genres)
+        named = [listed[place] for place in _places(source, y, len(listed))]
+    for row, genre in enumerate(named, start=1):
+        if not is_genre(genre):
+            raise BackbeatError(
+                f"{source}: row {row} has no genre ('{genre}'); add one or delete the row"
+            )
+    places = {genre: place for place, genre in enumerate(listed)}
+    return listed, [places[genre] for genre in named]
 
 
 def require_two(source: Path, genres: Sequence[str]) -> None:

@@ -1,16 +1,14 @@
 """Tables of features, such as Kaggle's ``features_3_sec.csv``: a row a song, or a part of one."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from backbeat.collections.tables import read_rows
 from backbeat.errors import BackbeatError, printable
 from backbeat.features.npz import Arrays
-from backbeat.files.documents import read_bytes
 
 _NAME = ("filename", "file", "path", "name", "names", "track")
 _GENRE = ("label", "labels", "genre", "genres", "class")
@@ -70,30 +68,17 @@ def number_of(place: int) -> str:
 
 def _rows(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Give the names of the columns, and the rows below, each with its line."""
-    try:
-        text = read_bytes(source).decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise BackbeatError(f"{source}: no such file") from error
-    except OSError as error:
-        raise BackbeatError(f"{source}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise BackbeatError(f"{source}: not a table in UTF-8") from error
-    lines = list(io.StringIO(text, newline=""))
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        header = next(reader, [])
-        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise BackbeatError(f"{source}, line {reader.line_num}: {error}") from error
-    for line, row in rows:
+    found, _ = read_rows(source)
+    rows = list(found)
+    if len(rows) < 2:
+        raise BackbeatError(f"{source}: no rows below the first line")
+    (_, header), *below = rows
+    for line, row in below:
         if len(row) != len(header):
             raise BackbeatError(
                 f"{source}, line {line}: {len(row)} cells, and line 1 names {len(header)} columns"
             )
-    if not rows:
-        raise BackbeatError(f"{source}: no rows below the first line")
-    return header, rows
+    return header, below
 
 
 def _numbers(cells: Sequence[str]) -> Floats | None:
