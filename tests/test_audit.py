@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +10,14 @@ import pytest
 
 from backbeat.bundle.archive import short_digest
 from backbeat.collections import gtzan
+from backbeat.evaluation import Predictions
+from backbeat.evaluation.comparison import difference_interval
 from backbeat.features.duplicates import NearDuplicate
 from backbeat.features.importing import import_features
 from backbeat.features.store import Features
+from backbeat.runs.effect import _compared
 from backbeat.runs.overlap import find_overlap
-from backbeat.splits import leaks_from_json, leaks_to_json, make_folds, make_split
+from backbeat.splits import leaks_from_json, leaks_to_json, make_folds, make_split, thinned
 from backbeat.splits.audit import audit_splits
 from made_features import made_mfcc, made_store
 from test_splits import gtzan_like, made_examples
@@ -222,12 +225,31 @@ def test_effect_of_a_leak(cli, store, tmp_path, protocol):
     assert status == 0, err  # on a busy machine it also holds a line of progress
     assert "Effect on small" in shown
     assert "The split changes song accuracy by " in shown
+    as_split, clean = (
+        json.loads((out / run / "split.json").read_text()) for run in ("as-split", "clean")
+    )
+    # As much training data on both sides, of songs of four slices.
+    train_slices, other = (
+        len(split["parts"]["train"]) * (4 if split["unit"] == "tracks" else 1)
+        for split in (as_split, clean)
+    )
+    assert train_slices == other
+    assert f"each trained once on {train_slices} slices." in shown
     assert (out / "as-split" / "report.html").exists()
     # The report of the leaking run shows the clean one beside it.
     if protocol == "slices":
         assert "(artists; run clean)" in (out / "as-split" / "report.html").read_text()
+    first = shown
     status, shown, _ = cli(*arguments, "--workers", 1, "--json")
-    assert not any(leak["shared"] for leak in json.loads(shown)["effect"]["clean"]["leaks"])
+    effect = json.loads(shown)["effect"]
+    assert not any(leak["shared"] for leak in effect["clean"]["leaks"])
+    assert effect["train_slices"] == train_slices
+    assert effect["songs"] > 2
+    if effect["interval"] is None:
+        assert "(fewer than 5 artists, so no 95 % interval): " in first
+    else:
+        assert effect["interval"]["low"] <= effect["points"] <= effect["interval"]["high"]
+        assert "(95 % interval by artists " in first
 
 
 def described(**changes):
@@ -310,3 +332,50 @@ def test_a_run_is_not_scored_on_its_own_songs_under_other_names(
     assert shown["overlap"]["left_out"] == {"name": 0, "digest of the samples": n}
     status, _, err = cli("evaluate", *model, "--on", copy.path, "--near-duplicates", other.path)
     assert status == 1 and "holds none of the songs that the model was trained on" in err
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What `_compared` reads of a run."""
+
+    predictions: Predictions
+    split: dict
+    description = described(calibration=SimpleNamespace(temperature=1.0))
+
+
+def answered(rows, artists):
+    """A run that answers slices (track, slice, whether correct) of the genre 0."""
+    tracks, slices, correct = zip(*rows, strict=True)
+    probabilities = [[0.9, 0.1] if right else [0.2, 0.8] for right in correct]
+    truth = np.zeros(len(rows), np.int64)
+    predictions = Predictions(tracks, slices, truth, np.array(probabilities), ("rock", "jazz"))
+    return Answered(predictions, {"artists": artists})
+
+
+def test_an_effect_is_of_the_slices_that_both_test():
+    artists = {f"s{n}": f"artist {n // 2}" for n in range(12)}
+    leaking = [(f"s{n}", 0, n != 3) for n in range(12)] + [("other", 0, False)]
+    # Of slice 0 the clean one is wrong of s2 to s7; its other slices are not compared.
+    clean = [(f"s{n}", part, part == 1 or not 2 <= n < 8) for n in range(12) for part in (0, 1)]
+    songs, slices, points, interval = _compared(
+        answered(leaking, artists), answered(clean, artists)
+    )
+    assert (songs, slices) == (12, 12)
+    assert points == pytest.approx((11 - 6) / 12)
+    differences = np.array([0, 0, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0])
+    assert interval == difference_interval(differences, [str(n // 2) for n in range(12)])
+    assert 0 < interval.groups == 6
+    nothing = _compared(answered([("a", 0, True)], {}), answered([("a", 1, True)], {}))
+    assert nothing == (0, 0, None, None)
+
+
+def test_a_thinned_training_part_has_so_many_slices(store):
+    examples = store.outline("mfcc")
+    whole = make_split(examples, "artists", seed=1)
+    thin = thinned(examples, whole, 50, seed=1)
+    assert len(thin.rows("train")) == 50
+    assert set(thin.rows("train")) < set(whole.rows("train"))
+    for part in ("valid", "test"):
+        assert np.array_equal(thin.rows(part), whole.rows(part))
+    assert thin.hash != whole.hash and not thin.divides_tracks
+    assert thinned(examples, whole, len(whole.rows("train")), seed=1) is whole

@@ -77,6 +77,16 @@ def test_risk_and_coverage_by_hand():
     assert curve.threshold.tolist() == [0.9, 0.7, 0.5]
     assert curve.coverage.tolist() == [0.25, 0.75, 1.0]
     assert curve.risk == pytest.approx([0, 1 / 3, 1 / 2])
+    assert curve.area == pytest.approx((0 + 1 / 3 + 1 / 3 + 1 / 2) / 4)
+
+
+def test_the_area_under_risk_and_coverage_is_of_songs_not_of_confidences():
+    # 98 equally sure songs, one of them wrong, and then two wrong ones.
+    curve = risk_coverage(np.array([0.9] * 98 + [0.5, 0.4]), np.arange(100) % 98 > 1)
+    assert curve.risk == pytest.approx([2 / 98, 3 / 99, 4 / 100])
+    assert curve.area == pytest.approx((98 * 2 / 98 + 3 / 99 + 4 / 100) / 100)
+    alike = risk_coverage(np.full(7, 0.8), np.arange(7) > 0)
+    assert alike.area == pytest.approx(1 / 7)
 
 
 def test_the_threshold_is_the_lowest_that_is_good_enough():

@@ -95,6 +95,16 @@ def test_each_slice_is_tested_once(protocol, folds):
     assert make_folds(examples, protocol, folds, seed=5)[0].hash != made[0].hash
 
 
+@pytest.mark.parametrize("protocol", ["slices", "tracks", "artists"])
+def test_more_folds_than_a_byte_counts(protocol):
+    examples = made_examples(["rock", "jazz"] * 300, [""] * 600, slices=1)
+    made = make_folds(examples, "tracks", 300)
+    tested = np.concatenate([split.rows("test") for split in made])
+    assert sorted(tested.tolist()) == list(range(600))
+    with pytest.raises(BackbeatError, match=r"\(fold \d+ of 400\): the test part has no"):
+        make_folds(examples, protocol, 400)
+
+
 def test_folds_by_tracks_are_stratified():
     examples = gtzan_like(slices=1)
     for split in make_folds(examples, "tracks", 5, valid_share=0.25):

@@ -20,7 +20,7 @@ from backbeat.cli.options import (
 )
 from backbeat.errors import printable
 from backbeat.files.tables import Column
-from backbeat.files.text import number, percent, signed
+from backbeat.files.text import number, percent, plural, signed
 
 if TYPE_CHECKING:
     from backbeat.features.duplicates import NearDuplicate
@@ -133,10 +133,16 @@ def _near_duplicates(opened: "Features", examples: "Examples") -> "tuple[NearDup
 
 
 def _effect_json(effect: "LeakEffect") -> dict[str, Any]:
+    from dataclasses import asdict
+
     from backbeat.runs.scoring import evaluation_json
 
     return {
         "points": effect.points,
+        "interval": effect.interval and asdict(effect.interval),
+        "train_slices": effect.train_slices,
+        "songs": effect.songs,
+        "slices": effect.slices,
         "as_split": evaluation_json(effect.leaking),
         "clean": evaluation_json(effect.clean),
     }
@@ -171,6 +177,7 @@ def _print_audit(found: "Audit") -> None:
 
 
 def _print_effect(effect: "LeakEffect") -> None:
+    from backbeat.evaluation.comparison import MIN_GROUPS
     from backbeat.runs.headlines import span
 
     rows = [
@@ -193,4 +200,15 @@ def _print_effect(effect: "LeakEffect") -> None:
         ),
         rows,
     )
-    say(f"\nThe split changes song accuracy by {signed(100 * effect.points)} points.")
+    trained = f"each trained once on {plural(effect.train_slices, 'slice')}"
+    if effect.points is None:
+        say(f"\nThe two ({trained}) test no slice in common: the effect cannot be measured.")
+        return
+    sure = f"fewer than {MIN_GROUPS} artists, so no 95 % interval"
+    if effect.interval:
+        low, high = (signed(100 * end) for end in (effect.interval.low, effect.interval.high))
+        sure = f"95 % interval by artists {low} to {high}"
+    both = f"{plural(effect.songs, 'song')} of which both test the same "
+    both += plural(effect.slices, "slice")
+    points = signed(100 * effect.points)
+    say(f"\nThe split changes song accuracy by {points} points ({sure}): {both}, {trained}.")

@@ -49,7 +49,7 @@ from backbeat.splits.leaks import (
     measure_leaks,
     songs_unknown,
 )
-from backbeat.splits.making import ignored, make_folds, make_split, require_test
+from backbeat.splits.making import ignored, make_folds, make_split, require_test, thinned
 from backbeat.splits.protocols import (
     DRAWN,
     LEFT_OUT,
@@ -98,6 +98,7 @@ __all__ = [
     "shared_tracks",
     "songs_unknown",
     "split_of",
+    "thinned",
     "track_groups",
     "tracks_in",
     "write_split",

@@ -6,7 +6,7 @@ import numpy.typing as npt
 Shares = npt.NDArray[np.float64]
 
 
-def draw_slices(n: int, shares: Shares, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+def draw_slices(n: int, shares: Shares, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Give each of `n` slices the number of a part at random, shape (n,).
 
     Parameters
@@ -17,7 +17,7 @@ def draw_slices(n: int, shares: Shares, rng: np.random.Generator) -> npt.NDArray
     rng : numpy.random.Generator
     """
     ends = np.rint(np.cumsum(shares) * n).astype(int)
-    part = np.empty(n, np.int8)
+    part = np.empty(n, np.int64)
     part[rng.permutation(n)] = np.searchsorted(ends, np.arange(n), side="right")
     return part
 
@@ -27,7 +27,7 @@ def draw_groups(
     group: npt.NDArray[np.int64],
     shares: Shares,
     rng: np.random.Generator,
-) -> npt.NDArray[np.int8]:
+) -> npt.NDArray[np.int64]:
     """Give whole groups to parts, so that each genre comes near its share in each part.
 
     The result is each track's part, shape (tracks,).
@@ -43,7 +43,7 @@ def draw_groups(
     np.add.at(counts, (group, genre), 1)
     want = shares[:, None] * counts.sum(axis=0)
     have = np.zeros_like(want)
-    part_of_group = np.zeros(len(counts), np.int8)
+    part_of_group = np.zeros(len(counts), np.int64)
     # Large groups first, while they still fit; the random order decides among equals.
     shuffled = rng.permutation(len(counts))
     order = shuffled[np.argsort(-counts.sum(axis=1)[shuffled], kind="stable")]

@@ -80,7 +80,8 @@ def make_split(
         part = np.array([TEST, VALID, TRAIN], np.int8)[drawn]
     else:
         groups = track_groups(examples, protocol)
-        part = draw_groups(examples.track_genres, groups, shares, rng)[examples.track]
+        drawn = draw_groups(examples.track_genres, groups, shares, rng)[examples.track]
+        part = drawn.astype(np.int8)
     divides = protocol == "slices"
     return _checked(
         examples, split_of(examples, part, protocol, seed, test_share, valid, by_slices=divides)
@@ -94,6 +95,26 @@ def require_test(split: Split, done: str) -> None:
             f"--split {split.protocol}: its test part is empty, as these features hold none of its "
             f"test songs: nothing was {done}"
         )
+
+
+def thinned(examples: Examples, split: Split, slices: int, seed: int) -> Split:
+    """Leave out slices of a training part at random, so that `slices` remain."""
+    rows = split.rows("train")
+    out = np.random.default_rng(seed).permutation(len(rows))[slices:]
+    if not len(out):
+        return split
+    part = split.part.copy()
+    part[rows[out]] = LEFT_OUT
+    shares = (split.seed, split.test_share, split.valid_share)
+    return _checked(
+        examples,
+        split_of(
+            *(examples, part, split.protocol, *shares),
+            by_slices=True,
+            fold=split.fold,
+            folds=split.folds,
+        ),
+    )
 
 
 def ignored(

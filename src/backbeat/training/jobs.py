@@ -44,6 +44,8 @@ class Job:
     """Which of the folds, from 1; 0 where the protocol is one split."""
     folds: int | None = None
     """How many are drawn; None where they are published."""
+    train_slices: int | None = None
+    """To how many slices the training part is thinned out; None for all."""
     max_error: float = MAX_ERROR
     tensorboard: str | None = None
 
@@ -140,13 +142,16 @@ def split_for(job: Job, examples: Examples) -> splits.Split:
             examples, job.protocol, job.folds, seed=job.split_seed, valid_share=job.valid_share
         )
         return made[job.fold - 1]
-    return splits.make_split(
+    drawn = splits.make_split(
         examples,
         job.protocol,
         seed=job.split_seed,
         test_share=job.test_share,
         valid_share=job.valid_share,
     )
+    if job.train_slices is None:
+        return drawn
+    return splits.thinned(examples, drawn, job.train_slices, job.split_seed)
 
 
 @lru_cache(maxsize=2)
