@@ -60,6 +60,22 @@ def test_the_second_is_refused_in_one_line_that_says_who_holds_it(tmp_path):
     assert "\n" not in message
 
 
+def test_what_fails_leaves_no_empty_folders(tmp_path):
+    out = tmp_path / "new" / "deep" / "store"
+    with pytest.raises(ValueError, match="failed"), locked(out):
+        out.mkdir()
+        raise ValueError("failed")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "own").mkdir()
+    with pytest.raises(ValueError, match="failed"), locked(out):
+        (out.parent / "file").touch()
+        raise ValueError("failed")
+    with pytest.raises(ValueError, match="failed"), locked(tmp_path / "own"):
+        raise ValueError("failed")
+    names = sorted(path.name for path in tmp_path.rglob("*"))
+    assert names == ["deep", "file", "new", "own"]  # what holds something, or was there before
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_dead_process_blocks_nobody(tmp_path, number):
     out = tmp_path / "store"

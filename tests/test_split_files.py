@@ -52,6 +52,14 @@ def test_names_are_found_however_they_are_written(tmp_path):
     assert not is_leaking(split.leaks)
 
 
+def test_names_are_found_in_the_other_unicode_form(tmp_path):
+    made = made_examples(["pop", "pop", "rock", "rock"], names=["é.wav", "e\u0302.wav", "x", "y"])
+    rows = ("e\u0301.wav,train", "\u00ea.wav,test", "x,train", "y,test")
+    split = make_split(made, write(tmp_path / "s.csv", *rows), valid_share=0.0)
+    assert split.names["train"] == ["x", "é.wav"]
+    assert split.names["test"] == ["e\u0302.wav", "y"]
+
+
 def test_gtzans_names_are_known_in_any_spelling(tmp_path):
     made = made_examples(
         ["blues", "blues", "hiphop", "hiphop"],

@@ -70,12 +70,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask if the genres
 
 def read_collection(
     path: Path,
-    *,
-    several: SeveralName | None = None,
-    columns: str | None = None,
-    songs: Path | None = None,
-    genre_from: GenreFromName = GenreFromName.folder,
-    yes: bool = False,
+    several: SeveralName | None,
+    columns: str | None,
+    songs: Path | None,
+    genre_from: GenreFromName,
+    yes: bool,
 ) -> "Collection":
     """Read a collection, and print its genres and what was passed over; ask if they look wrong."""
     from backbeat.collections import collection
@@ -141,15 +140,9 @@ def check(
     from backbeat.parallel.executors import open_executor
 
     front = frontends.Mfcc()  # all front-ends need the same length
-    # Workers of a cluster may run in another folder.
-    read = read_collection(
-        collection.absolute() if cluster else collection,
-        several=several,
-        columns=columns,
-        songs=songs and songs.absolute(),
-        genre_from=genre_from,
-        yes=yes,
-    )
+    if cluster:  # whose workers may run in another folder
+        collection, songs = collection.absolute(), songs and songs.absolute()
+    read = read_collection(collection, several, columns, songs, genre_from, yes)
     with (
         open_executor(workers, cluster, read.places, isolated=True) as executor,
         progress("checking") as show,

@@ -73,14 +73,7 @@ def prepare(
     from backbeat.features.prepare import prepare as fill
     from backbeat.parallel.executors import open_executor
 
-    read = read_collection(
-        collection,
-        several=several,
-        columns=columns,
-        songs=songs,
-        genre_from=genre_from,
-        yes=yes,
-    )
+    read = read_collection(collection, several, columns, songs, genre_from, yes)
     with (
         open_executor(workers, cluster, [*read.places, out], isolated=True) as executor,
         progress("preparing") as show,
