@@ -98,7 +98,7 @@ def test_rows_without_names_are_no_known_songs(tmp_path, cli):
     arguments = ("import-features", source, "--frontend", "mfcc", "-o")
     status, out, err = cli(*arguments, tmp_path / "f")
     assert status == 0
-    assert out.startswith("60 rows in 3 genres: blues 20, jazz 20, rock 20.\n")
+    assert out == "60 rows in 3 genres: blues 20, jazz 20, rock 20.\n"
     assert err.splitlines()[1:] == [
         "it is not known which rows are parts of one song: the file names no songs. Splits by "
         f"tracks and artists are refused until you import them with one of {OPTIONS}"
@@ -159,6 +159,13 @@ def test_rows_of_which_slices_are_shared_are_known_to_leak(tmp_path):
     assert kept_apart(split.leaks) == "LEAKING: slices of the same songs are in training"
     whole = replace(song, shared=0, in_training=0, known=0)
     assert kept_apart((whole, *split.leaks[1:])) == "rows kept apart, their songs unknown"
+
+
+def test_labels_of_unknown_songs_are_not_judged_by_their_other_segments(tmp_path, cli):
+    store = import_features(write(tmp_path / "m.npz"), tmp_path / "f", frontend="mfcc")
+    status, _, err = cli("suspects", store.path)
+    assert status == 1
+    assert err.startswith(f"backbeat: {store.path}: it is not known which rows of these features")
 
 
 def test_a_validation_part_of_unknown_songs_is_not_drawn_either(tmp_path):

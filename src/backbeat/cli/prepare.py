@@ -183,7 +183,10 @@ def import_features(
             f"it is not known which rows are parts of one song: {why}. Splits by tracks and "
             f"artists are refused until you import them with one of {SONGS_OPTIONS}"
         )
-    _end(out, f"{number(len(features.table))} {'rows' if unknown else 'songs'}", genres, frontend)
+    if unknown:  # nothing to train on yet but slices
+        say(f"{number(len(features.table))} rows in {genre_counts(genres)}.")
+        return
+    _end(out, f"{number(len(features.table))} songs", genres, frontend)
 
 
 def _songs(segments: int | None, name: str | None, rows: bool) -> "Songs | None":

@@ -28,11 +28,7 @@ def track_groups(examples: Examples, protocol: str) -> npt.NDArray[np.int64]:
     one, with ``gtzan-folds`` those too that its authors gave to one artist. Raises BackbeatError
     where tracks may be parts of one song.
     """
-    if not examples.songs_known:
-        raise BackbeatError(
-            f"--split {protocol}: it is not known which rows of these features are parts of one "
-            f"song; import them again with one of {SONGS_OPTIONS}"
-        )
+    require_songs(examples.songs_known, f"--split {protocol}")
     if protocol == "tracks":
         return np.arange(len(examples.names))
     artists = [known_artist(artist) for artist in examples.artists]
@@ -42,6 +38,15 @@ def track_groups(examples: Examples, protocol: str) -> npt.NDArray[np.int64]:
         ids = [gtzan.track_id(name) or "" for name in examples.names]
         columns.append([str(numbered.get(track, "")) for track in ids])
     return joined(*columns)
+
+
+def require_songs(known: bool, what: str) -> None:
+    """Refuse to keep songs apart, as `what` would, where tracks may be parts of one song."""
+    if not known:
+        raise BackbeatError(
+            f"{what}: it is not known which rows of these features are parts of one song; import "
+            f"them again with one of {SONGS_OPTIONS}"
+        )
 
 
 def joined(*columns: Sequence[str]) -> npt.NDArray[np.int64]:

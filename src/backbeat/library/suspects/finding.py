@@ -20,7 +20,7 @@ from backbeat.files.cells import harmless
 from backbeat.files.text import number, percent, probability, significant
 from backbeat.library.suspects.vectors import song_vectors
 from backbeat.splits.drawing import draw_groups
-from backbeat.splits.groups import joined, known_artist
+from backbeat.splits.groups import joined, known_artist, require_songs
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -99,6 +99,7 @@ def find_suspects(
     """
     if folds < 2:
         raise BackbeatError("--folds: needs at least 2")
+    require_songs(features.songs_known, str(features.path))
     table = features.table
     kept = np.flatnonzero(table.slices).tolist()
     # By name, so that nothing depends on the order of the files.
