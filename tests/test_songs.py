@@ -196,6 +196,15 @@ def test_rows_are_joined_when_asked(tmp_path, songs):
     assert not split.divides_tracks
 
 
+def test_songs_of_too_few_segments_are_noticed(tmp_path, cli):
+    arguments = ("import-features", write(tmp_path / "m.npz", names=None), "--frontend", "mfcc")
+    _, _, err = cli(*arguments, "-o", tmp_path / "f", "--segments-per-song", "5")
+    assert "songs of 5 rows may still be parts of one song: neighbouring rows are 0.10 " in err
+    assert open_features(tmp_path / "f").songs_known  # as decided
+    _, _, err = cli(*arguments, "-o", tmp_path / "g", "--segments-per-song", "10")
+    assert "parts of one song" not in err
+
+
 def test_songs_of_several_lengths_in_any_order_are_joined_by_name(tmp_path):
     x, y = made_segments(songs=6, segments=3)
     rows = np.array([17, 3, 5, 4, 0, 2, 1, 6, 7, 9, 10, 11, 12, 13, 15, 16])  # 8 and 14 are lost

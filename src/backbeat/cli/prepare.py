@@ -180,10 +180,12 @@ def import_features(
         )
     for why in unknown:
         warn(
-            f"it is not known which rows are parts of one song: {why}. Splits by tracks and "
+            f"songs of {segments_per_song} rows may still be parts of one song: {why}"
+            if features.songs_known
+            else f"it is not known which rows are parts of one song: {why}. Splits by tracks and "
             f"artists are refused until you import them with one of {SONGS_OPTIONS}"
         )
-    if unknown:  # nothing to train on yet but slices
+    if not features.songs_known:  # nothing to train on yet but slices
         say(f"{number(len(features.table))} rows in {genre_counts(genres)}.")
         return
     _end(out, f"{number(len(features.table))} songs", genres, frontend)

@@ -89,7 +89,7 @@ def import_features(
     on_dropped : callable, optional
         Called with a line about each part of the file that the store does not hold.
     on_unknown : callable, optional
-        Called with the reason why rows may be segments of songs.
+        Called with the reason why rows, or the songs made of so many, may be parts of one song.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def import_features(
     names = own or tuple(f"row {row:0{digits}d}" for row in range(len(array)))
     _require_values(source, array, names)
     genres, labels = genres_and_labels(source, fields.get("genres"), fields["y"])
-    unknown = why_unknown(array, labels, own) if songs is None else ""
+    unsure = unknown = why_unknown(array, labels, own) if songs is None else ""
     try:
         found = rows_of_songs(names, labels, songs)
     except BackbeatError as error:
@@ -127,6 +127,8 @@ def import_features(
     slices = counts * array.shape[1]
     if counts.max() > 1:
         array = join_rows(array, rows)
+        if isinstance(songs, int):  # such as 5 where a song has 10
+            unsure = why_unknown(array, [labels[of_song[0]] for of_song in rows], list(found))
         front = mfcc_of(source, array.shape[1], made) if isinstance(front, Mfcc) else front
     table = TrackTable(
         name=tuple(found),
@@ -169,8 +171,8 @@ def import_features(
     for dropped in (*cut_off(fields["X"], front), *left_out, *empty):
         if on_dropped:
             on_dropped(dropped)
-    if unknown and on_unknown:
-        on_unknown(unknown)
+    if unsure and on_unknown:
+        on_unknown(unsure)
     return open_features(out)
 
 

@@ -141,8 +141,12 @@ def _segment(name: str) -> tuple[str, int] | None:
 
 def _described(frames: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Give mean and deviation over time of each band, (rows, frames, bands) to (rows, 2 bands)."""
-    parts = [frames.mean(axis=1, dtype=np.float32), frames.std(axis=1, dtype=np.float32)]
-    return np.concatenate(parts, axis=1)
+    described = np.empty((len(frames), 2 * frames.shape[2]), np.float32)
+    for start in range(0, len(frames), _ROWS_AT_ONCE):  # in bounded memory
+        some = frames[start : start + _ROWS_AT_ONCE].astype(np.float32)
+        parts = [some.mean(axis=1), some.std(axis=1)]
+        described[start : start + len(some)] = np.concatenate(parts, axis=1)
+    return described
 
 
 def _neighbours(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
