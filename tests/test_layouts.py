@@ -68,8 +68,14 @@ FOLDERS = {
         *("audio", six(*GENRES), ("training: parts of a split, not genres",), None),
     ),
     "train and test": (
-        [f"{'Train' if i < 4 else 'testing'}/{genre}/{i}.wav" for genre, i in MANY],
-        *("", six(*GENRES), ("Train, testing: parts of a split, not genres",), None),
+        [f"{'Train' if i < 4 else 'testing'}/{genre}/{i}.wav" for genre, i in MANY]
+        + ["Train/nada/notes.txt", "Train/.git/x", "__MACOSX/Train/._0.wav"],
+        *("", six(*GENRES)),
+        (
+            "2 folders without audio: __MACOSX, Train/nada",
+            "Train, testing: parts of a split, not genres",
+        ),
+        None,
     ),
     "train and test without genres": (
         [f"{'train' if i < 4 else 'test'}/{genre}_{i}.wav" for genre, i in MANY],
@@ -218,6 +224,7 @@ def test_tables(excel, name):
     if name in OTHERWISE:
         (note,) = collection.notes
         assert note.startswith(f"18 paths found under another spelling, such as {ROWS[0][0]} for ")
+        assert note.endswith("for the other Unicode form") == (name == "decomposed")
     elif name == "semicolon, Windows-1252":
         assert collection.notes == (f"{path}: not in UTF-8; read as Windows-1252",)
     else:

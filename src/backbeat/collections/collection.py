@@ -210,6 +210,14 @@ def _read_folder(root: Path, genre_from: GenreFrom) -> Collection:
     divided = not loose and all(parts.values())
     if not by_name:  # else songs may lie in the parts' folders themselves
         divided = divided and all(name.count("/") > 1 for name in names)
+    if divided:
+        used = {tuple(name.split("/")[:2]) for name in names}
+        inner = ((part, entry) for part in parts for entry in _entries(root / part))
+        without_sound += [
+            f"{part}/{entry.name}"
+            for part, entry in inner
+            if is_folder(entry) and entry.name[0] != "." and (part, entry.name) not in used
+        ]
     tracks = []
     for name in sorted(names, key=natural):
         folder, *below = name.split("/")

@@ -45,7 +45,10 @@ class Finder:
             return written
         self.found += 1
         self._otherwise += 1
-        self._first = self._first or f"{printable(real)} for {printable(cell[:200])}"
+        if not self._first:
+            alike = unicodedata.normalize("NFC", cell) == unicodedata.normalize("NFC", real)
+            other = "the other Unicode form" if alike else printable(cell[:200])
+            self._first = f"{printable(real)} for {other}"
         return real
 
     def exists(self, name: str) -> bool:
