@@ -453,7 +453,7 @@ def test_a_doubt_stops_before_anything_is_made(tmp_path, cli, verb):
     assert first == "2 songs in 2 genres: 000 1, 001 1"
     assert question == (
         f"backbeat: {tmp_path}/songs: {NUMBERS}; give a table (--columns), or --genre-from name if "
-        "the files' names begin with it; if these are the genres, add --yes"
+        "files are named by genre; if these are the genres, add --yes"
     )
     assert not (tmp_path / "new").exists()
     assert cli(*command, "--yes")[0] == 0

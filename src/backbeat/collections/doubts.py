@@ -13,7 +13,7 @@ _FEW = 20  # songs, which may well have a genre each
 def doubt_of(collection: Collection) -> tuple[str, str] | None:
     """Say why the genres look like none, and what to do if they are none; None if they do not."""
     genres, songs = collection.genres, len(collection.tracks)
-    remedy = "give a table (--columns), or --genre-from name if the files' names begin with it"
+    remedy = "give a table (--columns), or --genre-from name if files are named by genre"
     if collection.kind == "csv":
         remedy = "name the column of the genres by --columns genre=NAME"
     parts = [genre for genre in genres if genre.casefold() in PART_NAMES]
