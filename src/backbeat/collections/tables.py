@@ -29,7 +29,7 @@ _OF_ZIP = {
     ".ods": "a workbook; save its sheet as CSV in UTF-8",
     ".npz": "arrays; use backbeat import-features",
 }
-_ARCHIVE = "an archive; unpack it and give its folder (GTZAN's: backbeat data gtzan --from it)"
+_ARCHIVE = "an archive; unpack it and give its folder (of GTZAN: backbeat data gtzan --from FILE)"
 _PARQUET = "a Parquet file; write its songs to files, and their paths and genres to a CSV"
 _KINDS = {
     _ZIP: _ARCHIVE,
