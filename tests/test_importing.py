@@ -300,6 +300,7 @@ def test_random_bytes_are_refused(tmp_path, content, head):
 def test_damaged_bytes_are_refused_or_do_no_harm(tmp_path, data):
     source, out = tmp_path / "m.npz", tmp_path / "f"
     x = np.zeros((2, 1, 125, 13), np.float16) + 3
+    x[1] = 4
     np.savez_compressed(source, X=x, y=[0, 1], names=["a", "b"], genres=["blues", "rock"])
     content = source.read_bytes()
     place = data.draw(st.integers(0, len(content) - 1))
@@ -311,7 +312,7 @@ def test_damaged_bytes_are_refused_or_do_no_harm(tmp_path, data):
         assert str(error).startswith(f"{source}: ")
         assert "\n" not in str(error)
         return
-    assert (features.examples("mfcc").x == 3).all()
+    assert np.array_equal(features.examples("mfcc").x, x[:, 0])
     shutil.rmtree(out)
 
 

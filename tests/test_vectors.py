@@ -166,6 +166,11 @@ def test_how_mfccs_were_made_travels_to_the_bundle(tmp_path, cli):
         )
         assert status == 0, err
         assert ("is not known" in err) == (made is None)
+        status, out, _ = cli(
+            *("import-features", source, "--frontend", "mfcc", "--json"),
+            *("-o", folder / "g", *option),
+        )
+        assert json.loads(out)["made"] == made  # null: unknown
         run = made_run(open_features(folder / "f"), folder / "run")
         described = read_bundle(run).description
         assert ("Caution: " in read_bundle(run).card) == (made is None)

@@ -169,7 +169,8 @@ def import_features(
     genres = Counter(features.table.genre)
     if as_json:
         content = {"store": str(out), "tracks": len(features.table), "genres": genres}
-        say_json({**content, "dropped": dropped, "songs_unknown": [*unknown, None][0]})
+        more = {"made": made, "songs_unknown": [*unknown, None][0]}
+        say_json({**content, "dropped": dropped, **more})
         return
     for what in dropped:
         warn(f"dropped: {what}")
