@@ -16,7 +16,7 @@ from backbeat.features.importing import import_features
 from backbeat.features.store import open_features
 from backbeat.frontend import Mfcc, Vectors
 from backbeat.transfer import fit_vector_head, vector_network
-from made_features import made_npz, made_run
+from made_features import made_npz, made_run, small_spec
 from sounds import music, write
 
 SONGS = 30
@@ -156,7 +156,7 @@ def test_how_mfccs_were_made_travels_to_the_bundle(tmp_path, cli):
     source = made_npz(tmp_path / "m.npz")
     write(tmp_path / "a.wav", music(15.0))
     printed = {}
-    for made in (None, "librosa", "librosa, hop_length=256"):
+    for made in (None, "librosa, hop_length=256"):
         folder = tmp_path / str(made)
         folder.mkdir()
         option = () if made is None else ("--made", made)
@@ -171,16 +171,16 @@ def test_how_mfccs_were_made_travels_to_the_bundle(tmp_path, cli):
             *("-o", folder / "g", *option),
         )
         assert json.loads(out)["made"] == made  # null: unknown
-        run = made_run(open_features(folder / "f"), folder / "run")
+        run = made_run(open_features(folder / "f"), folder / "run", spec=small_spec(epochs=1))
         described = read_bundle(run).description
         assert ("Caution: " in read_bundle(run).card) == (made is None)
         status, _, err = cli("classify", tmp_path / "a.wav", "--model", run)
         assert status == 0, err
         printed[made] = err.splitlines()[0]
-        assert described.frontend.hop_length == (256 if made and "256" in made else 512)
+        assert described.frontend.hop_length == (256 if made else 512)
         assert described.frontend.shape == Mfcc(seconds=11.6, slices=4).shape
     warning = "it was trained on the features of m.npz, and it is not known how these were made"
-    assert [warning in line for line in printed.values()] == [True, False, False]
+    assert [warning in line for line in printed.values()] == [True, False]
 
 
 @pytest.mark.parametrize(
