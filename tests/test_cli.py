@@ -12,11 +12,13 @@ import typer
 from backbeat import zoo
 from backbeat.cli import app
 from backbeat.cli.help import EXAMPLES, GROUPS
+from backbeat.collections import jam
 from backbeat.collections.collection import read_collection
 from backbeat.features.prepare import prepare
 from bundles import make_bundle
-from made_features import made_npz
+from made_features import made_npz, small_spec
 from sounds import music, write
+from test_report import Page
 
 VERBS = {"check", "classify", "demo", "evaluate", "import-features", "models", "prepare", "show"}
 
@@ -371,6 +373,51 @@ def test_a_model_that_does_not_fit_has_no_weights_and_a_reason(cli):
     status, out, _ = cli("models", "--frames", 9)
     assert status == 0
     assert f"  none for {reason}\n" in out
+
+
+def test_train_ends_in_its_report_and_the_next_command(cli, store, tmp_path):
+    spec, out = tmp_path / "small.yaml", tmp_path / "a run"
+    spec.write_text(small_spec(epochs=1).to_yaml())
+    train = ("train", store.path, "--model", spec, "--split", "artists", "-o", out)
+    status, shown, err = cli(*train)
+    assert status == 0, err
+    assert re.match(r"small: \d+\.\d % of \d+ songs correct.*, artists kept apart\n\n", shown)
+    assert shown.splitlines()[-2:] == [
+        f"Report: {out}/report.html",
+        f"Next: backbeat classify SONGS --model '{out}'",
+    ]
+
+
+@pytest.mark.slow
+def test_reproduce_on_three_splits_of_a_jam(cli, tmp_path):
+    songs, features, out = (tmp_path / name for name in ("songs", "features", "paper"))
+    jam.generate(songs, per_genre=6, seed=1)
+    assert cli("prepare", songs, "-o", features)[0] == 0
+    few = ("--only", "mlp_13", "--epochs-scale", "0.02", "-w", 1)
+    reproduce = ("reproduce", "sears2021", features, *few)
+    status, shown, err = cli(*reproduce, "-o", out / "one")
+    assert status == 0, err
+    lines = shown.splitlines()
+    assert re.match(r"\d+\.\d % of slices by mlp_13, LEAKING: .*; the paper's: 47\.0 %", lines[0])
+    assert lines[1:] == [
+        "1 of 1 model trained",
+        f"Report: {out}/one/report.html",
+        f"Next, with artists kept apart too: backbeat reproduce sears2021 {features} --split all "
+        "--only mlp_13 --epochs-scale 0.02 -o OTHER",
+    ]
+    status, shown, err = cli(*reproduce, "--split", "all", "-o", out / "all")
+    assert status == 0, err
+    lines = shown.splitlines()
+    kept = [line.split(", ", 1)[1].split(":")[0].split(";")[0] for line in lines[:3]]
+    assert kept == ["LEAKING", "leaking", "artists kept apart"]
+    assert lines[3:] == ["3 of 3 models trained", f"Report: {out}/all/report.html"]
+    page = Page((out / "all" / "report.html").read_text("utf-8"))
+    share = r"\d+\.\d % \(\d+\.\d to \d+\.\d\)"
+    assert re.search(f"mlp_13 47\\.0 %( {share}){{3}}", page.text)
+    assert "of jam, which backbeat composes: synthetic songs" in page.text
+    assert "Scaled down: 1 of the paper's 59 models, trained for 2 % of its epochs" in page.text
+    for link in page.attributes("a"):
+        assert "mlp_01" not in Page((out / "all" / link["href"]).read_text("utf-8")).text
 
 
 def test_check_as_json(cli, tmp_path):

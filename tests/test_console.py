@@ -80,10 +80,29 @@ def test_what_is_printed_into_a_file_stays_out_of_the_terminal(tmp_path):
 
 
 def test_the_bar_says_how_much_is_done_how_fast_and_how_long_it_takes():
-    facts = console._facts(100, 500, "songs", 50.0, 2.0)
+    facts = console._facts(100, 500, "songs", 50.0, 2.0, 80)
     assert facts == "100 of 500 songs  50.0 songs/s  2 s elapsed, 8 s to go"
-    assert console._facts(3, None, "clips", None, 0.2) == "3 clips  0 s elapsed"
-    assert console._facts(40, 360, "", 4.0, 10.0) == "10 s elapsed, 1 min to go"
+    assert console._facts(3, None, "clips", None, 0.2, 80) == "3 clips  0 s elapsed"
+    assert console._facts(40, 360, "", 4.0, 10.0, 80) == "10 s elapsed, 1 min to go"
+    assert "  3,302 songs/s  " in console._facts(2, 11, "songs", 3301.5, 3.0, 80)
+    # Where there is little room the bar stays, and how long it takes.
+    narrow = {room: console._facts(100, 500, "songs", 50.0, 2.0, room) for room in (40, 30, 20, 0)}
+    assert narrow == {
+        40: "100 of 500 songs  2 s elapsed, 8 s to go",
+        30: "2 s elapsed, 8 s to go",
+        20: "8 s to go",
+        0: "8 s to go",
+    }
+
+
+def test_a_sentence_is_broken_between_words_and_no_number_from_its_unit(capsys, monkeypatch):
+    sentence = "The model has 79.3 % of 40 songs correct, see --split artists."
+    console.say_sentence(sentence)
+    assert capsys.readouterr().out == f"{sentence}\n"
+    monkeypatch.setattr(console, "terminal_width", lambda: 19)
+    console.say_sentence(sentence)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["The model has", "79.3 % of 40 songs", "correct, see", "--split artists."]
 
 
 def test_without_a_terminal_there_is_no_bar():

@@ -193,6 +193,7 @@ def test_train_takes_folds(cli, store, tmp_path):
     status, printed, err = cli(*arguments, "--workers", 1)
     assert (status, err) == (0, "")
     assert "Leaks by artist (" in printed
+    assert printed.endswith(f"Report: {out}/report.html\nNext: backbeat compare {out} OTHER\n")
     assert sorted(path.name for path in out.glob("fold-*")) == ["fold-1", "fold-2"]
     status, _, err = cli(*arguments, "--workers", 1)
     assert status == 1 and "--resume" in err

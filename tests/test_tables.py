@@ -16,7 +16,9 @@ from backbeat.classify.classifier import Moment
 from backbeat.cli import console
 from backbeat.files import tables
 from backbeat.files.tables import Column, Styled, bar_chart, lay_out, shortened, width_of
+from bundles import make_bundle
 from made_features import made_run, made_store, small_spec
+from sounds import music, write
 
 LONG = "abcdefghij" * 12
 CHINESE = "音乐流派分类" * 20
@@ -187,3 +189,34 @@ def test_a_file_of_answers_has_whole_names_and_no_colour():
     header, line = file.getvalue().splitlines()
     assert header.startswith("genre ") and header.endswith("  file")
     assert line.startswith(LONG) and line.endswith(f"{LONG}.wav") and "\x1b" not in line
+
+
+def test_the_tables_of_a_check_and_of_similar_songs_fit(cli, terminal, tmp_path):
+    width, lines = terminal
+    bundle = make_bundle(tmp_path / "made.backbeat", genres=NAMES)
+    # A file system takes names of 255 bytes, which are 85 of these characters.
+    folders = [tmp_path / "songs" / name[:80].strip() for name in NAMES]
+    for seed, folder in enumerate(folders):
+        write(folder / f"{folder.name[:70]}.wav", music(30.0, 4_000, seed=seed), 4_000)
+    (folders[0] / "broken.wav").write_bytes(b"")
+    paths = {"songs": tmp_path / "songs", "song": next(folders[1].glob("*.wav"))}
+    for arguments in (
+        ("check", "{songs}", "-w", 1),
+        (
+            "similar",
+            "{song}",
+            "--in",
+            "{songs}",
+            "-w",
+            1,
+            "--model",
+            bundle,
+            "--index",
+            tmp_path / "i",
+        ),
+    ):
+        lines.clear()
+        _, out, err = cli(*(str(argument).format(**paths) for argument in arguments))
+        assert len(lines) > 2, err
+        assert max(map(cell_len, lines)) <= width
+        assert all(line in out for line in lines)

@@ -27,6 +27,7 @@ def test_numbers_have_thousands_separators_and_a_dash_for_none():
     assert [number(1_234_567), number(1_234.56, 1), number(0), number(None, 2)] == [
         *("1,234,567", "1,234.6", "0", "–"),
     ]
+    assert [number(-1_234), number(-0.06, 2), number(-0.04, 1)] == ["−1,234", "−0.06", "0.0"]
     assert [fixed(1_234.5, 2), significant(0.00012345678), significant(12_345, 10)] == [
         *("1234.50", "0.000123457", "12345"),
     ]

@@ -9,6 +9,8 @@ report for a designer's eye instead, which are not kept. Wants the extra dev, an
 
 import argparse
 import html
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +47,7 @@ SCREENS = (
     *("classify Music", "classify Music/rock.00006.flac --timeline", "tag Music --dry-run"),
     *("similar Music/rock.00006.flac --in Music", "playlists Music -o playlists"),
     *("suspects features", "show Music/rock.00006.flac -o song", "models", "models cnn_03.5"),
+    "train features --model mlp_01 --epochs 5 --split artists -o small",
     *("evaluate leaking", "evaluate cnn", "audit features --split tracks"),
     "compare cnn mlp transfer -o compare.html",
     "reproduce sears2021 features -o paper --only mlp_01,mlp_27 --epochs-scale 0.02",
@@ -75,11 +78,17 @@ def backbeat(work: Path, words: str) -> str:
     done = subprocess.run(
         [BACKBEAT, *words.split()],
         cwd=work,
+        env=own_cache(work),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     return done.stdout
+
+
+def own_cache(work: Path) -> dict[str, str]:
+    """Give the environment with a cache in WORK, so that no answer is known before."""
+    return {**os.environ, "XDG_CACHE_HOME": str((work / "cache").resolve())}
 
 
 def terminal(work: Path, clips: Path) -> None:
@@ -133,19 +142,39 @@ def report(work: Path) -> None:
         browser.close()
 
 
+def left_on_screen(output: str) -> list[str]:
+    """Give the lines that a terminal shows at the end, without the bars that were drawn over."""
+    lines, row = [""], 0
+    for piece in re.split(r"(\n|\r|\x1b\[\d*A|\x1b\[2K|\x1b\[\?25[hl])", output):
+        if piece == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif piece.endswith("A") and piece.startswith("\x1b"):
+            row -= int(piece[2:-1] or 1)
+        elif piece == "\x1b[2K":
+            lines[row] = ""
+        elif piece != "\r" and not piece.startswith("\x1b[?25"):
+            lines[row] += piece
+    return lines
+
+
 def gallery(work: Path, folder: Path) -> None:
     """Take each verb's help and result at 80 columns, and each report wide, narrow and printed."""
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work / "small", ignore_errors=True)
     for number, command in enumerate((*SCREENS, *(f"{verb} --help" for verb in VERBS))):
         console = Console(record=True, width=80, file=(work / "terminal.txt").open("w"))
         console.print(Text(f"$ backbeat {command}", style="bold"))
         shown = subprocess.run(  # nosec B607 # util-linux's, wherever it is
             ["script", "-qec", f"stty cols 80 rows 40; {BACKBEAT} {command}", "/dev/null"],
             cwd=work,
+            env=own_cache(work),
             capture_output=True,
-            text=True,
         )
-        console.print(Text.from_ansi(shown.stdout), soft_wrap=True)
+        for line in left_on_screen(shown.stdout.decode()):
+            text = Text.from_ansi(line)
+            for start in range(0, max(1, len(text)), 80):  # as a terminal breaks it
+                console.print(text[start : start + 80], soft_wrap=True)
         name = f"{number:02}-{command.split()[0]}"
         console.save_svg(str(folder / f"{name}.svg"), title="", code_format=TERMINAL)
     with sync_playwright() as playwright:
@@ -181,7 +210,9 @@ def main() -> None:
     backbeat(work, "prepare songs --frontend musicnn -o embeddings")
     for name, command in RUNS.items():
         if not (work / name).exists():
-            backbeat(work, f"{command} -o {name}")
+            shown = backbeat(work, f"{command} -o {name}")
+            if not (work / name / "report.html").exists():
+                sys.exit(shown)
     terminal(work, arguments.clips)
     if arguments.gallery:
         gallery(work, arguments.gallery)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backbeat.cli.console import job_progress, progress, say, say_json, table, warn
+from backbeat.cli.console import job_progress, progress, say, say_json, say_sentence, table, warn
 from backbeat.cli.options import (
     MAX_SEED,
     Cluster,
@@ -173,7 +173,7 @@ def _print_audit(found: "Audit") -> None:
         names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
         where = f", {signed(pair.offset)} s" if pair.offset else ""
         say(f"{pair.kind}: {names}, correlation {number(pair.correlation, 2)}{where}")
-    say(found.summary)
+    say_sentence(found.summary)
 
 
 def _print_effect(effect: "LeakEffect") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.console import progress, say, say_json, table, warn
+from backbeat.cli.console import progress, say, say_json, say_sentence, table, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import BackbeatError, printable
 from backbeat.files.tables import Column
@@ -174,11 +174,14 @@ def _print(report: "CheckReport") -> None:
     table(f"{printable(read.root)} ({read.kind})", columns, counted)
     sums = report.to_json()
     artists = sums["artists"]
-    say(
-        f"\n{number(sums['tracks'])} tracks, {number(sums['seconds'] / 3600, 2)} hours usable; "
-        f"{number(artists['different'])} artists known of {number(artists['known'])} tracks, "
-        f"unknown of {number(artists['unknown'])}; "
-        f"{number(sums['ignored'])} file{'' if sums['ignored'] == 1 else 's'} of other kinds"
+    by = f" by {plural(artists['different'], 'artist')}" if artists["known"] else ""
+    unknown = artists["unknown"]
+    lacking = f", {'all ' * (not by)}{number(unknown)} of unknown artists" if unknown else ""
+    say("")
+    say_sentence(
+        f"{plural(sums['tracks'], 'track')}{by}{lacking}; "
+        f"{number(sums['seconds'] / 3600, 2)} hours usable; "
+        f"{plural(sums['ignored'], 'file')} of other kinds"
     )
     if report.findings:
         rows = [(f.level, f.track, f.reason) for f in report.findings]

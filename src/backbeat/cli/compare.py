@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backbeat.cli.console import say, say_json, table
+from backbeat.cli.console import say, say_json, say_sentence, table
 from backbeat.cli.options import Json
 from backbeat.files.tables import Column
 from backbeat.files.text import number, p_value, percent, plural
@@ -57,22 +57,23 @@ def compare(
     table(title, columns, [score_row(score) for score in compared.scores])
     if compared.groups < MIN_GROUPS:
         few = "artists" if artist.known else "songs"
-        say(f"Fewer than {MIN_GROUPS} {few}: no 95 % interval can be given.")
+        say_sentence(f"Fewer than {MIN_GROUPS} {few}: no 95 % interval can be given.")
     elif not compared.scores[0].by_genre.balanced_interval:
         one = "songs of one artist" if artist.known else "one song"
-        say(f"A genre has {one} only: its mean with others has no 95 % interval.")
+        say_sentence(f"A genre has {one} only: its mean with others has no 95 % interval.")
     common = compared.scores[0].by_genre
-    say(
+    say_sentence(
         f"Always answering {common.commonest}, the most frequent genre, gets "
-        f"{percent(common.commonest_share)} of songs.\n"
+        f"{percent(common.commonest_share)} of songs."
     )
+    say("")
     for pair in compared.pairs:
-        say(pair.sentence)
+        say_sentence(pair.sentence)
         t = pair.resampled_t
         if t:
-            say(
+            say_sentence(
                 f"  Beside it, over {t.trials} trials: corrected resampled t {number(t.t, 2)}, "
                 f"{p_value(t.p)}."
             )
     for line in (*copies, sentence):
-        say(line)
+        say_sentence(line)

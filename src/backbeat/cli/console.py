@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from backbeat.training.fitting import Progress
     from backbeat.training.jobs import JobsProgress
 
+_BAR = 20  # columns of a bar
 _SECONDS_BETWEEN_DRAWINGS = 0.1
 _SECONDS_BETWEEN_LINES = 60.0  # where there is no terminal to draw a bar on
 
@@ -71,7 +73,7 @@ def progress(
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=_BAR),
         TextColumn("{task.fields[facts]}", markup=False),
         console=console,
         redirect_stdout=False,
@@ -86,23 +88,26 @@ def progress(
         def show_bar(done: int, total: int | None, description: str = description) -> None:
             bar.update(task, description=description, completed=done, total=total)
             now = bar.tasks[0]
-            facts = _facts(done, total, unit, now.speed, now.elapsed or 0.0)
+            room = console.width - tables.width_of(description) - _BAR - 2
+            facts = _facts(done, total, unit, now.speed, now.elapsed or 0.0, room)
             bar.update(task, facts=facts)
 
         yield show_bar
 
 
-def _facts(done: int, total: int | None, unit: str, speed: float | None, elapsed: float) -> str:
-    """Say how much is done, how fast it goes, and how long it takes."""
-    parts = []
-    if unit:
-        parts.append(f"{number(done)} of {number(total)} {unit}" if total else f"{done} {unit}")
-        if speed:
-            parts.append(f"{number(speed, 1)} {unit}/s")
-    parts.append(f"{rough(elapsed)} elapsed")
+def _facts(
+    done: int, total: int | None, unit: str, speed: float | None, elapsed: float, room: int
+) -> str:
+    """Say how much is done, how fast it goes and how long it takes: what the room is enough for."""
+    time_taken = to_go = f"{rough(elapsed)} elapsed"
     if speed and total:
-        parts[-1] += f", {rough((total - done) / speed)} to go"
-    return "  ".join(parts)
+        to_go = f"{rough((total - done) / speed)} to go"
+        time_taken += f", {to_go}"
+    of = f" of {number(total)}" if total else ""
+    count = f"{number(done)}{of} {unit}  " if unit else ""
+    rate = f"{number(speed, 1 if speed < 100 else 0)} {unit}/s  " if unit and speed else ""
+    shown = (count + rate + time_taken, count + time_taken, time_taken, to_go)
+    return next((facts for facts in shown if len(facts) <= room), to_go)
 
 
 class _Above(io.TextIOBase):
@@ -210,6 +215,17 @@ def _cell(value: Any) -> tables.Cell:
 def say(text: str) -> None:
     """Print a line on standard output."""
     print(_printable(text))
+
+
+def say_sentence(text: str) -> None:
+    """Print a sentence on standard output, broken between words to the terminal's width."""
+    width = terminal_width()
+    if width is None:
+        say(text)
+        return
+    whole = _printable(text).replace(" %", "\N{NO-BREAK SPACE}%")
+    for line in textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False):
+        print(line.replace("\N{NO-BREAK SPACE}%", " %"))
 
 
 def say_json(content: Any) -> None:

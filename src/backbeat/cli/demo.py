@@ -76,7 +76,7 @@ def run_demo(out: Path, workers: int | None = None) -> None:
     say(f"4. Training {MODEL}, once with artists kept apart and once as the paper splits")
     # The clean one first, so that the other's report can show it.
     evaluations = [_train(features, out, protocol) for protocol in ("artists", "slices")]
-    say("5. Answers of the first model, to songs by artists that it was not trained on")
+    say("5. Answers of the first model to songs of its test part")
     classifier = load(out / "run-artists")
     for result in classify_all(classifier, _test_songs(songs, out), workers=workers):
         if isinstance(result, Answer):

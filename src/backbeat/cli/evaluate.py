@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backbeat.cli.console import progress, say, say_json, table
+from backbeat.cli.console import progress, say, say_json, say_sentence, table
 from backbeat.cli.options import Json, refuse
 from backbeat.files.tables import Column
 from backbeat.files.text import duration, percent
@@ -85,6 +85,8 @@ def score_run(run: Path, *, clean: Path | None = None, as_json: bool = False) ->
         say(f"\nReport: {report}")
         if (run / "model.backbeat").exists() and read_bundle(run).description.takes_audio:
             say(f"Next: backbeat classify SONGS --model {shlex.quote(str(run))}")
+        else:  # a cross-validation's folds are no model to use, but one to compare
+            say(f"Next: backbeat compare {shlex.quote(str(run))} OTHER")
 
 
 def _show(evaluated: "Evaluation", *, as_json: bool) -> None:
@@ -100,7 +102,8 @@ def _print_scores(evaluated: "Evaluation") -> None:
     from backbeat.runs.headlines import certainty_lines, first_lines, genre_lines, measured, verdict
 
     metrics = evaluated.metrics
-    say(f"{evaluated.model}: {verdict(evaluated)}\n")
+    say_sentence(f"{evaluated.model}: {verdict(evaluated)}")
+    say("")
     rows = [
         (genre, *_scores(by_song), *_scores(by_slice)[:2])
         for genre, by_song, by_slice in zip(
@@ -124,7 +127,7 @@ def _print_scores(evaluated: "Evaluation") -> None:
         *genre_lines(evaluated),
         *certainty_lines(evaluated),
     ):
-        say(line)
+        say_sentence(line)
     # Of a bundle alone it is not known.
     if evaluated.training_seconds:
         say(f"Processing time of training: {duration(evaluated.training_seconds)}.")

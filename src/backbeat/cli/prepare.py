@@ -20,7 +20,7 @@ from backbeat.cli.check import (
     genre_counts,
     read_collection,
 )
-from backbeat.cli.console import progress, say, say_json, warn
+from backbeat.cli.console import progress, say, say_json, say_sentence, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import BackbeatError, printable
 from backbeat.files.text import number
@@ -110,7 +110,7 @@ def _end(
     out: Path, songs: str, genres: Mapping[str, int], frontend: str, split: Path | None = None
 ) -> None:
     """Print the result in a line, the largest genres with their songs, and the next command."""
-    say(f"{songs} in {genre_counts(genres)}.")
+    say_sentence(f"{songs} in {genre_counts(genres)}.")
     model = {"musicnn": "transfer", "vectors": "head"}.get(frontend, "cnn_03.8")
     by = "artists" if split is None else f"file:{split}"
     command = f"backbeat train {shlex.quote(str(out))} --model {model}"

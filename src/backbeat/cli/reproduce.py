@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backbeat.cli.console import job_progress, list_failed_runs, say, say_json
+from backbeat.cli.console import job_progress, list_failed_runs, say, say_json, say_sentence
 from backbeat.cli.options import Cluster, EpochsScale, Json, Store, Workers
 from backbeat.files.text import number, plural
 
@@ -47,7 +47,7 @@ def reproduce(
     from backbeat.features.store import open_features
     from backbeat.parallel.executors import open_executor
     from backbeat.reproduce.drawing import find_songs
-    from backbeat.reproduce.page import write, write_splits
+    from backbeat.reproduce.page import result_line, write, write_splits
     from backbeat.reproduce.runner import paper_specs, run_all
     from backbeat.splits import DRAWN, make_split, require_test
 
@@ -85,11 +85,14 @@ def reproduce(
         say_json({"files": written, "failed": failures})
     else:
         runs = len(specs) * seeds * len(folders)
-        report = shlex.quote(str(out / "report.html"))
-        say(f"{number(runs - len(failures))} of {plural(runs, 'model')} trained; see {report}")
+        for folder in folders.values():
+            say_sentence(result_line(folder))
+        say(f"{number(runs - len(failures))} of {plural(runs, 'model')} trained")
+        say(f"Report: {out / 'report.html'}")
         if split == "slices":
-            say(
-                "Next, with artists kept apart too: backbeat reproduce "
-                f"{paper.value} {shlex.quote(str(features))} --split all -o OTHER"
-            )
+            words = ["backbeat", "reproduce", paper.value, str(features), "--split", ALL]
+            words += ["--only", only] if only else []
+            words += ["--epochs-scale", str(epochs_scale)] if epochs_scale != 1 else []
+            words += ["--seeds", str(seeds)] if seeds != 1 else []
+            say(f"Next, with artists kept apart too: {shlex.join(words)} -o OTHER")
     raise typer.Exit(int(bool(failures)))

@@ -2,8 +2,12 @@
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Give a number with so many decimals, such as ``1,234.5``; a dash for None."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+    """Give a number with so many decimals, such as ``1,234.5`` and ``−2``; a dash for None."""
+    if value is None:
+        return "–"
+    text = f"{abs(value):,.{digits}f}"
+    # What rounds to zero has no sign.
+    return f"−{text}" if value < 0 and text.strip("0.") else text
 
 
 def plural(count: int, noun: str) -> str:
@@ -25,10 +29,8 @@ def probability(share: float) -> str:
 
 def signed(value: float, digits: int = 1) -> str:
     """Give a number with its sign, a true minus, and none where it rounds to zero."""
-    text = number(abs(value), digits)
-    if not float(text.replace(",", "")):
-        return text
-    return ("+" if value > 0 else "−") + text
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and text.strip("0.") else text
 
 
 def points(difference: float) -> str:

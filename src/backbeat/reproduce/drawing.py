@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 _SONG_DPI = 80
 """Ten songs stand in one page: at this size all of them take some four megabytes."""
 
+_MIN_AGREEING = 5
+"""Of fewer models a median difference from the paper says nothing."""
+
 _NAMED = ("mlp_base", "cnn_base_01", "cnn_base_02", "mlp_27", "cnn_03.8", "mlp_12.1", "cnn_02.7")
 
 
@@ -173,8 +176,7 @@ def _comparisons(results: Results) -> tuple[Drawn, ...]:
     leak = LEAKING if results.divides_songs else ""
     best = max(found, key=lambda one: one.accuracy)
     named = list(dict.fromkeys((best.name, *_NAMED)))
-    differences = [point.accuracy - point.paper_accuracy for point in points]
-    return (
+    times = (
         _drawn(
             "time_accuracy",
             None,
@@ -184,11 +186,17 @@ def _comparisons(results: Results) -> tuple[Drawn, ...]:
             f"{percent(max(point.paper_accuracy for point in points))}",
             figures.to_png(time_against_accuracy(points, named=named, leak=leak)),
         ),
+    )
+    if len(points) < _MIN_AGREEING:
+        return times
+    differences = [point.accuracy - point.paper_accuracy for point in points]
+    return (
+        *times,
         _drawn(
             "agreement",
             None,
             "Accuracy of every model, ours against the paper's; named are those that differ most "
-            "from the others' common difference",
+            "from the median difference",
             f"A scatter plot of {len(points)} models; the median difference of ours to the paper's "
             f"is {to_points(float(np.median(differences)))}",
             figures.to_png(agreement(points, leak=leak), dpi=100),

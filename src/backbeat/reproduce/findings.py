@@ -105,11 +105,11 @@ def same_order(results: Results) -> Finding:
     if len(found) < 3:
         return Finding("order", statement, None, ("Needs at least three of the models.",))
     rho, p = _spearman(found)
-    evidence = [f"Over {len(found)} models ρ = {_coefficient(rho)} (p = {significant(p, 1)})."]
+    evidence = [f"Over {len(found)} models ρ = {number(rho, 2)} (p = {significant(p, 1)})."]
     for family, name in (("mlp", "MLPs"), ("cnn", "CNNs")):
         own = [one for one in found if one.spec.family == family]
         if len(own) >= 3:
-            evidence.append(f"Within the {len(own)} {name} ρ = {_coefficient(_spearman(own)[0])}.")
+            evidence.append(f"Within the {len(own)} {name} ρ = {number(_spearman(own)[0], 2)}.")
     enough = len(found) >= _ENOUGH * len(paper.ROWS)
     return Finding(
         "order", statement, bool(rho >= _ORDER_HOLDS) if enough else None, tuple(evidence)
@@ -253,10 +253,6 @@ def _spearman(found: Sequence[Result]) -> tuple[float, float]:
         return 0.0, 1.0
     answer = scipy.stats.spearmanr(printed, ours)
     return float(answer.statistic), float(answer.pvalue)
-
-
-def _coefficient(value: float) -> str:
-    return number(value, 2).replace("-", "−")
 
 
 def _accuracy(results: Results, name: str) -> float:

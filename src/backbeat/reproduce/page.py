@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from backbeat.reproduce.findings import Finding, all_findings
 from backbeat.reproduce.results import Results, accuracy_interval, read_results
 from backbeat.reproduce.series import ComparedStep, compared_steps, kinds_of_steps
 from backbeat.reproduce.tables import (
+    NOT_TRAINED,
     Cell,
     Table,
     make_tables,
@@ -35,14 +36,10 @@ _VERDICTS = {
     "": ("", ""),
 }
 _MLP_TABLES = (1, 2, 3)
-_SPLITS = {
-    "slices": "Random slices (LEAKING)",
-    "tracks": "Whole songs",
-    "artists": "Artists kept apart",
-}
+_SPLITS = {"slices": "random slices", "tracks": "whole songs"}
 OTHER_SONGS = (
-    "The songs here are not GTZAN's. The paper's figures are of other songs, so that a difference "
-    "from them may be one of the songs and not of the models."
+    "The songs here are not GTZAN's. The paper's figures are of other songs, so a difference from "
+    "them may come from the songs, not the models."
 )
 
 
@@ -91,15 +88,15 @@ def write_splits(folder: Path, protocols: Sequence[str]) -> Path:
     if not cells:
         raise BackbeatError(f"{folder}: no model of the paper is finished on every split")
     model = max(cells, key=lambda name: paper.ROWS[name].accuracy)
-    names = ("The paper's", *(_SPLITS.get(protocol, protocol) for protocol in protocols))
+    names = ("the paper's", *(_split_name(results) for results in read.values()))
+    heads = [name[0].upper() + name[1:] for name in names]
+    last = list(read.values())[-1].leaks
     values = [cell.partition(" (") for cell in cells[model]]
     page = render(
         "splits.html",
         kind=f"Reproduction of “{paper.TITLE}” ({paper.AUTHOR}), on {len(read)} splits",
         title=f"{model}: "
-        + ", ".join(
-            f"{name.lower()} {value}" for name, (value, _, _) in zip(names, values, strict=True)
-        ),
+        + ", ".join(f"{name} {value}" for name, (value, _, _) in zip(names, values, strict=True)),
         measured=f"Slices correct, of {first.collection}. The paper's figures are of random slices "
         "of GTZAN.",
         warnings=[
@@ -107,13 +104,16 @@ def write_splits(folder: Path, protocols: Sequence[str]) -> Path:
         ],
         headlines=[
             (name, value, f"{model}; 95 % interval {more.replace(')', ' %')}" if more else model)
-            for name, (value, _, more) in zip(names, values, strict=True)
+            for name, (value, _, more) in zip(heads, values, strict=True)
         ],
-        heads=("Model", *names),
+        splits=number(len(read)),
+        new_artists=not is_leaking(last)
+        and any(one.kind == "artist" and one.known for one in last),
+        heads=("Model", *heads),
         rows=[(name, *own) for name, own in cells.items()],
         leaks=[
-            (protocol, _SPLITS.get(protocol, protocol), results.leak)
-            for protocol, results in read.items()
+            (protocol, name, results.leak)
+            for name, (protocol, results) in zip(heads[1:], read.items(), strict=True)
         ],
         facts={
             name: fact
@@ -123,6 +123,12 @@ def write_splits(folder: Path, protocols: Sequence[str]) -> Path:
     )
     atomic.write_text(folder / "report.html", page)
     return folder / "report.html"
+
+
+def _split_name(results: Results) -> str:
+    """Name a split by what was measured of it, where its protocol promises that."""
+    name = _SPLITS.get(results.protocol) or kept_apart(results.leaks)
+    return f"{name} (LEAKING)" if results.divides_songs else name
 
 
 def _note(results: Results) -> str:
@@ -185,14 +191,22 @@ def reproduction_report(
     )
 
 
+def result_line(folder: Path) -> str:
+    """Give the result of a reproduction in one line, as its page has it."""
+    return _verdict(read_results(folder))
+
+
 def _verdict(results: Results) -> str:
     """Give the result in one line: the best model's accuracy beside the paper's best."""
     found = results.found or tuple(results.results.values())
     best = max(found, key=lambda one: one.accuracy)
     theirs = max(paper.ROWS.values(), key=lambda row: row.accuracy)
+    name = f"the paper's best, {theirs.model}"
+    if theirs.model not in results.results and best.name in paper.ROWS:
+        theirs, name = paper.ROWS[best.name], "the paper's"
     return (
-        f"{percent(best.accuracy)} of slices by {best.name}, {kept_apart(results.leaks)}; the "
-        f"paper's best, {theirs.model}: {percent(theirs.accuracy / 100)}, which leaks"
+        f"{percent(best.accuracy)} of slices by {best.name}, {kept_apart(results.leaks)}; "
+        f"{name}: {percent(theirs.accuracy / 100)}, which leaks"
     )
 
 
@@ -250,7 +264,7 @@ def _figures(
     if songs := [song for number in lacking for song in paper.SONG_FIGURES.get(number, ())]:
         why = (
             f"Figures {names} show songs of GTZAN ({songs[0]} and others). Name the folder that "
-            "holds yours with --songs FOLDER, and the same command draws them."
+            "holds yours with `--songs FOLDER`, and the same command draws them."
         )
     else:
         why = f"Not drawn, as their models are not trained: Figures {names}."
@@ -268,7 +282,12 @@ def _tables(tables: Sequence[Table], results: Results, *, mlp: bool) -> list[dic
 
 
 def _table(table: Table, results: Results) -> dict[str, Any]:
-    shared = {"number": table.printed.number, "title": table.printed.title}
+    trained = tuple(row for row in table.rows if row.missing != NOT_TRAINED)
+    shared = {"number": table.printed.number, "title": table.printed.title, "left_out": ""}
+    if results.scaled_down and len(trained) < len(table.rows):
+        # What was not asked for is no gap in each line.
+        shared["left_out"] = f"{number(len(trained))} of {plural(len(table.rows), 'model')}."
+        table = replace(table, rows=trained)
     if table.genres:
         rows = _recall_rows(table, results)
         return shared | {"kind": "recalls", "columns": table.rows, "rows": rows}

@@ -275,7 +275,7 @@ CAPTIONS: dict[int, str] = {
     3: "Waveplot, spectrogram and MFCCs of a metal and a pop song",
     4: "Triangular mel filters",
     **{
-        number: f"{model}: accuracy and loss by epoch, classification report, confusion of recall"
+        number: f"{model}: accuracy and loss by epoch, classification report, confusion matrix"
         for number, model in METRIC_FIGURES.items()
     },
 }

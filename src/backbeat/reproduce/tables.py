@@ -89,6 +89,9 @@ class Table:
     samples: tuple[Cell, ...]  # test slices of each of these genres
 
 
+NOT_TRAINED = "not trained yet"
+
+
 def make_tables(results: Results) -> tuple[Table, ...]:
     """Give the paper's seven tables, in its order, with ours beside its own figures."""
     tables = sorted((*paper.TABLES, *paper.RECALL_TABLES), key=lambda table: table.number)
@@ -103,7 +106,7 @@ def why_missing(model: str, results: Results) -> str:
         if name.rpartition("-seed")[0] == model:
             return f"failed: {reason}"
     begun = any(name.rpartition("-seed")[0] == model for name in results.unfinished)
-    return "not finished yet" if begun else "not trained yet"
+    return "not finished yet" if begun else NOT_TRAINED
 
 
 def _table(table: paper.PaperTable, results: Results) -> Table:

@@ -64,14 +64,15 @@ def write_comparison(
         raise BackbeatError(f"-o {out}: a comparison is a page; name it such as compare.html")
     with needing("train", "drawing"):
         from backbeat import figures
+        from backbeat.figures.comparison import alike
         from backbeat.runs import report
     leak = leak_sentence(leaks, songs=compared.songs) if is_leaking(leaks) else ""
     found = (
         f"{score.name} {percent(score.accuracy)}{ends(score.interval)}" for score in compared.scores
     )
+    bars = "; bars at the right join models without a significant difference"
     picture = report.Picture(
-        "Songs correct with the 95 % interval; bars at the right join models without a "
-        "significant difference",
+        f"Songs correct with the 95 % interval{bars if alike(compared) else ''}",
         f"{comparison_verdict(compared)}: {', '.join(found)}",
         figures.to_png(figures.comparison(compared, leak=leak)),
     )

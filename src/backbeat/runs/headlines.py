@@ -145,7 +145,9 @@ def comparison_verdict(compared: Comparison) -> str:
         score = compared.scores[0]
         return f"{first}: {percent(score.accuracy)} of {songs}{ends(score.interval)}"
     if not alike:
-        than = others[0] if len(others) == 1 else f"all {number(len(others))} others"
+        than = others[0] if len(others) == 1 else "both others"
+        if len(others) > 2:
+            than = f"all {number(len(others))} others"
         return f"{first} is better than {than} on {songs}"
     names = f"{', '.join([first, *alike[:-1]])} and {alike[-1]}"
     if len(alike) == len(others):

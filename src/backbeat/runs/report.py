@@ -156,7 +156,7 @@ def comparison_report(
                 f"{number(pair.mcnemar.only_first)} and {number(pair.mcnemar.only_second)}",
                 p_value(pair.p),
                 "" if pair.resampled_t is None else p_value(pair.resampled_t.p),
-                pair.verdict,
+                f"{pair.first} {pair.verdict}" if pair.verdict == "better" else pair.verdict,
             )
             for pair in compared.pairs
         ],
