@@ -122,7 +122,7 @@ def figures(work: Path, clips: Path) -> None:
     }
     for name, figure in chosen.items():
         image = Image.open(work / figure).convert("RGB")
-        palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        palette = image.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         palette.save(PICTURES / f"{name}.png", optimize=True)
 
 
