@@ -59,7 +59,7 @@ def metrics(genres=("blues", "rock", "pop")):
 
 def evaluation(**changes):
     scores = changes.pop("metrics", metrics())
-    by_genre = genre_means(["rock", "jazz"], ["rock", "rock"], ["x", "y"])
+    by_genre = genre_means(["rock", "jazz", "pop"], ["rock"] * 3, ["x", "y", "z"])
     parts = {
         "model": "cnn_03.8",
         "protocol": "tracks",
@@ -67,6 +67,7 @@ def evaluation(**changes):
         "interval": None,
         "groups": 2,
         "by_genre": by_genre,
+        "ahead": None,
         "artists_known": 2,
         "collection": "GTZAN",
         "facts": {"seed": "7", "split": "tracks"},

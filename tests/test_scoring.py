@@ -13,10 +13,12 @@ from backbeat.errors import BackbeatError
 from backbeat.evaluation import Predictions, evaluate, read_predictions
 from backbeat.files.checksums import first_changed
 from backbeat.runs import scoring
+from backbeat.runs.headlines import result_warnings
 from backbeat.runs.prediction import predict
+from backbeat.runs.reading import songs_of
 from backbeat.runs.scoring import evaluate_run, write_evaluation
 from backbeat.splits import is_leaking
-from made_features import GENRES, made_mfcc, made_store
+from made_features import GENRES, made_mfcc, made_store, small_spec
 
 
 def test_a_run_is_scored_on_its_own_test_part(run):
@@ -208,3 +210,54 @@ def test_a_thousand_genres_take_bounded_time_and_memory(run, tmp_path):
     assert time.process_time() - begun < 60  # 10 GB and hours by the square of the genres
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held < 1e6  # a GB, in kB
     assert "the 30 most confused of 1,000 genres" in " ".join(page.split())
+
+
+def test_a_model_of_one_answer_is_no_better_than_that_answer(cli, tmp_path):
+    """Features that say nothing: what is learnt is the commonest genre alone."""
+    x, _ = made_mfcc(tracks=40)
+    y = np.array([number % 10 == 0 for number in range(40)], int)
+    artists = np.array([f"artist {number}" for number in range(40)])
+    names = np.array([f"song {number:02d}" for number in range(40)])
+    store = made_store(
+        tmp_path, X=np.zeros_like(x), y=y, names=names, artists=artists, genres=["rock", "pop"]
+    )
+    spec = tmp_path / "small.yaml"
+    spec.write_text(small_spec(epochs=4).to_yaml())
+    out = tmp_path / "run"
+    command = ("train", store.path, "--model", spec, "--split", "tracks", "-o", out)
+    status, said, _ = cli(*command)
+    assert status == 0
+    share = "91.7 %"  # 11 of 12 test songs
+    line = f"The model is no better than always answering rock ({share})."
+    assert line in said.splitlines()
+    assert line.replace(" %", "\N{NO-BREAK SPACE}%") in (out / "report.html").read_text("utf-8")
+    _, said, _ = cli("evaluate", out, "--json")
+    found = json.loads(said)
+    assert line in found["warnings"]
+    low, high = found["commonest_genre"]["ahead_interval"]
+    assert low <= 0 <= high
+
+
+@pytest.mark.parametrize(
+    ("correct", "said"),
+    [
+        # Of 40 songs, 20 of which are of one genre.
+        (19, "The model is no better than always answering blues (50.0 %)."),
+        (22, "The model is not shown to be better than always answering blues (50.0 %): the 95 % "
+             "interval of the difference is "),
+        (38, ""),
+    ],
+)  # fmt: skip
+def test_a_model_is_better_than_one_answer_where_the_interval_shows_it(run, correct, said):
+    truth = np.repeat([0, 1, 2], [20, 10, 10])
+    answers = truth.copy()
+    wrong = np.linspace(0, 39, 40 - correct).astype(int)
+    answers[wrong] = (truth[wrong] + 1) % 3
+    songs = tuple(f"song {number}" for number in range(40))
+    predictions = Predictions(songs, [0] * 40, truth, np.eye(3)[answers], ("blues", "jazz", "pop"))
+    scores = scoring._scores(predictions, songs_of(predictions, 1.0, {}))
+    found = result_warnings(replace(scoring.evaluate_run(run), **scores, curves=("A curve.",)))
+    assert found[-1] == "A curve."
+    assert [line.startswith(said) for line in found[:-1]] == ([True] if said else [])
+    difference = (correct - 20) / 40
+    assert scores["ahead"].low < difference < scores["ahead"].high

@@ -99,7 +99,14 @@ def _show(evaluated: "Evaluation", *, as_json: bool) -> None:
 
 
 def _print_scores(evaluated: "Evaluation") -> None:
-    from backbeat.runs.headlines import certainty_lines, first_lines, genre_lines, measured, verdict
+    from backbeat.runs.headlines import (
+        certainty_lines,
+        first_lines,
+        genre_lines,
+        measured,
+        result_warnings,
+        verdict,
+    )
 
     metrics = evaluated.metrics
     say_sentence(f"{evaluated.model}: {verdict(evaluated)}")
@@ -126,6 +133,7 @@ def _print_scores(evaluated: "Evaluation") -> None:
         *first_lines(evaluated),
         *genre_lines(evaluated),
         *certainty_lines(evaluated),
+        *result_warnings(evaluated),
     ):
         say_sentence(line)
     # Of a bundle alone it is not known.

@@ -39,6 +39,8 @@ class Evaluation:
         Artists, and tracks of unknown artists.
     by_genre : GenreMeans
         Balanced accuracy and macro-F1 of tracks, and what the commonest genre alone would get.
+    ahead : Interval or None
+        Of the accuracy of tracks less that of always answering the commonest genre, as `interval`.
     artists_known : int
         Of how many test tracks the artist is known.
     leaks : tuple of Leak
@@ -55,6 +57,8 @@ class Evaluation:
         The part that the history's ``val_`` columns are of.
     training_seconds : float
         Processing time of all epochs, in seconds.
+    curves : tuple of str
+        What the histories show, of each fold that shows something.
     folds : tuple of float
         Accuracy of tracks of each fold; empty for one run.
     certainty : Certainty, optional
@@ -69,6 +73,7 @@ class Evaluation:
     interval: Interval | None
     groups: int
     by_genre: GenreMeans
+    ahead: Interval | None
     artists_known: int
     collection: str
     facts: dict[str, str]
@@ -77,6 +82,7 @@ class Evaluation:
     history: tuple[Epoch, ...] = ()
     monitored: str = "validation"
     training_seconds: float = 0.0
+    curves: tuple[str, ...] = ()
     folds: tuple[float, ...] = ()
     certainty: Certainty | None = None
     clean: CleanRun | None = None

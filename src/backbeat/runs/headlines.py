@@ -4,7 +4,7 @@ from backbeat.errors import printable
 from backbeat.evaluation import Metrics, worst_confusions
 from backbeat.evaluation.calibration import MIN_SONGS, at_limit
 from backbeat.evaluation.comparison import MIN_GROUPS, Comparison, Interval, Score
-from backbeat.files.text import number, percent, plural
+from backbeat.files.text import number, percent, plural, points
 from backbeat.runs.evaluation import Evaluation
 from backbeat.splits import Leaks, divides_songs, is_leaking, leak_sentence, songs_unknown
 
@@ -98,6 +98,26 @@ def genre_lines(evaluated: Evaluation) -> tuple[str, ...]:
     """Give means over genres and the accuracy of each fold, which a report has in tables."""
     folds = ", ".join(map(percent, evaluated.folds))
     return (_by_genre(evaluated), *([f"Fold by fold: {folds}."] if folds else []))
+
+
+def result_warnings(evaluated: Evaluation) -> tuple[str, ...]:
+    """Say where a model is no better than answering one genre, and what its curves show.
+
+    As in a comparison, it is better where the interval of the difference, by artists, excludes
+    zero; without an interval, only what is no better on these very songs is said.
+    """
+    found, ahead = evaluated.by_genre, evaluated.ahead
+    always = f"always answering {found.commonest} ({percent(found.commonest_share)})"
+    lines = list(evaluated.curves)
+    if evaluated.metrics.track_accuracy <= found.commonest_share:
+        lines.insert(0, f"The model is no better than {always}.")
+    elif ahead and ahead.low <= 0:
+        lines.insert(
+            0,
+            f"The model is not shown to be better than {always}: the 95 % interval of the "
+            f"difference is {points_of(ahead)}.",
+        )
+    return tuple(lines)
 
 
 def confusion_line(metrics: Metrics) -> str:
@@ -211,6 +231,13 @@ def span(interval: Interval | None) -> str:
     if interval is None:
         return "–"
     return f"{number(100 * interval.low, 1)} to {number(100 * interval.high, 1)} %"
+
+
+def points_of(interval: Interval | None) -> str:
+    """Give an interval of differences in points, or a dash where there is none."""
+    if interval is None:
+        return "–"
+    return f"{points(interval.low).removesuffix(' points')} to {points(interval.high)}"
 
 
 def ends(interval: Interval | None) -> str:

@@ -20,6 +20,7 @@ from backbeat.files.text import duration, number
 from backbeat.splits import PARTS, Leaks, leaks_from_json, read_parts, tracks_in
 from backbeat.splits.groups import known_artist
 from backbeat.training.crossvalidation import fold_runs, is_crossvalidation
+from backbeat.training.curves import curve_lines
 from backbeat.training.history import Epoch, read_history
 
 # What is read of a run, beside its bundle.
@@ -46,6 +47,18 @@ class Run:
     def in_epochs(self) -> bool:
         """Whether it was trained epoch by epoch; a head on MusiCNN's features is fitted at once."""
         return bool(self.description.spec["family"] != "transfer")
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """What its history shows, in sentences."""
+        if not self.in_epochs:
+            return ()
+        return curve_lines(
+            self.history,
+            "validation" if self.split["parts"]["valid"] else "test",
+            genres=len(self.description.genres),
+            learning_rate=self.description.spec["learning_rate"],
+        )
 
     def tracks(self) -> frozenset[str]:
         """Give all tracks of its split."""
@@ -188,6 +201,7 @@ def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
         "Epochs": str(len(first.history)) if first.in_epochs else "none, fitted at once",
         "Processing time": duration(seconds),
         "Seed": str(made["seed"]),
+        "Threads": str(made.get("threads", "not recorded")),
         "Machine": f"{made['processors']} processors, {made['platform']}",
         "Software": f"backbeat {made['backbeat']}, {', '.join(packages)}",
     }

@@ -24,6 +24,8 @@ from backbeat.runs.headlines import (
     confusion_line,
     first_lines,
     measured,
+    points_of,
+    result_warnings,
     score_row,
     span,
     spread_line,
@@ -106,7 +108,7 @@ def run_report(evaluated: Evaluation, pictures: Mapping[str, Picture]) -> str:
         kind=f"{'Cross-validation' if evaluated.folds else 'Run'} of {evaluated.model}",
         title=verdict(evaluated),
         measured=measured(evaluated),
-        warnings=[f"{leak} {WITHOUT_LEAK}"] if leaking else [],
+        warnings=[*([f"{leak} {WITHOUT_LEAK}"] if leaking else []), *result_warnings(evaluated)],
         headlines=_headlines(evaluated),
         opening=[line for line in first_lines(evaluated) if not (leaking and line == leak)],
         folds=evaluated.folds,
@@ -152,7 +154,7 @@ def comparison_report(
             (
                 f"{pair.first} and {pair.second}",
                 points(pair.difference),
-                _points_of(pair.interval),
+                points_of(pair.interval),
                 f"{number(pair.mcnemar.only_first)} and {number(pair.mcnemar.only_second)}",
                 p_value(pair.p),
                 "" if pair.resampled_t is None else p_value(pair.resampled_t.p),
@@ -164,12 +166,6 @@ def comparison_report(
         lines=(*copies, *([] if is_leaking(leaks) else [leak])),
         picture=picture,
     )
-
-
-def _points_of(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    return f"{points(interval.low).removesuffix(' points')} to {points(interval.high)}"
 
 
 def _headlines(evaluated: Evaluation) -> list[Headline]:

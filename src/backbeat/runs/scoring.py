@@ -12,13 +12,19 @@ from backbeat.bundle.description import Description
 from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation import Predictions
 from backbeat.evaluation.calibration import Calibration, Certainty, reliability, risk_coverage
-from backbeat.evaluation.comparison import LEVEL, Interval, genre_means, share_interval
+from backbeat.evaluation.comparison import (
+    LEVEL,
+    Interval,
+    difference_interval,
+    genre_means,
+    share_interval,
+)
 from backbeat.features.store import open_features
 from backbeat.files import atomic
 from backbeat.files.checksums import renew_sum
 from backbeat.files.text import number, percent
 from backbeat.runs.evaluation import CleanRun, Evaluation
-from backbeat.runs.headlines import confusion_line
+from backbeat.runs.headlines import confusion_line, result_warnings
 from backbeat.runs.overlap import find_overlap
 from backbeat.runs.prediction import OnProgress, predict
 from backbeat.runs.reading import (
@@ -92,6 +98,11 @@ def evaluate_run(
         facts=facts,
         history=first.history if len(runs) == 1 and first.in_epochs else (),
         monitored="validation" if first.split["parts"]["valid"] else "test",
+        curves=tuple(
+            f"Fold {number(fold)}: {line}" if len(runs) > 1 else line
+            for fold, run in enumerate(runs, start=1)
+            for line in run.curves
+        ),
         training_seconds=sum(epoch.seconds for run in runs for epoch in run.history),
         folds=tuple(float(own.correct.mean()) for own in songs) if len(runs) > 1 else (),
         certainty=measure_certainty([run.description.calibration for run in runs], songs),
@@ -149,11 +160,14 @@ def _scores(predictions: Predictions, songs: Songs) -> dict[str, Any]:
     """Score predictions and their songs, as fields of an `Evaluation`."""
     names = np.array(predictions.genres)
     truth, answers = names[songs.truth].tolist(), names[songs.raw.argmax(axis=1)].tolist()
+    by_genre = genre_means(truth, answers, songs.groups)
+    by_commonest = names[songs.truth] == by_genre.commonest
     return {
         "metrics": evaluation.evaluate(predictions),
         "interval": _interval(songs),
         "groups": len(set(songs.groups)),
-        "by_genre": genre_means(truth, answers, songs.groups),
+        "by_genre": by_genre,
+        "ahead": difference_interval(songs.correct - by_commonest.astype(float), songs.groups),
         "artists_known": songs.artists_known,
     }
 
@@ -325,7 +339,9 @@ def evaluation_json(evaluated: Evaluation) -> dict[str, Any]:
         "commonest_genre": {
             "genre": by_genre.commonest,
             "accuracy_track": by_genre.commonest_share,
+            "ahead_interval": _ends(evaluated.ahead),
         },
+        "warnings": list(result_warnings(evaluated)),
         "interval": {
             "level": LEVEL,
             "groups": evaluated.groups,
