@@ -153,6 +153,7 @@ EFFECTS = {
         "--resume": case("--resume"),
         "--tensorboard": case("--tensorboard", "{folder}/logs"),
         "--json": case("--json"),
+        "--threads": case("--threads", "2"),
         "--workers": case("-w", "1", base=("--folds", "2")),
         "--cluster": case("--cluster", "local:1", base=("--folds", "2")),
     },
@@ -218,6 +219,7 @@ EFFECTS = {
         "--valid-share": case("--valid-share", "0.4"),
         "--epochs-scale": case("--epochs-scale", "0.1"),
         "--seed": case("--seed", "5"),
+        "--threads": case("--threads", "2"),
         "--json": case("--json"),
     },
     "classify": {
@@ -301,6 +303,11 @@ REFUSED = [
     (("train", *VERBS["train"], "-w", "2"), "--workers", "without --folds"),
     (("train", *VERBS["train"], *_CLUSTER.given), "--cluster", "without --folds"),
     (("train", *VERBS["train"], *_TRANSFER, "--epochs", "2"), "--epochs", "with --model transfer"),
+    (
+        ("train", *VERBS["train"], *_TRANSFER, "--threads", "2"),
+        "--threads",
+        "with --model transfer",
+    ),
     (
         ("train", *VERBS["train"], *_TRANSFER, "--folds", "2", "--tensorboard", "x"),
         *("--tensorboard", "with --model transfer"),
@@ -613,7 +620,8 @@ def test_an_option_without_effect_is_refused(arguments, option, why, outcome):
 FOR_A_SPLIT = {
     "train": {
         "--test-share": "0.4", "--valid-share": "0.4", "--max-error": "0.3", "--seed": "5",
-        "--epochs": "3", "--tensorboard": "logs", "--workers": "1", "--cluster": "local:1",
+        "--epochs": "3", "--tensorboard": "logs", "--threads": "2", "--workers": "1",
+        "--cluster": "local:1",
     },
     "audit": {"--test-share": "0.4", "--valid-share": "0.4", "--seed": "5"},
     "tune": {"--test-share": "0.4", "--valid-share": "0.4"},

@@ -1,8 +1,10 @@
 """Training learns, repeats itself exactly, and survives being stopped and killed."""
 
 import functools
+import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,9 +20,9 @@ from backbeat.bundle.archive import read_bundle
 from backbeat.errors import BackbeatError
 from backbeat.evaluation import Metrics, read_predictions
 from backbeat.splits import make_split
-from backbeat.training import checkpoint
+from backbeat.training import checkpoint, fitting
 from backbeat.training import train as training
-from backbeat.training.fitting import StoppedError
+from backbeat.training.fitting import DivergedError, StoppedError
 from backbeat.training.history import read_history
 from backbeat.zoo.build import load_keras
 from backbeat.zoo.spec import read_spec
@@ -222,6 +224,78 @@ def test_resuming_a_finished_run_changes_nothing(run, store, tmp_path):
 def test_a_run_is_not_written_over(run, store):
     with pytest.raises(BackbeatError, match="holds a run already; --resume"):
         made_run(store, run)
+
+
+def diverging(epoch):
+    """A stand-in for the learning rate, which from the start of an epoch on is far too high."""
+
+    def callbacks(network, spec, now, slices):
+        if now + 1 >= epoch:
+            network.optimizer.learning_rate = 1e30
+        return []
+
+    return callbacks
+
+
+@pytest.mark.parametrize(("protocol", "lowest"), [("artists", 2), ("slices", 3)])
+def test_a_loss_that_is_no_number_ends_a_training(store, tmp_path, monkeypatch, protocol, lowest):
+    monkeypatch.setattr(fitting, "schedule_callbacks", diverging(epoch=4))
+    out = tmp_path / "run"
+    monkeypatch.setattr(load_keras().Model, "evaluate", made_losses(0.5, 0.3, 0.4, 0.2))
+    kept = out / "model.keras"
+    message = (
+        f"{out}: epoch 4: the loss is no number; lower learning_rate (0.01); epoch {lowest} is "
+        f"kept in {kept}"
+    )
+    with pytest.raises(DivergedError) as ended:
+        made_run(store, out, protocol=protocol)
+    assert str(ended.value) == message
+    history = read_history(out / "history.csv")
+    assert [np.isnan(epoch.loss) for epoch in history] == [False, False, False, True]
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "schedule_callbacks", diverging(epoch=9))
+        made_run(store, tmp_path / "short", spec=small_spec(epochs=lowest), protocol=protocol)
+    weights = weights_of(tmp_path / "short")
+    for ours, theirs in zip(
+        load_keras().saving.load_model(kept).get_weights(), weights, strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+    kept.unlink()
+    calls = []
+    with pytest.raises(DivergedError, match=re.escape(message)):
+        made_run(store, out, protocol=protocol, resume=True, on_progress=calls.append)
+    assert calls == []
+    assert kept.exists()
+
+
+def made_losses(*losses):
+    """A stand-in for Keras's evaluation: these losses, again and again."""
+    given = itertools.cycle(losses)
+    return lambda *_, **__: (next(given), 0.5)
+
+
+def test_a_loss_that_is_no_number_at_once_leaves_no_network(store, tmp_path, cli):
+    spec = tmp_path / "sgd.yaml"
+    spec.write_text(small_spec(optimizer="sgd", learning_rate=1e30).to_yaml())
+    run = tmp_path / "run"
+    command = ("train", store.path, "--model", spec, "--split", "artists", "-o", run)
+    for more in ((), ("--resume",)):
+        status, out, err = cli(*command, *more)
+        assert (status, out) == (1, "")
+        last = err.splitlines()[-1]
+        assert last == (
+            f"backbeat: {run}: epoch 1: the loss is no number; lower learning_rate (1e+30)"
+        )
+    assert not (run / "model.keras").exists()
+
+
+def test_validation_may_find_first_that_the_loss_is_no_number(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(load_keras().Model, "evaluate", made_losses(0.5, float("nan")))
+    # In a thread, where there are no signals to be caught.
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(made_run, store, tmp_path / "run").exception()
+    assert isinstance(ended, DivergedError)
+    assert "epoch 2: the loss is no number" in str(ended)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,14 @@ def test_a_stopped_judgement_goes_on(judge, store, tmp_path):
     assert not (place / checkpoint.NAME).exists()
 
 
+def test_a_spec_whose_loss_is_no_number_is_skipped(judge):
+    spec = small_spec(optimizer="sgd", learning_rate=1e30)
+    words = r"^small: epoch 1: the loss is no number; lower learning_rate \(1e\+30\)$"
+    for _ in range(2):
+        with pytest.raises(UnfitError, match=words):
+            judge(spec)
+
+
 def test_a_training_can_be_ended_early(judge):
     def watch(history):
         if len(history) == 2:

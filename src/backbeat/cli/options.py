@@ -19,6 +19,14 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-w", min=1, max=1000, help="Processes (default: one a processor)."),
 ]
+Threads = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=1000,
+        help="Of TensorFlow in each training; other networks than with 1 from the same seed.",
+    ),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(

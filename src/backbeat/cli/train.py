@@ -21,6 +21,7 @@ from backbeat.cli.options import (
     Json,
     SplitName,
     Store,
+    Threads,
     Workers,
     refuse,
     refuse_for_split,
@@ -57,6 +58,7 @@ def train(
         Path | None, typer.Option(help="Log each epoch here, for TensorBoard.")
     ] = None,
     as_json: Json = False,
+    threads: Threads = 1,
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> None:
@@ -66,7 +68,7 @@ def train(
     """
     from backbeat import splits, zoo
     from backbeat.features.store import open_features
-    from backbeat.parallel.executors import open_executor
+    from backbeat.parallel.executors import cpu_count, open_executor
     from backbeat.training import train as training
     from backbeat.training.crossvalidation import cross_validate
     from backbeat.training.jobs import load_examples, outline_examples
@@ -76,7 +78,7 @@ def train(
     is_transfer = spec.family == "transfer"
     is_crossvalidation = splits.is_crossvalidation(split, folds)
     if is_transfer:
-        refuse(context, "with --model transfer", "epochs", "tensorboard")
+        refuse(context, "with --model transfer", "epochs", "tensorboard", "threads")
     if not is_crossvalidation:
         refuse(context, "without --folds", "workers", "cluster")
     opened = open_features(features)
@@ -94,6 +96,8 @@ def train(
     with progress("computing MusiCNN's features", shown=is_transfer) as show:
         examples = load_examples(opened, spec.input, on_progress=show)
     if is_crossvalidation:
+        if workers is None and cluster is None:
+            workers = max(1, cpu_count() // threads)
         with (
             open_executor(workers, cluster, [features, out]) as executor,
             job_progress(spec.name, "folds") as on_progress,
@@ -105,6 +109,7 @@ def train(
                 out,
                 folds=folds,
                 max_error=max_error,
+                threads=threads,
                 resume=resume,
                 tensorboard=tensorboard,
                 executor=executor,
@@ -126,6 +131,7 @@ def train(
             out,
             seed=seed,
             max_error=max_error,
+            threads=threads,
             resume=resume,
             on_progress=on_progress,
             tensorboard=tensorboard,

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbeat.cli.console import progress, say, say_json
-from backbeat.cli.options import MAX_SEED, EpochsScale, Json, SplitName, Store, refuse_for_split
+from backbeat.cli.options import (
+    MAX_SEED,
+    EpochsScale,
+    Json,
+    SplitName,
+    Store,
+    Threads,
+    refuse_for_split,
+)
 from backbeat.files.text import percent, significant
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ def tune(
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Of the split, weights and search.")
     ] = 0,
+    threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Search for a good model; best.yaml is what `train --model` takes.
@@ -77,6 +86,7 @@ def tune(
             epochs_scale=epochs_scale,
             test_share=test_share,
             valid_share=valid_share,
+            threads=threads,
             on_progress=on_progress,
         )
     if as_json:

@@ -25,3 +25,5 @@ class Training:
     """Of the weights, the order of slices and dropout."""
     max_error: float = MAX_ERROR
     """The share of wrong answers that the threshold of "unsure" is chosen for."""
+    threads: int = 1
+    """Of TensorFlow: another number trains another network from the same seed."""

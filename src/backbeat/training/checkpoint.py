@@ -54,9 +54,14 @@ def restore(network: Any, path: Path) -> tuple[Epoch, ...]:
     variables = _variables(network)
     if [value.shape for value in state] != [tuple(variable.shape) for variable in variables]:
         raise BackbeatError(f"{path}: checkpoint of another network; remove it")
-    for variable, value in zip(variables, state, strict=True):
-        variable.assign(value)
+    assign(network, state)
     return history
+
+
+def assign(network: Any, state: State) -> None:
+    """Bring a network to the state of a snapshot (variables of any shape (...))."""
+    for variable, value in zip(_variables(network), state, strict=True):
+        variable.assign(value)
 
 
 def _variables(network: Any) -> list[Any]:

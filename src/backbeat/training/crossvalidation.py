@@ -35,6 +35,7 @@ def cross_validate(
     seed: int = 0,
     valid_share: float | None = None,
     max_error: float = MAX_ERROR,
+    threads: int = 1,
     resume: bool = False,
     tensorboard: Path | None = None,
     executor: Executor,
@@ -55,7 +56,7 @@ def cross_validate(
         Of the folds, and of each training.
     valid_share : float, optional
         See `splits.make_folds`.
-    max_error : float
+    max_error, threads
         See `training.train`.
     resume : bool
         Go on with what `out` holds, if it was begun with the same settings.
@@ -82,7 +83,7 @@ def cross_validate(
     )
     logs = None if tensorboard is None else str((tensorboard / out.resolve().name).absolute())
     with locked(out):
-        settings = _settings(features, spec, made, seed)
+        settings = _settings(features, spec, made, seed) | {"threads": threads}
         claim(out, _SETTINGS, settings, "cross-validation", resume=resume)
         jobs = [
             Job(
@@ -95,6 +96,7 @@ def cross_validate(
                 fold=split.fold,
                 folds=folds,
                 max_error=max_error,
+                threads=threads,
                 tensorboard=logs,
                 run=str((out / f"fold-{split.fold}").absolute()),
             )

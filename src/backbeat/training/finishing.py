@@ -1,6 +1,5 @@
 """Finishing a run: from a trained network to its predictions, scores, calibration and bundle."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -41,14 +40,17 @@ def finish_run(network: Any, training: Training, history: tuple[Epoch, ...]) -> 
     """Write the results of a trained ``keras.Model``."""
     out = training.out
     write_history(out / "history.csv", history)
+    save_network(network, out)
+    onnx = export_onnx(network, training.examples.x[training.split.rows("test")[:32]])
+    # By the exported network, which users of the bundle will run.
+    write_results(training, open_network(onnx).in_batches, onnx)
+    (out / checkpoint.NAME).unlink(missing_ok=True)
+
+
+def save_network(network: Any, out: Path) -> None:
+    """Write a ``keras.Model`` as ``model.keras``."""
     with atomic.replacing(out / "model.keras") as temporary:
         network.save(temporary)
-    onnx = export_onnx(network, training.examples.x[training.split.rows("test")[:32]])
-    # One thread in a worker, beside others; else all (0).
-    threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-    # By the exported network, which users of the bundle will run.
-    write_results(training, open_network(onnx, threads=threads).in_batches, onnx)
-    (out / checkpoint.NAME).unlink(missing_ok=True)
 
 
 def write_results(

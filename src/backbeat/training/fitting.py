@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError
-from backbeat.files.text import number
+from backbeat.files.text import number, significant
 from backbeat.training import Training, checkpoint
 from backbeat.training.augmentation import augment
 from backbeat.training.fused import fuse
 from backbeat.training.history import Epoch, write_history
-from backbeat.zoo.build import build, compile_network, load_keras
+from backbeat.zoo.build import build, compile_network, load_keras, use_threads
 from backbeat.zoo.spec import Augmentation, Recipe, Spec
 
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
@@ -63,10 +63,26 @@ class StoppedError(BackbeatError):
         self.status = status
 
 
+class DivergedError(BackbeatError):
+    """The loss of a training is no number any more, and nothing that follows can be.
+
+    The network is as after epoch `kept`, the best before; 0 where the first one failed.
+    """
+
+    def __init__(self, training: Training, epoch: int, kept: int) -> None:
+        spec, out = training.spec, training.out
+        rate = significant(spec.learning_rate)
+        self.reason = f"epoch {epoch}: the loss is no number; lower learning_rate ({rate})"
+        self.kept = kept
+        end = f"; epoch {kept} is kept in {out / 'model.keras'}" if kept else ""
+        super().__init__(f"{out}: {self.reason}{end}")
+
+
 def new_network(training: Training) -> Any:
     """Build and compile the ``keras.Model`` of a training; all its randomness is of the seed."""
     spec, examples = training.spec, training.examples
     utils = load_keras().utils
+    use_threads(training.threads)
     # Nothing of a network trained before in this process must stay in memory or in the seeds.
     utils.clear_session()
     utils.set_random_seed(training.seed)
@@ -102,7 +118,8 @@ def fit(
     Only the training part and the part that the split monitors are used. `on_progress` is called
     after every few batches, and after each epoch's validation. `on_epoch` is called with the
     history after each epoch, and at the start if there is one already; what it raises ends the
-    training. Ctrl-C and SIGTERM raise a StoppedError and keep the last whole epoch.
+    training. Ctrl-C and SIGTERM raise a StoppedError and keep the last whole epoch. The first loss
+    that is no number raises a DivergedError, with the network as after the best epoch.
     """
     spec, split, examples, out = training.spec, training.split, training.examples, training.out
     train_rows, monitored_rows = split.rows("train"), split.rows(split.monitored)
@@ -111,9 +128,12 @@ def fit(
     monitored = examples.x[monitored_rows], targets[monitored_rows]
     network.optimizer.build(network.trainable_variables)
     history = checkpoint.restore(network, out / checkpoint.NAME)
+    if history and math.isnan(history[-1].loss):
+        raise DivergedError(training, history[-1].epoch, len(history) - 1)
     if history and on_epoch:
         on_epoch(history)
     state = checkpoint.snapshot(network)
+    best, best_state = len(history), state
     saved_at = time.monotonic()
     with _catching_signals() as caught:
         for epoch in range(len(history), spec.epochs):
@@ -131,6 +151,9 @@ def fit(
             val_loss, val_accuracy = network.evaluate(
                 *monitored, batch_size=_EVALUATION_BATCH, verbose=0
             )
+            if not math.isfinite(val_loss):
+                caught.is_lost = True
+                break
             history = (
                 *history,
                 Epoch(
@@ -151,6 +174,9 @@ def fit(
                     )
                 )
             state = checkpoint.snapshot(network)
+            # A part that is to test must choose nothing.
+            if not best or split.monitored == "test" or val_loss <= history[best - 1].val_loss:
+                best, best_state = len(history), state
             if time.monotonic() - saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
                 checkpoint.save(out / checkpoint.NAME, state, history)
                 write_history(out / "history.csv", history)
@@ -159,6 +185,12 @@ def fit(
                 on_epoch(history)
             if caught.number:
                 break
+    if caught.is_lost:
+        lost = Epoch(len(history) + 1, math.nan, math.nan, math.nan, math.nan, seconds=0.0)
+        checkpoint.assign(network, best_state)
+        checkpoint.save(out / checkpoint.NAME, best_state, (*history[:best], lost))
+        write_history(out / "history.csv", (*history, lost))
+        raise DivergedError(training, lost.epoch, best)
     if caught.number:  # even after the last epoch: nothing more is to begin
         checkpoint.save(out / checkpoint.NAME, state, history)
         write_history(out / "history.csv", history)
@@ -269,7 +301,8 @@ def _progress_callback(
             on_progress(
                 Progress(epoch + 1, spec.epochs, batch + 1, batches, loss, accuracy, history)
             )
-        if caught.number:
+        caught.is_lost = not math.isfinite(logs["loss"])
+        if caught.number or caught.is_lost:
             raise _StopNowError
 
     return load_keras().callbacks.LambdaCallback(on_train_batch_end=after_batch)
@@ -277,9 +310,12 @@ def _progress_callback(
 
 @dataclass
 class _Caught:
-    """The number of the signal that stops a training; 0 as long as there was none."""
+    """What stops a training."""
 
     number: int = 0
+    """Of the signal; 0 as long as there was none."""
+    is_lost: bool = False
+    """Whether the loss is no number."""
 
 
 @contextmanager
@@ -287,7 +323,8 @@ def _catching_signals() -> Iterator[_Caught]:
     """Take note of Ctrl-C and SIGTERM, so that no epoch is cut in its middle unseen."""
     caught = _Caught()
     if threading.current_thread() is not threading.main_thread():
-        yield caught
+        with suppress(_StopNowError):
+            yield caught
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -295,9 +332,8 @@ def _catching_signals() -> Iterator[_Caught]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield caught
-    except _StopNowError:
-        pass
+        with suppress(_StopNowError):
+            yield caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -47,6 +47,7 @@ class Job:
     train_slices: int | None = None
     """To how many slices the training part is thinned out; None for all."""
     max_error: float = MAX_ERROR
+    threads: int = 1
     tensorboard: str | None = None
 
     @property
@@ -120,6 +121,7 @@ def train_job(job: Job) -> str | None:
             Path(job.run),
             seed=job.seed,
             max_error=job.max_error,
+            threads=job.threads,
             resume=True,
             wait=True,  # for a worker of an earlier start of the same command
             tensorboard=Path(job.tensorboard) if job.tensorboard else None,

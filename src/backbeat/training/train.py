@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from backbeat import __version__
-from backbeat.errors import BackbeatError
+from backbeat.errors import BackbeatError, needing
 from backbeat.evaluation.calibration import MAX_ERROR
 from backbeat.features.store import Examples, Features
 from backbeat.files import atomic
@@ -29,8 +29,14 @@ from backbeat.files.claims import claim
 from backbeat.files.locks import locked
 from backbeat.splits import Split, require_test, write_split
 from backbeat.training import Training
-from backbeat.training.finishing import finish_run
-from backbeat.training.fitting import OnProgress, enough_memory, fit, new_network
+from backbeat.training.finishing import finish_run, save_network
+from backbeat.training.fitting import (
+    DivergedError,
+    OnProgress,
+    enough_memory,
+    fit,
+    new_network,
+)
 from backbeat.training.tensorboard import logging_to, refuse_log_of_another
 from backbeat.training.transfer import train_head
 from backbeat.zoo.spec import Spec
@@ -47,6 +53,7 @@ def train(
     *,
     seed: int = 0,
     max_error: float = MAX_ERROR,
+    threads: int = 1,
     resume: bool = False,
     wait: bool = False,
     on_progress: OnProgress | None = None,
@@ -69,6 +76,9 @@ def train(
         Of the weights, the order of slices and dropout.
     max_error : float
         The share of wrong answers that the threshold of "unsure" is chosen for.
+    threads : int
+        That TensorFlow computes with, one process's whole life. Another number trains another
+        network from the same seed.
     resume : bool
         Go on with the run that `out` holds, if it was begun with the same settings; a finished one
         is left as it is.
@@ -88,17 +98,22 @@ def train(
     ------
     StoppedError
         On Ctrl-C or SIGTERM: the last whole epoch is kept, for `resume`.
+    DivergedError
+        At the first loss that is no number: the best epoch before is in ``model.keras``.
     BackbeatError
-        If `out` or the log for TensorBoard is of another run or in use, or the spec does not fit
-        the features.
+        If `out` or the log for TensorBoard is of another run or in use, the spec does not fit the
+        features, or TensorFlow computes with another number of threads in this process already.
     """
     if not 0 < max_error < 1:
         raise BackbeatError("--max-error must lie between 0 and 1")
     if tensorboard and spec.family == "transfer":
         raise BackbeatError("--tensorboard: the model transfer has no epochs to log")
     require_test(split, "trained; `backbeat tune` needs none")
-    training = Training(features, spec, split, examples, out, seed, max_error)
-    with locked(out, wait=wait), atomic.scratch(), enough_memory(spec):
+    training = Training(features, spec, split, examples, out, seed, max_error, threads)
+    with needing("train", "training"):
+        from threadpoolctl import threadpool_limits
+    # NumPy's linear algebra in one thread, for the same reason as TensorFlow.
+    with locked(out, wait=wait), atomic.scratch(), enough_memory(spec), threadpool_limits(1):
         log = tensorboard and tensorboard / out.resolve().name
         if log and not (out / _SETTINGS).exists():
             refuse_log_of_another(log)
@@ -112,7 +127,12 @@ def train(
             return out
         network = new_network(training)
         with logging_to(log) as on_epoch:
-            history = fit(network, training, on_progress, on_epoch)
+            try:
+                history = fit(network, training, on_progress, on_epoch)
+            except DivergedError as diverged:
+                if diverged.kept:
+                    save_network(network, out)
+                raise
         finish_run(network, training, history)
         return out
 
@@ -125,6 +145,7 @@ def _settings(training: Training) -> dict[str, Any]:
         "split": training.split.hash,
         "seed": training.seed,
         "max_error": training.max_error,
+        "threads": training.threads,
     }
 
 

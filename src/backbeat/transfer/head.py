@@ -89,11 +89,12 @@ def fit_head(
     models = [LogisticRegression(C=strength, max_iter=1_000)]
     if discriminant and len(x) > genres:  # of one song a genre nothing varies within a genre
         models.append(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE))
-    # On matrices this small, threads wait for each other longer than they work.
+    # On matrices this small, threads wait for each other longer than they work; and how they divide
+    # a sum decides its last digits.
     with threadpool_limits(1):
         parts = [_linear(model.fit(x, labels), genres) for model in models]
-    # Discriminants are far larger than the regression's logits, whose size is its confidence.
-    spreads = [(x @ weights + bias).std() for weights, bias in parts]
+        # Discriminants are far larger than the regression's logits, whose size is its confidence.
+        spreads = [(x @ weights + bias).std() for weights, bias in parts]
     shares = [spreads[0] / max(spread, 1e-12) / len(parts) for spread in spreads]
     standard = sum(share * weights for share, (weights, _) in zip(shares, parts, strict=True))
     bias = sum(share * bias for share, (_, bias) in zip(shares, parts, strict=True))

@@ -25,11 +25,11 @@ from backbeat.files.checksums import check_sums, write_sums
 from backbeat.files.documents import read_json
 from backbeat.splits import TEST, Split
 from backbeat.training import Training, checkpoint, fitting
-from backbeat.training.fitting import OnEpoch, OnProgress, StoppedError
+from backbeat.training.fitting import DivergedError, OnEpoch, OnProgress, StoppedError
 from backbeat.training.history import Epoch, read_history, write_history
 from backbeat.tuning.log import Judgement
 from backbeat.tuning.moves import fingerprint
-from backbeat.zoo.shapes import check_fit
+from backbeat.zoo.shapes import UnfitError, check_fit
 from backbeat.zoo.spec import Spec
 
 RESULT = "result.json"
@@ -48,6 +48,7 @@ class Judge:
     split: Split  # of `examples`
     folder: Path  # holds a folder for each spec
     seed: int  # of the weights, the order of slices and dropout, the same for each spec
+    threads: int = 1
     on_progress: OnProgress | None = None
 
     def __call__(self, spec: Spec, watch: OnEpoch | None = None) -> Judgement:
@@ -78,7 +79,10 @@ class Judge:
     def _train(
         self, spec: Spec, place: Path, watch: OnEpoch | None
     ) -> tuple[Judgement, tuple[Epoch, ...]]:
-        training = Training(self.features, spec, self.split, self.examples, place, self.seed)
+        training = Training(
+            *(self.features, spec, self.split, self.examples, place, self.seed),
+            threads=self.threads,
+        )
         network = fitting.new_network(training)
         atomic.write_text(place / "spec.yaml", spec.to_yaml())
         history: tuple[Epoch, ...] = ()
@@ -95,6 +99,8 @@ class Judge:
                 history = fitting.fit(network, training, self.on_progress, noted)
         except PrunedError:
             pruned = True
+        except DivergedError as diverged:
+            raise UnfitError(f"{spec.name}: {diverged.reason}") from None
         except StoppedError as stopped:
             raise StoppedError(
                 f"{self.folder.parent}: stopped; go on with the same command", stopped.status

@@ -65,6 +65,7 @@ def tune(
     epochs_scale: float = 1.0,
     test_share: float = 0.3,
     valid_share: float = 0.2,
+    threads: int = 1,
     on_progress: Callable[[SearchProgress], None] | None = None,
 ) -> Log:
     """Search for a good model, judging by a validation part and never by the test part.
@@ -92,6 +93,8 @@ def tune(
         Share that is kept aside, for the best model's own test.
     valid_share : float
         Share of the rest to judge by.
+    threads : int
+        See `training.train`.
     on_progress : callable, optional
         Called after every batch and every trial.
 
@@ -121,6 +124,7 @@ def tune(
         "strategy": strategy,
         "seed": seed,
         "epochs_scale": epochs_scale,
+        "threads": threads,
         "split": split.hash,
         "frontend": features.frontend.model_dump(),
     }
@@ -140,7 +144,9 @@ def tune(
             report()
 
         report()
-        judge = Judge(features, *without_test(examples, split), out / "trials", seed, report)
+        judge = Judge(
+            features, *without_test(examples, split), out / "trials", seed, threads, report
+        )
         if strategy == "tpe":
             with room_for(out / "study.db"):
                 log = run_study(

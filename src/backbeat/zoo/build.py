@@ -12,6 +12,7 @@ from typing import Any
 
 from backbeat.errors import BackbeatError, needing, one_line
 from backbeat.files.text import number as shown
+from backbeat.files.text import plural
 from backbeat.parallel.bounds import address_space
 from backbeat.zoo.shapes import check_size
 from backbeat.zoo.spec import (
@@ -47,8 +48,37 @@ def load_keras() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # It also warns that functions are traced anew, as they must be where models follow each other.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    first = "tensorflow" not in sys.modules
     with needing("train", "training"), _quiet():
-        return importlib.import_module("keras")
+        keras = importlib.import_module("keras")
+    if first and keras.backend.backend() == "tensorflow":
+        use_threads(1)
+    return keras
+
+
+def use_threads(threads: int) -> None:
+    """Have TensorFlow compute with so many threads, whatever the machine has.
+
+    How it divides sums among its threads decides their last digits, and so what is learnt. A
+    BackbeatError if it has computed with another number in this process, as that number then stays.
+    """
+    if load_keras().backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    config = tf.config.threading
+    now = config.get_intra_op_parallelism_threads()
+    if now != threads:
+        try:
+            config.set_intra_op_parallelism_threads(threads)
+        except RuntimeError as error:
+            raise BackbeatError(
+                f"TensorFlow computes with {plural(now, 'thread') if now else 'all processors'} in "
+                f"this process already; train with {plural(threads, 'thread')} in a new one"
+            ) from error
+    if config.get_inter_op_parallelism_threads() != 1:
+        with contextlib.suppress(RuntimeError):  # the order of operations changes no result
+            config.set_inter_op_parallelism_threads(1)
 
 
 @contextlib.contextmanager
