@@ -22,7 +22,9 @@ from backbeat.frontend import LogMel, Mfcc
 SMALL_MFCC = Mfcc(
     sample_rate=1000, seconds=3.0, slices=3, n_fft=64, hop_length=32, n_mels=8, n_mfcc=4
 )
-SMALL_LOGMEL = LogMel(sample_rate=1000, seconds=3.0, n_fft=64, hop_length=32, n_mels=16, columns=60)
+SMALL_LOGMEL = LogMel(
+    sample_rate=1000, seconds=3.0, n_fft=64, hop_length=32, n_mels=16, columns=387
+)
 
 
 def made_table(slices):

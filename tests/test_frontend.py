@@ -182,7 +182,7 @@ def test_the_papers_shapes():
         (Mfcc(), 22_050, 639_450, 0, 639_450, 63_945, 2.9),
         (Mfcc(sample_rate=8_000, slices=4, seconds=10.0), 8_000, 80_000, 0, 80_000, 20_000, 2.5),
         (LogMel(), 22_050, 661_500, 22_050, 639_450, 66_150, 30.0),
-        (LogMel(sample_rate=8_000, seconds=12.0), 8_000, 96_000, 8_000, 88_000, 9_600, 12.0),
+        (LogMel(sample_rate=8_000, seconds=12.0), 8_000, 96_000, 3_200, 92_800, 24_000, 12.0),
         (Musicnn(), 16_000, 480_000, 16_000, 464_000, 48_000, 3.0),
     ],
 )
@@ -212,7 +212,7 @@ def test_mfcc_slices_are_the_cepstrum_of_a_maps_columns():
         part = maps[row, 37 * number : 37 * (number + 1)]
         theirs = librosa.feature.mfcc(S=part.T, n_mfcc=13).T
         assert np.abs(slices[row, number] - theirs).max() < 1e-3
-    assert frontend.mfcc_slices(maps, slices=5, n_mfcc=20).shape == (2, 5, 74, 20)
+    assert frontend.mfcc_slices(maps[:, :150], n_mfcc=20).shape == (2, 4, 37, 20)
 
 
 def test_standardise_gives_mean_0_and_variance_1():
@@ -411,28 +411,28 @@ def test_an_unknown_name_is_refused():
         frontend.by_name("cqt")
 
 
-# Small numbers: a window of 30 samples, 10 of slack, at least 20, or 3 for a whole song.
-SMALL_LOGMEL = LogMel(sample_rate=10, seconds=3.0, n_fft=8, hop_length=2, n_mels=2, columns=5)
+# Small numbers: a window of 60 samples, 2 of slack, at least 58, or 6 for a whole song.
+SMALL_LOGMEL = LogMel(sample_rate=2, seconds=30.0, n_fft=8, hop_length=2, n_mels=2, columns=5)
 SMALL_MFCC = Mfcc(sample_rate=10, seconds=3.0, slices=3, n_fft=8, hop_length=2, n_mels=2, n_mfcc=2)
 
 
 def expected_windows(length, parameters):
     """Where windows begin and end, said without a stream."""
     size, spans, start = parameters.window_samples, [], 0
-    slack = 10 if isinstance(parameters, LogMel) else 0
+    slack = 2 if isinstance(parameters, LogMel) else 0
     while length - start > size + slack:
         spans.append((start, start + size))
         start += size
     if isinstance(parameters, LogMel) and spans:
         spans.append((min(start, length - size), length))
-    elif length - start >= (10 if isinstance(parameters, Mfcc) else 3):
+    elif length - start >= (10 if isinstance(parameters, Mfcc) else 6):
         spans.append((start, length))
     return spans
 
 
 @given(
-    length=st.integers(0, 200),
-    cuts=st.lists(st.integers(0, 200), max_size=30),
+    length=st.integers(0, 400),
+    cuts=st.lists(st.integers(0, 400), max_size=30),
     parameters=st.sampled_from([SMALL_LOGMEL, SMALL_MFCC]),
 )
 @settings(max_examples=300)

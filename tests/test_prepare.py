@@ -319,12 +319,6 @@ def test_a_length_that_is_far_too_long_costs_no_song(tmp_path, monkeypatch):
     assert np.array_equal(features[0], frontend.logmel(samples))
 
 
-def test_mfccs_are_of_the_first_29_seconds_only(songs, tmp_path):
-    with pytest.raises(BackbeatError, match="--windows: has no effect with --frontend mfcc"):
-        prepare(read_collection(songs), tmp_path / "f", frontend=Mfcc(), windows=2)
-    assert not (tmp_path / "f").exists()
-
-
 def test_the_store_tells_what_it_was_made_of(songs, unbroken):
     attributes = json.loads((unbroken / "zarr.json").read_text())["attributes"]
     assert attributes["format"] == "backbeat-features"

@@ -61,6 +61,7 @@ Kind = Literal[
 
 WHOLE = frozenset(("too-short", "silent"))
 """Kinds of unusable files that can be read: they are skipped, and do not count as failed."""
+_NEEDS = "the front-end needs"
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class Inspector:
     def _content(self, seconds: float, min_seconds: float) -> Iterator[Finding]:
         """Check whether the samples are a song's."""
         if seconds < min_seconds:
-            what = f"{number(seconds, 2)} s long, the front-end needs {number(min_seconds, 1)} s"
+            what = f"{number(seconds, 2)} s long, {_NEEDS} {number(min_seconds, 1)} s"
             yield Finding("unusable", "too-short", what)
         if self._no_sound:
             what = f"{number(self._no_sound)} samples are not numbers, or too large for any sound"
@@ -232,6 +233,11 @@ def inspect(path: Path, *, min_seconds: float) -> Inspection:
             return unopened(failure)
         inspector.failed(failure)
     return inspector.inspection(min_seconds)
+
+
+def is_too_short(findings: str) -> bool:
+    """Whether the findings of a file, joined by "; ", say only that it is too short."""
+    return _NEEDS in findings and ";" not in findings
 
 
 def unopened(error: AudioError) -> Inspection:

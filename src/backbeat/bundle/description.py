@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backbeat.evaluation.calibration import Calibration
+from backbeat.files.text import significant
 from backbeat.frontend import FrontEnd, Musicnn, Vectors
 from backbeat.zoo.spec import Input
 
@@ -72,6 +73,13 @@ class Description(_Strict):
     def takes_audio(self) -> bool:
         """Whether audio can be turned into what its network takes."""
         return not isinstance(self.frontend, Vectors)
+
+    @property
+    def front_end(self) -> str:
+        """The front-end, the length of its windows and what the network takes, in words."""
+        front = self.frontend
+        length = f", {significant(front.seconds)} s" if self.takes_audio else ""
+        return f"{front.name}{length}, network input {self.input}"
 
     @model_validator(mode="after")
     def _consistent(self) -> "Description":

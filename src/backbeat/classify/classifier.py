@@ -29,7 +29,7 @@ from backbeat.parallel.bounds import guarded
 if TYPE_CHECKING:
     from backbeat.classify.autotags import Tagger
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Of what comes between a file and the network: decoding, windows, front-ends. Raise it with any
 change that gives a song another answer: the index then takes none of the older ones."""
 
@@ -145,8 +145,8 @@ class Classifier:
     tagger : Tagger, optional
         For MusiCNN's tags, where they are wanted.
     windows : int, optional
-        The most windows (half minutes, for the shipped bundles) that are analysed of a song, spread
-        over it; all by default.
+        The most half minutes that are analysed of a song, spread over it in as many windows as they
+        hold (one where a window is longer); all by default.
     """
 
     bundle: Bundle
@@ -196,7 +196,8 @@ class Classifier:
         rows: list[Outputs] = []
         spans: list[tuple[float, float]] = []
         with opening as source:
-            windows = SongWindows(source, front, self.windows)
+            most = self.windows and self.windows * frontends.half_minute(front)
+            windows = SongWindows(source, front, most)
             for window in windows:
                 if not audio.is_sound(window.samples):
                     raise audio.AudioError(path, audio.NO_SOUND)

@@ -63,6 +63,7 @@ def audit(
     """
     from backbeat import splits, zoo
     from backbeat.errors import BackbeatError
+    from backbeat.features.duplicates import why_unsearchable
     from backbeat.features.store import open_features
     from backbeat.frontend import Musicnn, Vectors
     from backbeat.parallel.executors import open_executor
@@ -79,13 +80,12 @@ def audit(
     opened = open_features(features)
     front = opened.frontend
     kind: InputKind = front.name if isinstance(front, Musicnn | Vectors) else "mfcc"
-    only_embedded = kind != "mfcc"
     examples = opened.outline(kind)
     if model is None:  # with it, they are of the clean split too
         refuse_for_split(context, examples, split, folds, valid_share, "seed")
-    if near and only_embedded:
-        refuse(context, f"with features of --frontend {kind}", "near")
-        warn(f"no search for near duplicates: features of --frontend {kind} do not show them")
+    if near and (why := why_unsearchable(front)):
+        refuse(context, f"here, as {why}", "near")
+        warn(f"no search for near duplicates: {why}")
         near = False
     options: dict[str, Any] = {"seed": seed, "valid_share": valid_share}
     if splits.is_crossvalidation(split, folds):

@@ -68,6 +68,24 @@ GenreFrom = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask if the genres look like none.")]
 
 
+class FrontEndName(StrEnum):
+    """The front-ends by name."""
+
+    mfcc = "mfcc"
+    logmel = "logmel"
+    musicnn = "musicnn"
+
+
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        help="Length of the stretches that are taken of songs; shorter songs are left out "
+        "(default: mfcc 29, others 30).",
+    ),
+]
+
+
 def read_collection(
     path: Path,
     several: SeveralName | None,
@@ -121,6 +139,10 @@ def genre_counts(counts: Mapping[str, int]) -> str:
 
 def check(
     collection: CollectionPath,
+    frontend: Annotated[
+        FrontEndName, typer.Option(help="What will be prepared (all need 29 s without --seconds).")
+    ] = FrontEndName.mfcc,
+    seconds: Seconds = None,
     several: Several = None,
     columns: Columns = None,
     songs: SongsFolder = None,
@@ -139,7 +161,7 @@ def check(
     from backbeat.collections.check import check_collection
     from backbeat.parallel.executors import open_executor
 
-    front = frontends.Mfcc()  # all front-ends need the same length
+    front = frontends.by_name(frontend, seconds)
     if cluster:  # whose workers may run in another folder
         collection, songs = collection.absolute(), songs and songs.absolute()
     read = read_collection(collection, several, columns, songs, genre_from, yes)
@@ -157,6 +179,8 @@ def check(
         say_json(report.to_json())
     else:
         _print(report)
+        if report.too_short:
+            say(f"\n{frontends.too_short(front, report.too_short)}")
     raise typer.Exit(report.exit_status)
 
 

@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +11,10 @@ import typer
 from backbeat.cli.check import (
     CollectionPath,
     Columns,
+    FrontEndName,
     GenreFrom,
     GenreFromName,
+    Seconds,
     Several,
     SongsFolder,
     Yes,
@@ -23,18 +24,10 @@ from backbeat.cli.check import (
 from backbeat.cli.console import progress, say, say_json, say_sentence, warn
 from backbeat.cli.options import Cluster, Json, Workers
 from backbeat.errors import BackbeatError, printable
-from backbeat.files.text import number
+from backbeat.files.text import number, plural, significant
 
 if TYPE_CHECKING:
     from backbeat.features.songs import Songs
-
-
-class FrontEndName(StrEnum):
-    """The front-ends by name."""
-
-    mfcc = "mfcc"
-    logmel = "logmel"
-    musicnn = "musicnn"
 
 
 def prepare(
@@ -43,11 +36,17 @@ def prepare(
         Path, typer.Option("--out", "-o", help="The feature store to make or go on with.")
     ],
     frontend: Annotated[
-        FrontEndName, typer.Option(help="mfcc: the paper's; logmel: maps of half a minute.")
+        FrontEndName,
+        typer.Option(help="mfcc: the paper's; logmel: maps; musicnn: features for transfer."),
     ] = FrontEndName.mfcc,
+    seconds: Seconds = None,
     windows: Annotated[
         int | None,
-        typer.Option(min=1, help="With logmel: the most half minutes of a track (default 4)."),
+        typer.Option(
+            min=1,
+            max=100,
+            help="The most stretches of a song, spread over it (default: mfcc 1, others 4).",
+        ),
     ] = None,
     drop_duplicates: Annotated[
         bool, typer.Option("--drop-duplicates", help="Leave out exact copies of another track.")
@@ -73,6 +72,7 @@ def prepare(
     from backbeat.features.prepare import prepare as fill
     from backbeat.parallel.executors import open_executor
 
+    front = frontends.by_name(frontend, seconds)
     read = read_collection(collection, several, columns, songs, genre_from, yes)
     with (
         open_executor(workers, cluster, [*read.places, out], isolated=True) as executor,
@@ -81,7 +81,7 @@ def prepare(
         summary = fill(
             read,
             out,
-            frontend=frontends.by_name(frontend),
+            frontend=front,
             executor=executor,
             windows=windows,
             drop_duplicates=drop_duplicates,
@@ -96,11 +96,17 @@ def prepare(
         ]
         content = {"store": str(out), "tracks": summary.tracks, "kept": summary.kept}
         split = summary.split and str(summary.split)
+        content["seconds"] = front.seconds
         say_json({**content, "genres": summary.genres, "split": split, "findings": findings})
         return
     for name, finding in summary.findings:
         note = "left out" if name in left_out else "kept"
         warn(f"{note}: {printable(name)}: {finding}")
+    if summary.too_short:
+        warn(summary.too_short)
+    if seconds and isinstance(front, frontends.Mfcc):
+        slices = f"{plural(front.slices, 'slice')} of {number(front.slice_seconds, 1)} s"
+        say(f"Of each {significant(seconds)} s mfcc takes {slices}.")
     of_all = "" if summary.kept == summary.tracks else f" of {number(summary.tracks)}"
     songs_kept = f"{number(summary.kept)}{of_all} songs"
     _end(out, songs_kept, summary.genres, frontend, summary.split)

@@ -82,6 +82,7 @@ def train(
     if not is_crossvalidation:
         refuse(context, "without --folds", "workers", "cluster")
     opened = open_features(features)
+    zoo.check_input(spec, opened.frontend)
     outline = outline_examples(opened, spec.input)
     more = ("seed",) if is_transfer else ()  # a head is fitted without chance
     refuse_for_split(context, outline, split, folds, valid_share, *more)

@@ -49,12 +49,14 @@ class CheckReport:
     """What a check of a whole collection found.
 
     `collection` has the artists and albums of the files' tags filled in; `findings` are by track's
-    name, unusable ones of a track first.
+    name, unusable ones of a track first. `too_short` are the lengths (s) of tracks of which nothing
+    else was found.
     """
 
     collection: Collection
     genres: tuple[GenreCount, ...]
     findings: tuple[FileFinding, ...]
+    too_short: tuple[float, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -170,7 +172,12 @@ def _report(collection: Collection, inspections: dict[str, Inspection]) -> Check
         counts.append(
             GenreCount(genre, len(names), len(usable), len(names) - len(usable), doubtful, seconds)
         )
-    return CheckReport(collection, tuple(counts), tuple(findings))
+    short = tuple(
+        found.seconds
+        for found in inspections.values()
+        if [one.kind for one in found.findings] == ["too-short"]
+    )
+    return CheckReport(collection, tuple(counts), tuple(findings), short)
 
 
 def excluded(collection: Collection, track: Track) -> Finding | None:

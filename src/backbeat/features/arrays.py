@@ -75,7 +75,7 @@ def mfcc_of(source: Path, slices: int, made: str | None) -> Mfcc:
     rate = parameters.get("sample_rate", whole.sample_rate)
     try:
         samples = round(whole.slice_samples * hop / whole.hop_length)
-        front = Mfcc(seconds=samples / rate * slices, slices=slices, **parameters)
+        front = Mfcc(seconds=slices * samples / rate, slices=slices, **parameters)
     except (ValidationError, ZeroDivisionError) as error:
         if made is not None and slices <= 1_000:
             raise BackbeatError(f"--made {made}: {one_line(error)}") from error

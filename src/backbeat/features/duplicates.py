@@ -36,7 +36,8 @@ import scipy.ndimage
 import scipy.sparse
 
 from backbeat.features.store import Examples
-from backbeat.frontend import FrontEnd, LogMel, Mfcc, input_shape
+from backbeat.files.text import number
+from backbeat.frontend import FrontEnd, LogMel, Mfcc, Musicnn, Vectors, input_shape
 
 Array = npt.NDArray[np.float32]
 
@@ -79,6 +80,18 @@ class NearDuplicate:
         So 5 s must correlate 1.2 times the threshold, and 29 s 1.03 times.
         """
         return self.correlation * self.seconds / (self.seconds + _DOUBT_SECONDS)
+
+
+def why_unsearchable(frontend: FrontEnd) -> str:
+    """Say why near duplicates cannot be found in features; empty where they can."""
+    if isinstance(frontend, Musicnn | Vectors):
+        return f"features of --frontend {frontend.name} do not show them"
+    if frontend.seconds < MIN_SECONDS:
+        return (
+            f"stretches of {number(frontend.seconds, 1)} s are shorter than the "
+            f"{number(MIN_SECONDS)} s that two songs must share"
+        )
+    return ""
 
 
 def find_near_duplicates(
@@ -126,8 +139,8 @@ def find_near_duplicates(
     track = np.array([window.track for window in windows], np.int64)
 
     @functools.lru_cache(maxsize=_WINDOWS_IN_MEMORY)
-    def fine(number: int) -> Array:
-        return _series(windows[number], frontend, _FINE_STEP)
+    def fine(place: int) -> Array:
+        return _series(windows[place], frontend, _FINE_STEP)
 
     found: dict[tuple[int, int], NearDuplicate] = {}
     screened = _screen(coarse, track, _SCREENING * threshold, min_seconds, on_progress)

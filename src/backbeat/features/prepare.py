@@ -27,7 +27,7 @@ import zarr
 
 from backbeat import audio
 from backbeat import frontend as frontends
-from backbeat.audio.integrity import Inspector, inspect, unopened
+from backbeat.audio.integrity import Inspector, inspect, is_too_short, unopened
 from backbeat.collections.collection import Collection, Track, read_tags
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features.blocks import (
@@ -73,6 +73,7 @@ class Summary:
     left_out: tuple[str, ...]  # names of tracks without features, unusable or duplicates
     genres: Mapping[str, int]  # how many tracks of each were kept
     split: Path | None = None  # of the collection's own parts, for ``--split file:``
+    too_short: str = ""  # how many tracks are left out for that alone, and the remedy
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def prepare(
     executor : Executor, optional
         Where the work is done; see `open_executor`. In this process by default.
     windows : int, optional
-        For `LogMel` and `Musicnn`: the most windows of 30 s to take of a track, spread over it
-        (default 4). `Mfcc` takes the first 29 s, as the paper does.
+        The most windows (stretches of the front-end's length) to take of a track: each from the
+        middle of one of so many equal parts of it, all of them its slices (default 4; for `Mfcc`
+        1). A track that holds fewer windows gives all that it has.
     drop_duplicates : bool
         Leave out exact copies of another track's samples (the first by name is kept).
     mend : bool
@@ -133,10 +135,6 @@ def prepare(
         If `out` holds other features or is in use, or no track at all is usable.
     """
     front = frontend or Mfcc()
-    if isinstance(front, Mfcc) and windows is not None:
-        raise BackbeatError(
-            "--windows: has no effect with --frontend mfcc, whose 29 s are fixed; leave it out"
-        )
     windows = windows or (1 if isinstance(front, Mfcc) else 4)
     executor = executor or InlineExecutor()
     with locked(out):
@@ -162,10 +160,11 @@ def prepare(
                 table = tabulate(group, collection, drop_duplicates)
                 write_table(group, table)
         _tidy(out)
-        summary = _summary(table)
+        summary = _summary(table, front)
         if not summary.kept:
             shutil.rmtree(out)
-            raise BackbeatError(f"{collection.root}: no track is usable; `backbeat check` says why")
+            why = summary.too_short or "`backbeat check` says why"
+            raise BackbeatError(f"{collection.root}: no track is usable; {why}")
         return replace(summary, split=_write_split(collection, out, set(summary.left_out)))
 
 
@@ -199,7 +198,8 @@ def extract_track(
             mono = audio.mono_blocks(watched, source.info, frontend.sample_rate)
             last = None
             for number, (_, window) in enumerate(frontends.windows(mono, frontend)):
-                last = window
+                if last is None or len(window) >= frontend.window_samples:
+                    last = window
                 if number in wanted:
                     taken.append(frontend.extract(window))
                 if number >= max(wanted):
@@ -369,11 +369,15 @@ def _tidy(out: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _summary(table: TrackTable) -> Summary:
+def _summary(table: TrackTable, front: FrontEnd) -> Summary:
+    lengths = [
+        float(s) for s, f in zip(table.seconds, table.finding, strict=True) if is_too_short(f)
+    ]
     return Summary(
         tracks=len(table),
         kept=int(np.count_nonzero(table.slices)),
         findings=tuple((n, f) for n, f in zip(table.name, table.finding, strict=True) if f),
         left_out=tuple(n for n, s in zip(table.name, table.slices, strict=True) if not s),
+        too_short=frontends.too_short(front, lengths) if lengths else "",
         genres=Counter(g for g, s in zip(table.genre, table.slices, strict=True) if s),
     )

@@ -321,7 +321,7 @@ def create_store(
         # A map's dB fit half precision (spacing 1/16 dB at the floor, and the steps of imported
         # 8-bit maps exactly); MFCCs reach four digits before the point and do not.
         dtype="float16" if front["name"] == "logmel" else "float32",
-        chunks=(block, *shape[1:]) if front["name"] == "mfcc" else (block, 1, *shape[2:]),
+        chunks=(block, front.get("slices", 1), *shape[2:]),  # a window of MFCCs, a map, a patch
         compressors=checked_zstd(),
         fill_value=0,
         dimension_names=("track", "slice", "frame", "band"),

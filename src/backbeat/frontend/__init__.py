@@ -15,9 +15,9 @@ itself is the oracle in the tests and is never imported here.
 """
 
 from backbeat.frontend.inputs import as_input, input_shape, mfcc_slices, standardise
-from backbeat.frontend.kinds import NAMES, FrontEnd, by_name, from_dict
+from backbeat.frontend.kinds import NAMES, FrontEnd, by_name, from_dict, too_short
 from backbeat.frontend.maps import LogMel, logmel, picked_frames
 from backbeat.frontend.mfccs import Mfcc, mfcc
 from backbeat.frontend.musicnn import Musicnn
-from backbeat.frontend.streaming import spread, starts, windows
+from backbeat.frontend.streaming import half_minute, spread, starts, windows
 from backbeat.frontend.vectors import Vectors

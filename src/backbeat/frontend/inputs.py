@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbeat.errors import BackbeatError
+from backbeat.files.text import significant
 from backbeat.frontend import spectrum
 from backbeat.frontend.kinds import FrontEnd
 from backbeat.frontend.maps import LogMel
@@ -15,7 +16,12 @@ Array = npt.NDArray[np.float32]
 
 PATCHES_A_PIECE = 3
 """Patches of MusiCNN that a "joined" input holds of each piece of 10 s."""
-_PIECES = 3  # of a map
+_STANDARD = LogMel()
+# Columns of the pieces that maps are cut in. 37 make 2.9 s, a tenth of the first 29 of 30 s.
+_COLUMNS = {
+    "logmel_10s": _STANDARD.columns // 3,
+    "logmel_3s": int(_STANDARD.columns * 29 / 30) // 10,
+}
 
 
 def standardise(maps: Array) -> Array:
@@ -32,16 +38,16 @@ def standardise(maps: Array) -> Array:
     return standard
 
 
-def mfcc_slices(maps: Array, *, slices: int = 10, n_mfcc: int = 13) -> Array:
+def mfcc_slices(maps: Array, *, n_mfcc: int = 13) -> Array:
     """See log-mel maps as slices of MFCCs, so that the paper's models train on them too.
 
     Parameters
     ----------
     maps : ndarray of float32, shape (..., columns, n_mels)
         Log-mel maps in dB.
-    slices, n_mfcc : int
-        As for `Mfcc`. Columns left over after equal slices are ignored: 370 of 387 columns
-        make ten slices of 37 frames (2.9 s).
+    n_mfcc : int
+        As for `Mfcc`. Columns left over after slices of 37 frames (2.9 s) are ignored: 370 of 387
+        columns make ten.
 
     Returns
     -------
@@ -49,18 +55,9 @@ def mfcc_slices(maps: Array, *, slices: int = 10, n_mfcc: int = 13) -> Array:
         ``(..., 10, 37, 13)`` from ``(..., 387, 128)``. Equal to MFCCs up to a constant in
         coefficient 0, since the maps are relative to their loudest cell.
     """
-    *outer, columns, _ = maps.shape
-    frames = _slice_columns(columns, slices)
-    coefficients = spectrum.cepstrum(maps[..., : slices * frames, :], n_mfcc)
-    return coefficients.reshape(*outer, slices, frames, n_mfcc)
-
-
-def _slice_columns(columns: int, slices: int = 10) -> int:
-    """Give the columns of a slice: 37 of 387.
-
-    370 of 387 are cut: a slice is a tenth of the first 29 s of the map's 30 s, in whole columns.
-    """
-    return int(columns * 29 / 30) // slices
+    cut = _pieces(maps.reshape(-1, *maps.shape[-2:]), "logmel_3s")
+    each = maps.shape[-2] // cut.shape[1]
+    return spectrum.cepstrum(cut, n_mfcc).reshape(*maps.shape[:-2], each, cut.shape[1], n_mfcc)
 
 
 def input_shape(parameters: FrontEnd, kind: str) -> tuple[int, int, int]:
@@ -79,20 +76,21 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
         The front-end that made them.
     kind : {"mfcc", "logmel", "logmel_10s", "logmel_3s", "musicnn", "vectors", "joined", "maps"}
         What the network was designed for: MFCC slices; log-mel maps, standardised, whole or cut in
-        three pieces of 10 s or in the paper's ten slices of 2.9 s; the patches of MusiCNN; or
+        pieces of 10 s or in the paper's slices of 2.9 s; the patches of MusiCNN; or
         pieces of 10 s and their patches together ("joined", see `transfer.joining`). "maps" leaves
         log-mel maps as they are.
 
     Returns
     -------
     ndarray of float32, shape (m, frames', bands')
-        ``m`` is ten times ``n`` where log-mel maps are seen as slices or patches, three times where
-        they are cut in three, otherwise ``n``.
+        Of maps of 30 s, ``m`` is ten times ``n`` where they are seen as slices or patches, three
+        times where they are cut in pieces of 10 s; otherwise ``n``.
 
     Raises
     ------
     BackbeatError
-        If the front-end's features lack what the network takes, such as maps of MFCCs.
+        If the front-end's features lack what the network takes, such as maps of MFCCs, or are
+        shorter than a piece.
     """
     if isinstance(parameters, Vectors) or kind == "vectors":
         if isinstance(parameters, Vectors) and kind == "vectors":
@@ -113,8 +111,8 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
     if isinstance(parameters, Mfcc):
         if kind != "mfcc":
             raise BackbeatError(
-                "this model takes log-mel maps and these features are MFCCs: "
-                "prepare the collection again with --frontend logmel"
+                "this model takes log-mel maps and these features are MFCCs: prepare the "
+                f"collection again with --frontend {'musicnn' if kind == 'musicnn' else 'logmel'}"
             )
         return slices
     if kind == "mfcc":
@@ -137,8 +135,7 @@ def unpacked_shapes() -> tuple[tuple[int, int], tuple[int, int]]:
     """Give the shapes (frames, bands) of the piece and of each patch in a packed "joined" input."""
     from backbeat.frontend.musicnn import spectra
 
-    standard = LogMel()
-    piece = (standard.columns // _PIECES, standard.n_mels)
+    piece = (_COLUMNS["logmel_10s"], _STANDARD.n_mels)
     return piece, (spectra.PATCH_FRAMES, spectra.N_MELS)
 
 
@@ -152,8 +149,9 @@ def _packed(maps: Array, parameters: LogMel) -> Array:
 
     pieces = _pieces(standardise(maps), "logmel_10s")
     whole = spectrograms(maps, parameters=parameters)
-    frames = whole.shape[1] // _PIECES
-    cut = whole[:, : _PIECES * frames].reshape(len(pieces), frames, -1)
+    frames = 10 * spectra.SAMPLE_RATE // spectra.HOP_LENGTH
+    each = maps.shape[1] // _COLUMNS["logmel_10s"]
+    cut = whole[:, : each * frames].reshape(len(pieces), frames, -1)
     hop = (frames - spectra.PATCH_FRAMES) // (PATCHES_A_PIECE - 1)
     patches = spectra.patches(cut, hop=hop)
     rows = [part.reshape(len(pieces), 1, -1) for part in (pieces, patches)]
@@ -163,7 +161,11 @@ def _packed(maps: Array, parameters: LogMel) -> Array:
 def _pieces(maps: Array, kind: str) -> Array:
     """Cut maps in equal pieces; columns left over at the end are ignored."""
     columns, bands = maps.shape[1:]
-    pieces, frames = (
-        (_PIECES, columns // _PIECES) if kind == "logmel_10s" else (10, _slice_columns(columns))
-    )
-    return maps[:, : pieces * frames].reshape(-1, frames, bands)
+    frames = _COLUMNS[kind]
+    if columns < frames:
+        seconds = significant(_STANDARD.seconds * frames / _STANDARD.columns, 2)
+        raise BackbeatError(
+            f"this model takes pieces of {seconds} s and these maps are shorter: prepare the "
+            f"collection again with --seconds {seconds} or more"
+        )
+    return maps[:, : columns // frames * frames].reshape(-1, frames, bands)

@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float32]
 
 
 class LogMel(spectrum.MelParameters):
-    """A log-mel map of half a minute: 387 columns picked from its STFT frames, 128 mel bands.
+    """A log-mel map, of half a minute: 387 columns picked from its STFT frames, 128 mel bands.
 
     The layout is that of the public log-mel maps of GTZAN that models here are developed on; only
     the picked frames are computed (387 FFTs for 30 s instead of 1,293).
@@ -31,17 +31,17 @@ class LogMel(spectrum.MelParameters):
     @property
     def slack_samples(self) -> int:
         """Samples past a window that still belong to it: a "30 s" clip may last 30.4 s."""
-        return self.sample_rate
+        return self.window_samples // 30
 
     @property
     def min_samples(self) -> int:
         """The shortest excerpt that training takes: a "30 s" clip may last 29 s."""
-        return self.window_samples - self.sample_rate
+        return self.window_samples - self.slack_samples
 
     @property
     def min_answer_samples(self) -> int:
-        """The shortest song that classifying takes: a tenth of a window, as for `Mfcc`."""
-        return self.window_samples // 10
+        """The shortest song that classifying takes: 3 s, or a window if that is shorter."""
+        return min(3 * self.sample_rate, self.min_samples)
 
     @property
     def shape(self) -> tuple[int, int, int]:

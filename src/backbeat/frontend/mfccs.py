@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float32]
 
 
 class Mfcc(spectrum.MelParameters):
-    """The paper's front-end: the first 29 s in ten slices of 13 MFCCs x 125 frames.
+    """The paper's front-end: 29 s in ten slices of 13 MFCCs x 125 frames.
 
     Each slice is padded and floored by itself, as librosa does when it is called a slice at a time.
     """
@@ -42,6 +42,11 @@ class Mfcc(spectrum.MelParameters):
                 f"a window would hold more than {number(spectrum.MAX_NUMBERS)} numbers"
             )
         return self
+
+    def of_slices(self, slices: int) -> "Mfcc":
+        """Give the same front-end with another number of the same slices."""
+        seconds = slices * self.slice_samples / self.sample_rate
+        return Mfcc.model_validate(self.model_dump() | {"seconds": seconds, "slices": slices})
 
     @property
     def slice_samples(self) -> int:

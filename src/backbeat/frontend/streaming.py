@@ -53,9 +53,15 @@ def windows(blocks: Iterable[Array], parameters: FrontEnd) -> Iterator[tuple[int
         yield start, held[0] if len(held) == 1 else np.concatenate(held)
 
 
+def half_minute(parameters: FrontEnd) -> int:
+    """Count the windows in half a minute, at least 1: 1 of 29 s, 3 of 10 s, 10 of 2.9 s."""
+    return max(1, round(30 * parameters.sample_rate / parameters.window_samples))
+
+
 def spread(seconds: float | None, parameters: FrontEnd, max_windows: int) -> tuple[int, ...]:
     """Choose at most `max_windows` whole windows of a song, evenly over its length in seconds.
 
+    Each is in the middle of one of `max_windows` equal parts of the song.
     Returns their numbers from 0, in order; of a shorter song, or of unknown length (None), the
     first.
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 from backbeat.errors import BackbeatError
 from backbeat.files import atomic
-from backbeat.files.text import duration, number, percent, plural, signed
+from backbeat.files.text import duration, number, percent, plural, signed, significant
 from backbeat.reproduce import paper
 from backbeat.reproduce.drawing import Drawn, draw
 from backbeat.reproduce.findings import Finding, all_findings
@@ -430,7 +430,8 @@ def _facts(results: Results) -> dict[str, str]:
         "Seeds of the weights": ", ".join(map(str, results.seeds)),
         "Epochs": epochs,
         "Genres": ", ".join(results.genres),
-        "Front-end": str(front.get("name", "unknown")),
+        "Front-end": str(front.get("name", "unknown"))
+        + (f", {significant(front['seconds'])} s" if "seconds" in front else ""),
         "Processing time": f"{duration(seconds)} in {len(runs)} runs, "
         "each by its own clock: runs beside one another slow each other down",
         "Machine": f"{environment.get('processors')} processors, {environment.get('platform')}",

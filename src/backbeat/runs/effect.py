@@ -13,7 +13,7 @@ from backbeat.runs.reading import Run, Songs, read_run, songs_of
 from backbeat.runs.scoring import evaluate_run, write_evaluation
 from backbeat.splits import is_crossvalidation, is_leaking
 from backbeat.training.jobs import Job, JobsProgress, outline_examples, run_jobs, split_for
-from backbeat.zoo import Spec
+from backbeat.zoo import Spec, check_input
 
 CLEAN = "artists"
 
@@ -53,6 +53,7 @@ def measure_leak_effect(
     """
     if is_crossvalidation(protocol, None):
         raise BackbeatError(f"--split {protocol}: name one fold, such as {protocol}:1")
+    check_input(spec, features.frontend)
     job = Job(
         features=str(features.path.absolute()),
         spec=spec,

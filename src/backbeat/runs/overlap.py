@@ -11,10 +11,9 @@ from backbeat.bundle.archive import short_digest
 from backbeat.bundle.description import Description
 from backbeat.collections import gtzan
 from backbeat.errors import BackbeatError
-from backbeat.features.duplicates import find_near_duplicates
+from backbeat.features.duplicates import find_near_duplicates, why_unsearchable
 from backbeat.features.store import Features, open_features
 from backbeat.files.text import number
-from backbeat.frontend import Musicnn, Vectors
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,11 @@ def _near_overlap(
 ) -> tuple[set[str], int]:
     """Name the songs of which the training store holds a near duplicate; count what it holds."""
     option = f"--near-duplicates {trained.path}"
-    if trained.frontend != features.frontend or isinstance(features.frontend, Musicnn | Vectors):
-        raise BackbeatError(
-            f"{option}: near duplicates are found between stores of one front-end, mfcc or logmel"
-        )
+    why = why_unsearchable(features.frontend)
+    if trained.frontend != features.frontend:
+        why = "the two stores are of different front-ends"
+    if why:
+        raise BackbeatError(f"{option}: near duplicates cannot be found, as {why}")
     own, other = trained.examples("mfcc"), features.examples("mfcc")
     used = set(described.trained_on)
     kept = np.array(

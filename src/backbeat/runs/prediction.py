@@ -16,6 +16,7 @@ from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions, mean_by_track
 from backbeat.evaluation.calibration import strangeness
 from backbeat.features.store import Examples, Features, with_rows
+from backbeat.files.text import significant
 from backbeat.frontend import LogMel, as_input
 from backbeat.training.finishing import Predict
 
@@ -43,10 +44,11 @@ def predict(
     """
     bundle = read_bundle(run)
     described, name = bundle.description, shown(run)
-    if transfer.bundle_frontend(features.frontend) != described.frontend:
+    if transfer.bundle_frontend(features.frontend) != (front := described.frontend):
+        length = f" --seconds {significant(front.seconds)}" if described.takes_audio else ""
         raise BackbeatError(
             f"{features.path}: made with another front-end than {name} was trained on; prepare the "
-            f"collection with --frontend {described.frontend.name}"
+            f"collection with --frontend {front.name}{length}"
         )
     places = {genre: find_genre(genre, described.genres) for genre in features.genres}
     if unknown := sorted(genre for genre, place in places.items() if place is None):

@@ -197,7 +197,7 @@ def facts_of(runs: tuple[Run, ...]) -> dict[str, str]:
         "Collection": collection_of(first.tracks(), Path(made.get("features", "")).name),
         "Split": f"{protocol_of(runs)}, seed {described.split.seed}, hash {hashes}",
         "Trained on": f"{_range(trained_on)} {unit}",
-        "Front-end": f"{described.frontend.name}, network input {described.input}",
+        "Front-end": described.front_end,
         "Epochs": str(len(first.history)) if first.in_epochs else "none, fitted at once",
         "Processing time": duration(seconds),
         "Seed": str(made["seed"]),

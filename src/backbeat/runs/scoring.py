@@ -125,7 +125,7 @@ def evaluate_bundle(
     facts = {
         "Model": described.model,
         "Made by": described.made_by,
-        "Front-end": f"{described.frontend.name}, network input {described.input}",
+        "Front-end": described.front_end,
     }
     return _evaluate_on(path, on, described, near_duplicates, on_progress, facts=facts)
 

@@ -18,7 +18,7 @@ from backbeat.files.locks import locked
 from backbeat.splits import Split, make_folds
 from backbeat.training.fitting import StoppedError
 from backbeat.training.jobs import Job, JobsProgress, outline_examples, run_jobs
-from backbeat.zoo import Spec
+from backbeat.zoo import Spec, check_input
 
 _SETTINGS = "crossvalidation.json"
 _FORMAT = "backbeat-crossvalidation"
@@ -77,6 +77,7 @@ def cross_validate(
     BackbeatError
         If the folds cannot be made, or `out` holds something else or is in use.
     """
+    check_input(spec, features.frontend)
     # Made here too, so that a mistake is reported before anything is begun.
     made = make_folds(
         outline_examples(features, spec.input), protocol, folds, seed=seed, valid_share=valid_share

@@ -39,6 +39,7 @@ from backbeat.training.fitting import (
 )
 from backbeat.training.tensorboard import logging_to, refuse_log_of_another
 from backbeat.training.transfer import train_head
+from backbeat.zoo import check_input
 from backbeat.zoo.spec import Spec
 
 _SETTINGS = "environment.json"
@@ -108,6 +109,7 @@ def train(
         raise BackbeatError("--max-error must lie between 0 and 1")
     if tensorboard and spec.family == "transfer":
         raise BackbeatError("--tensorboard: the model transfer has no epochs to log")
+    check_input(spec, features.frontend)
     require_test(split, "trained; `backbeat tune` needs none")
     training = Training(features, spec, split, examples, out, seed, max_error, threads)
     with needing("train", "training"):

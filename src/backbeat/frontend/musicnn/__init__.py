@@ -19,16 +19,17 @@ References
    tagging", late-breaking demo, ISMIR 2019.
 """
 
-from typing import ClassVar, Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Array = npt.NDArray[np.float32]
 
 _SAMPLE_RATE = 16_000
-_PATCHES = 10  # of half a minute
+_PATCH_SECONDS = 3
 
 
 class Musicnn(BaseModel):
@@ -36,6 +37,8 @@ class Musicnn(BaseModel):
 
     Attributes
     ----------
+    seconds : float
+        Length of the stretches that are taken of songs.
     output : {"features", "patches"}
         What is extracted: MusiCNN's features of each patch (what a store keeps: 23 kB for half a
         minute, where its patches would be 720), or the patches themselves (what the network of a
@@ -46,29 +49,49 @@ class Musicnn(BaseModel):
 
     name: Literal["musicnn"] = "musicnn"
     output: Literal["features", "patches"] = "features"
+    seconds: Annotated[float, Field(ge=_PATCH_SECONDS, le=3_600)] = 30.0
 
-    # In Hz and seconds; as for `LogMel`, a "30 s" clip may last 29 to 30.4 s.
-    sample_rate: ClassVar[int] = _SAMPLE_RATE
-    seconds: ClassVar[float] = 30.0
-    window_samples: ClassVar[int] = 30 * _SAMPLE_RATE
-    slack_samples: ClassVar[int] = _SAMPLE_RATE
-    min_samples: ClassVar[int] = 29 * _SAMPLE_RATE
-    min_answer_samples: ClassVar[int] = 3 * _SAMPLE_RATE  # a patch
-    slice_seconds: ClassVar[float] = 30.0 / _PATCHES  # from one patch to the next
+    sample_rate: ClassVar[int] = _SAMPLE_RATE  # in Hz
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in a window of a longer song."""
+        return round(self.seconds * _SAMPLE_RATE)
+
+    @property
+    def slack_samples(self) -> int:
+        """Samples past a window that still belong to it, as for `LogMel`."""
+        return self.window_samples // 30
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest excerpt that training takes: a "30 s" clip may last 29 s."""
+        return self.window_samples - self.slack_samples
+
+    @property
+    def min_answer_samples(self) -> int:
+        """The shortest song that classifying takes: a patch."""
+        return min(_PATCH_SECONDS * _SAMPLE_RATE, self.min_samples)
+
+    @property
+    def slice_seconds(self) -> float:
+        """Seconds from one patch to the next: 3, or less where patches must overlap to cover it."""
+        return self.seconds / math.ceil(self.seconds / _PATCH_SECONDS)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """What `extract` gives of a whole window: (patches, frames, bands or features)."""
         from backbeat.frontend.musicnn import runtime, spectra
 
+        patches = round(self.seconds / self.slice_seconds)
         if self.output == "features":
-            return (_PATCHES, 1, runtime.FEATURES)
-        return (_PATCHES, spectra.PATCH_FRAMES, spectra.N_MELS)
+            return (patches, 1, runtime.FEATURES)
+        return (patches, spectra.PATCH_FRAMES, spectra.N_MELS)
 
     def extract(self, samples: Array) -> Array:
         """Give patches, shape (m, 187, 96), spread evenly, or features of each, shape (m, 1, 1706).
 
-        A window has ten; a song shorter than 29 s fewer.
+        A window of 30 s has ten; a song that is shorter than a window fewer.
 
         Parameters
         ----------
@@ -77,8 +100,9 @@ class Musicnn(BaseModel):
         """
         from backbeat.frontend.musicnn import runtime, spectra
 
-        whole = len(samples) >= self.min_samples
-        count = _PATCHES if whole else max(1, int(len(samples) / _SAMPLE_RATE / self.slice_seconds))
+        count = self.shape[0]
+        if len(samples) < self.min_samples:
+            count = max(1, int(len(samples) / _SAMPLE_RATE / self.slice_seconds))
         patches = spectra.spread_patches(spectra.spectrogram(samples), count)
         if self.output == "patches":
             return patches
