@@ -191,7 +191,7 @@ class Features:
         """
         x = np.zeros((0, *frontends.input_shape(self.frontend, kind)[1:]), np.float32)
         done = 0
-        for stored, counts in self._stored():
+        for stored, counts in self.stored():
             filled = _filled(stored, counts)
             for start in range(0, len(filled), _SLICES_AT_ONCE):
                 slices = filled[start : start + _SLICES_AT_ONCE].astype(np.float32)
@@ -203,8 +203,11 @@ class Features:
                 done += len(part)
         return x
 
-    def _stored(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
-        """Read the stored slices, some tracks at a time, and how many of each are filled."""
+    def stored(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
+        """Read the stored slices, some tracks at a time, and how many of each are filled.
+
+        The arrays have shape (tracks, slices, frames, bands) and (tracks,).
+        """
         step = self.array.chunks[0] * max(1, _TRACKS_AT_ONCE // self.array.chunks[0])
         try:
             _require_all(self.array)

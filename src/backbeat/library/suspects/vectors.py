@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from backbeat.errors import BackbeatError, one_line
 from backbeat.features.store import Features
 from backbeat.frontend import FrontEnd, Mfcc, Musicnn, Vectors, spectrum
 
@@ -17,7 +16,6 @@ _CORRELATED = 20  # the first coefficients, of which each pair gives a number
 _BANDS = 64
 _MODULATION_HZ = (0.5, 1.0, 2.0, 4.0, 6.0)  # 4 Hz: quavers at 120 beats a minute
 _EPS = 1e-3  # added before a logarithm: a silent song has finite numbers too
-_TRACKS_AT_ONCE = 32
 
 
 def song_vectors(
@@ -32,20 +30,12 @@ def song_vectors(
     vectors made elsewhere it is the mean. The result has shape (tracks, d), a row for each track
     with slices in the store's order.
     """
-    counts = features.table.slices
-    total = int((counts > 0).sum())
+    total = int((features.table.slices > 0).sum())
     rows: list[npt.NDArray[np.float64]] = []
-    # Zarr reads missing chunks as zeros.
-    if features.array.nchunks_initialized != features.array.nchunks:
-        raise _damaged(features, "chunks are missing")
-    for start in range(0, len(counts), _TRACKS_AT_ONCE):
-        try:
-            block = np.asarray(features.array[start : start + _TRACKS_AT_ONCE], np.float32)
-        except Exception as error:  # codecs raise errors of many kinds on damage
-            raise _damaged(features, one_line(error)) from error
-        for slices, count in zip(block, counts[start : start + _TRACKS_AT_ONCE], strict=True):
+    for stored, counts in features.stored():
+        for slices, count in zip(stored, counts, strict=True):
             if count:
-                rows.append(song_vector(slices[:count], features.frontend))
+                rows.append(song_vector(slices[:count].astype(np.float32), features.frontend))
         if on_progress:
             on_progress(len(rows), total)
     return np.array(rows)
@@ -110,10 +100,3 @@ def _fewer_bands(slices: Array) -> Array:
     starts = np.unique(np.arange(_BANDS) * bands // _BANDS)
     sums = np.add.reduceat(slices, starts, axis=-1)
     return np.asarray(sums / np.diff([*starts, bands]), np.float32)
-
-
-def _damaged(features: Features, reason: str) -> BackbeatError:
-    return BackbeatError(
-        f"{features.path}: features cannot be read ({reason}); `backbeat prepare` again with "
-        "--mend makes it whole"
-    )
