@@ -3,9 +3,8 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,24 +23,8 @@ _NAMED = 12  # genres in a line
 CollectionPath = Annotated[
     Path, typer.Argument(help="A folder with a sub-folder a genre, or a CSV.")
 ]
-
-
-class GenreFromName(StrEnum):
-    """What of a file in a folder gives its genre."""
-
-    folder = "folder"
-    name = "name"
-
-
-class SeveralName(StrEnum):
-    """What is done with a song that has several genres."""
-
-    first = "first"
-    skip = "skip"
-
-
 Several = Annotated[
-    SeveralName | None,
+    Literal["first", "skip"] | None,
     typer.Option(
         help="Of a song with several genres in a table (rock;dance): use the first (default), or "
         "leave the song out."
@@ -62,20 +45,13 @@ SongsFolder = Annotated[
     typer.Option("--songs", help="Where the table's paths begin (default: the table's folder)."),
 ]
 GenreFrom = Annotated[
-    GenreFromName,
+    Literal["folder", "name"],
     typer.Option(help="Of a folder: what gives the genre, its sub-folders or the files' names."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask if the genres look like none.")]
 
 
-class FrontEndName(StrEnum):
-    """The front-ends by name."""
-
-    mfcc = "mfcc"
-    logmel = "logmel"
-    musicnn = "musicnn"
-
-
+FrontEndName = Literal["mfcc", "logmel", "musicnn"]
 Seconds = Annotated[
     float | None,
     typer.Option(
@@ -88,10 +64,10 @@ Seconds = Annotated[
 
 def read_collection(
     path: Path,
-    several: SeveralName | None,
+    several: Several,
     columns: str | None,
     songs: Path | None,
-    genre_from: GenreFromName,
+    genre_from: GenreFrom,
     yes: bool,
 ) -> "Collection":
     """Read a collection, and print its genres and what was passed over; ask if they look wrong."""
@@ -101,10 +77,10 @@ def read_collection(
 
     read = collection.read_collection(
         path,
-        several=several.value if several else None,
+        several=several,
         columns=None if columns is None else parse_columns(columns),
         songs=songs,
-        genre_from=genre_from.value,
+        genre_from=genre_from,
     )
     counts = Counter(track.genre for track in read.tracks)
     warn(f"{plural(len(read.tracks), 'song')} in {genre_counts(counts)}")
@@ -112,7 +88,7 @@ def read_collection(
         warn(note)
     if read.several:
         total, what = len(read.tracks), "their first is used (--several skip leaves them out)"
-        if several is SeveralName.skip:
+        if several == "skip":
             total, what = total + read.several, "they are left out"
         warn(f"with several genres: {number(read.several)} of {number(total)} songs; {what}")
     doubt = None if yes else doubt_of(read)
@@ -141,12 +117,12 @@ def check(
     collection: CollectionPath,
     frontend: Annotated[
         FrontEndName, typer.Option(help="What will be prepared (all need 29 s without --seconds).")
-    ] = FrontEndName.mfcc,
+    ] = "mfcc",
     seconds: Seconds = None,
     several: Several = None,
     columns: Columns = None,
     songs: SongsFolder = None,
-    genre_from: GenreFrom = GenreFromName.folder,
+    genre_from: GenreFrom = "folder",
     yes: Yes = False,
     as_json: Json = False,
     workers: Workers = None,

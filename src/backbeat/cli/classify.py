@@ -3,9 +3,8 @@
 import os
 import sys
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -41,22 +40,14 @@ _MIN_SONGS_IN_A_CHART = 20
 _WITHHELD = ("unsure", "out of genre")
 
 
-class Format(StrEnum):
-    """How answers are written."""
-
-    table = "table"
-    csv = "csv"
-    jsonl = "jsonl"
-
-
 def classify(
     context: typer.Context,
     paths: Songs,
     model: Model = "gtzan",
     top: Annotated[int, typer.Option(min=1, help="How many genres to name.")] = 3,
     output_format: Annotated[
-        Format, typer.Option("--format", help="Of the answers.")
-    ] = Format.table,
+        Literal["table", "csv", "jsonl"], typer.Option("--format", help="Of the answers.")
+    ] = "table",
     bom: Annotated[
         bool,
         typer.Option("--bom", help="With --format csv: mark it as UTF-8, which Excel needs."),
@@ -90,9 +81,9 @@ def classify(
     """
     from backbeat.classify import Answer, answers, search
 
-    if timeline and output_format is Format.csv:
+    if timeline and output_format == "csv":
         refuse(context, "with --format csv --timeline, a row a slice", "top", "tags")
-    if output_format is not Format.csv:
+    if output_format != "csv":
         refuse(context, "without --format csv", "bom")
     if as_json and out is None:
         refuse(context, "with --json and without -o", "output_format", "bom")
@@ -114,7 +105,7 @@ def classify(
         ):
             if bom:
                 file.write("\ufeff")
-            writer = answers.WRITERS[output_format.value](
+            writer = answers.WRITERS[output_format](
                 file,
                 genres=classifier.genres,
                 top=top,
@@ -126,7 +117,7 @@ def classify(
                 if isinstance(result, Answer):
                     writer.answer(result)
                     counts[result.label] += 1
-                    if result.note and output_format is not Format.table:
+                    if result.note and output_format != "table":
                         in_part.append(result)
                 else:
                     failures.append(result)

@@ -13,7 +13,6 @@ from backbeat.cli.check import (
     Columns,
     FrontEndName,
     GenreFrom,
-    GenreFromName,
     Seconds,
     Several,
     SongsFolder,
@@ -38,7 +37,7 @@ def prepare(
     frontend: Annotated[
         FrontEndName,
         typer.Option(help="mfcc: the paper's; logmel: maps; musicnn: features for transfer."),
-    ] = FrontEndName.mfcc,
+    ] = "mfcc",
     seconds: Seconds = None,
     windows: Annotated[
         int | None,
@@ -58,7 +57,7 @@ def prepare(
     several: Several = None,
     columns: Columns = None,
     songs: SongsFolder = None,
-    genre_from: GenreFrom = GenreFromName.folder,
+    genre_from: GenreFrom = "folder",
     yes: Yes = False,
     as_json: Json = False,
     workers: Workers = None,

@@ -1,9 +1,8 @@
 """The verb reproduce."""
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,14 +13,8 @@ from backbeat.files.text import number, plural
 ALL = "all"
 
 
-class Paper(StrEnum):
-    """The papers that can be reproduced."""
-
-    sears2021 = "sears2021"
-
-
 def reproduce(
-    paper: Annotated[Paper, typer.Argument(help="Which paper.")],
+    paper: Annotated[Literal["sears2021"], typer.Argument(help="Which paper.")],
     features: Store,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make or go on with.")],
     only: Annotated[
@@ -61,7 +54,7 @@ def reproduce(
         require_test(make_split(outline, protocol), "trained")
     with (
         open_executor(workers, cluster, [features, out]) as executor,
-        job_progress(paper.value, "models") as on_progress,
+        job_progress(paper, "models") as on_progress,
     ):
         failures: dict[str, str] = {}
         for protocol, folder in folders.items():
@@ -90,7 +83,7 @@ def reproduce(
         say(f"{number(runs - len(failures))} of {plural(runs, 'model')} trained")
         say(f"Report: {out / 'report.html'}")
         if split == "slices":
-            words = ["backbeat", "reproduce", paper.value, str(features), "--split", ALL]
+            words = ["backbeat", "reproduce", paper, str(features), "--split", ALL]
             words += ["--only", only] if only else []
             words += ["--epochs-scale", str(epochs_scale)] if epochs_scale != 1 else []
             words += ["--seeds", str(seeds)] if seeds != 1 else []

@@ -1,8 +1,7 @@
 """The verb suspects."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,13 +14,6 @@ from backbeat.files.text import number, percent
 _ROWS = 30
 
 
-class Grouping(StrEnum):
-    """What stays in one fold."""
-
-    tracks = "tracks"
-    artists = "artists"
-
-
 def suspects(
     features: Store,
     out: Annotated[
@@ -31,9 +23,9 @@ def suspects(
         int | None, typer.Option(min=1, help="The most suspects to list (default: all).")
     ] = None,
     by: Annotated[
-        Grouping,
+        Literal["tracks", "artists"],
         typer.Option(help="tracks: finds single wrong labels; artists: whole albums of them."),
-    ] = Grouping.tracks,
+    ] = "tracks",
     folds: Annotated[
         int, typer.Option(min=2, max=1000, help="Each part of the songs is judged by all others.")
     ] = 5,
@@ -52,13 +44,13 @@ def suspects(
 
     with progress("describing songs", "") as show:
         found = find_suspects(
-            open_features(features), by=by.value, folds=folds, seed=seed, on_progress=show
+            open_features(features), by=by, folds=folds, seed=seed, on_progress=show
         )
     listed = found.suspects[:top]
     if out:
         write_suspects(out, listed)
     if found.unjudged:
-        what = "songs" if by is Grouping.tracks else "artists"
+        what = "songs" if by == "tracks" else "artists"
         small = ", ".join(f"{genre} ({number(songs)})" for genre, songs in found.unjudged.items())
         warn(f"not judged, with fewer than {folds} different {what}: {printable(small)} songs")
     if as_json:

@@ -2,9 +2,8 @@
 
 import json
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,29 +23,17 @@ if TYPE_CHECKING:
     from backbeat.tuning import SearchProgress
 
 
-class FamilyName(StrEnum):
-    """The families of networks by name."""
-
-    mlp = "mlp"
-    cnn = "cnn"
-
-
-class StrategyName(StrEnum):
-    """The strategies by name."""
-
-    trial_and_error = "trial-and-error"
-    tpe = "tpe"
-
-
 def tune(
     context: typer.Context,
     features: Store,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make or go on with.")],
-    family: Annotated[FamilyName, typer.Option(help="Networks with or without convolutions.")],
+    family: Annotated[
+        Literal["mlp", "cnn"], typer.Option(help="Networks with or without convolutions.")
+    ],
     strategy: Annotated[
-        StrategyName,
+        Literal["trial-and-error", "tpe"],
         typer.Option(help="The paper's, a change at a time; or a general search (Optuna)."),
-    ] = StrategyName.trial_and_error,
+    ] = "trial-and-error",
     budget: Annotated[int, typer.Option(min=1, help="Models to train at most.")] = 30,
     split: SplitName = "artists",
     test_share: Annotated[float, typer.Option(help="Share to keep aside, untouched.")] = 0.3,
@@ -78,8 +65,8 @@ def tune(
         log = tuning.tune(
             opened,
             out,
-            family=family.value,
-            strategy=strategy.value,
+            family=family,
+            strategy=strategy,
             budget=budget,
             protocol=split,
             seed=seed,
