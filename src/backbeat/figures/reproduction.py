@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
@@ -81,10 +82,10 @@ def time_against_accuracy(
 
 
 @styled
-def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> Figure:
+def agreement(points: Sequence[Point], *, leak: str = "") -> Figure:
     """Draw our accuracy against the paper's; above the line ours is higher.
 
-    The `outliers` models farthest from the common difference are named.
+    The eight models farthest from the common difference are named.
     """
     figure = new_figure(7.6, 7.2)
     axes = figure.subplots()
@@ -95,14 +96,15 @@ def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> 
     differences = np.array([ours - papers for papers, ours in places])
     middle = float(np.median(differences))
     if abs(middle) >= 1:
-        dashes: dict[str, Any] = {
-            "color": FAINT,
-            "linewidth": 1,
-            "linestyle": (0, (4, 4)),
-            "zorder": 1,
-        }
-        axes.plot([low, high], [low + middle, high + middle], **dashes)
-        axes.plot([], [], **dashes, label=f"median difference, {signed(middle)} points")
+        axes.plot(
+            [low, high],
+            [low + middle, high + middle],
+            color=FAINT,
+            linewidth=1,
+            linestyle=(0, (4, 4)),
+            zorder=1,
+            label=f"median difference, {signed(middle)} points",
+        )
     _scatter(axes, points, places)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
@@ -112,7 +114,7 @@ def agreement(points: Sequence[Point], *, outliers: int = 8, leak: str = "") -> 
     axes.grid()
     _legend(figure, axes)
     far = np.abs(differences - middle)
-    order = [i for i in np.argsort(-far, kind="stable")[:outliers] if far[i] >= _FAR]
+    order = [i for i in np.argsort(-far, kind="stable")[:8] if far[i] >= _FAR]
     # Names keep clear of the line of equality too.
     line = [(value, value) for value in np.linspace(low, high, 80)]
     _label_points(axes, [(*places[i], points[i].name) for i in order], places, avoid=line)
@@ -147,15 +149,8 @@ def recall_panels(
         ours = axes.barh(rows, bars, color=BLUE, height=0.66, zorder=2, label="ours")
         for row, value in enumerate(percent):
             text = "–" if np.isnan(value) else number(value)
-            axes.text(
-                2,
-                row,
-                text,
-                va="center",
-                size=8.5,
-                zorder=4,
-                color="white" if bars[row] > 9 else INK,
-            )
+            colour = "white" if bars[row] > 9 else INK
+            axes.text(2, row, text, va="center", size=8.5, zorder=4, color=colour)
         if printed and model in printed:
             theirs = 100 * np.asarray(printed[model], dtype=np.float64)[kept]
             marks = axes.vlines(
@@ -203,6 +198,7 @@ def _scatter(
     """Draw the points by series; those that are named lie above and have a dark edge."""
     series = list(dict.fromkeys(point.series for point in points))
     for key, (colour, marker) in zip(series, _LOOKS, strict=False):
+        size = 110 if marker == "*" else 42
         for above in (False, True):
             own = [
                 place
@@ -212,7 +208,7 @@ def _scatter(
             axes.scatter(
                 [x for x, _ in own],
                 [y for _, y in own],
-                s=110 if marker == "*" else 42,
+                s=size,
                 color=colour,
                 marker=marker,
                 edgecolor=INK if above else "white",
@@ -220,7 +216,6 @@ def _scatter(
                 zorder=5 if above else 3,
             )
         # For the legend alone.
-        size = 110 if marker == "*" else 42
         axes.scatter([], [], s=size, color=colour, marker=marker, label=key)
 
 
@@ -281,8 +276,12 @@ def _label_points(
     frame = axes.get_window_extent()
     centres = [axes.transData.transform(point) for point in points]
     names = [_around(axes.transData.transform(place), scale) for place in avoid]
-    # The same for trying a place as for taking it.
-    look: dict[str, Any] = {"va": "center", "size": 8.5, "color": INK, "zorder": 6}
+
+    def write(x: float, y: float, name: str, dx: float, dy: float, **look: Any) -> Annotation:
+        side = "left" if dx > 0 else "right"
+        look |= {"ha": side, "va": "center", "size": 8.5, "color": INK, "zorder": 6}
+        return axes.annotate(name, (x, y), (dx, dy), textcoords="offset points", **look)
+
     for x, y, name in labels:
         best = None
         own = axes.transData.transform((x, y))
@@ -291,14 +290,7 @@ def _label_points(
             _around(at, (3 if np.hypot(*(at - own)) < 1 else 8) * scale) for at in centres
         ] + names
         for dx, dy in _PLACES:
-            text = axes.annotate(
-                name,
-                (x, y),
-                (dx, dy),
-                textcoords="offset points",
-                ha="left" if dx > 0 else "right",
-                **look,
-            )
+            text = write(x, y, name, dx, dy)
             box = text.get_window_extent().expanded(1.02, 1.05)
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0
             inside = inside and box.y1 <= frame.y1
@@ -311,19 +303,10 @@ def _label_points(
         assert best is not None  # there are places
         _, dx, dy, box = best
         names.append(box)
+        line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkB": 3}
         far = abs(dx) + abs(dy) > 18
-        axes.annotate(
-            name,
-            (x, y),
-            (dx, dy),
-            textcoords="offset points",
-            ha="left" if dx > 0 else "right",
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkB": 3}
-            if far
-            else None,
-            **look,
-        )
+        outline = withStroke(linewidth=2.5, foreground="white")
+        write(x, y, name, dx, dy, path_effects=[outline], arrowprops=line if far else None)
 
 
 def _around(centre: npt.NDArray[np.float64], radius: float) -> Bbox:

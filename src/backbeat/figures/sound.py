@@ -50,16 +50,15 @@ def spectrogram(
     sample_rate: float,
     *,
     seconds: float,
-    frequencies: npt.ArrayLike | None = None,
     title: str = "Spectrogram",
 ) -> Figure:
     """Draw a spectrogram in dB, shape (n_bins, n_frames), over a logarithmic frequency axis.
 
-    `frequencies` are the rows' in Hz, rising; by default evenly from 0 to half the sample rate.
+    The rows are evenly from 0 to half the sample rate, in Hz.
     """
     figure = new_figure(10, 3.6)
     axes = figure.subplots()
-    image = _spectrogram(axes, spectrogram_db, sample_rate, seconds, frequencies)
+    image = _spectrogram(axes, spectrogram_db, sample_rate, seconds)
     axes.set_title(title)
     time_axis(axes, seconds)
     _colour_bar(figure, image, "dB", ax=axes, pad=0.01, aspect=25)
@@ -92,7 +91,6 @@ def song(
     title: str,
     spectrogram_db: npt.ArrayLike,
     mfcc: npt.ArrayLike,
-    frequencies: npt.ArrayLike | None = None,
 ) -> Figure:
     """Draw a song as the paper's Figures 1 to 3 do: three panels over one time axis.
 
@@ -106,7 +104,7 @@ def song(
     figure.suptitle(title, x=0.01, ha="left")
     _waveplot(wave, samples, sample_rate)
     wave.set_title("Waveplot")
-    image = _spectrogram(middle, spectrogram_db, sample_rate, seconds, frequencies)
+    image = _spectrogram(middle, spectrogram_db, sample_rate, seconds)
     middle.set_title("Spectrogram")
     _colour_bar(figure, image, "dB", cax=figure.add_subplot(grid[1, 1]))
     image = _mfcc_map(bottom, mfcc, seconds)
@@ -118,9 +116,7 @@ def song(
 
 
 @styled
-def mel_filters(
-    filters: npt.ArrayLike, sample_rate: float, *, title: str = "Triangular mel filter banks"
-) -> Figure:
+def mel_filters(filters: npt.ArrayLike, sample_rate: float) -> Figure:
     """Draw the filters that sum a spectrum's bins into mel bands (the paper's Figure 4).
 
     `filters` has shape (n_mels, n_bins), bins evenly from 0 to half the sample rate in Hz.
@@ -133,7 +129,7 @@ def mel_filters(
     axes = figure.subplots()
     for row, colour in zip(weights, colours, strict=True):
         axes.plot(hertz, row, color=colour, linewidth=1.1)
-    axes.set_title(f"{title} ({len(weights)})")
+    axes.set_title(f"Triangular mel filter banks ({len(weights)})")
     axes.set_xlim(0, sample_rate / 2)
     axes.set_ylim(0, None)
     axes.set_xlabel("frequency (Hz)")
@@ -161,16 +157,10 @@ def _waveplot(axes: Axes, samples: npt.ArrayLike, sample_rate: float) -> None:
 
 
 def _spectrogram(
-    axes: Axes,
-    spectrogram_db: npt.ArrayLike,
-    sample_rate: float,
-    seconds: float,
-    frequencies: npt.ArrayLike | None,
+    axes: Axes, spectrogram_db: npt.ArrayLike, sample_rate: float, seconds: float
 ) -> AxesImage:
     levels = np.asarray(spectrogram_db, dtype=np.float64)
-    if frequencies is None:
-        frequencies = np.linspace(0, sample_rate / 2, len(levels))
-    hertz = np.asarray(frequencies, dtype=np.float64)
+    hertz = np.linspace(0, sample_rate / 2, len(levels))
     bottom, top = np.log2(max(_LOWEST_HZ, hertz[hertz > 0].min())), np.log2(hertz[-1])
     octaves = np.linspace(bottom, top, max(2, round((top - bottom) * _OCTAVE_ROWS)))
     image = axes.imshow(
