@@ -222,7 +222,7 @@ def test_a_model_of_one_answer_is_no_better_than_that_answer(cli, tmp_path):
     alike = x[:1] + 1e-5 * x  # no exact copies
     store = made_store(tmp_path, X=alike, y=y, names=names, artists=artists, genres=["rock", "pop"])
     spec = tmp_path / "small.yaml"
-    spec.write_text(small_spec(epochs=4).to_yaml())
+    spec.write_text(small_spec(epochs=20).to_yaml())
     out = tmp_path / "run"
     command = ("train", store.path, "--model", spec, "--split", "tracks", "-o", out)
     status, said, _ = cli(*command)
