@@ -284,7 +284,7 @@ def test_timeline(cli, bundle, songs):
     arguments = ("classify", songs, "--model", bundle, "--timeline")
     lines = cli(*arguments)[1].splitlines()
     assert len(lines) == 1 + 2 + 4
-    assert lines[2].startswith("      0:00.0 -   0:02.9  ")
+    assert lines[2].startswith("      0:00.0 to 0:02.9   ")
     moments = rows(cli(*arguments, "--format", "csv")[1])
     assert list(moments[0]) == [
         *("path", "start", "end", "genre", "probability", "note", "status", "error")

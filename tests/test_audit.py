@@ -214,7 +214,8 @@ def test_near_duplicates_are_named(cli, tmp_path):
     assert out.count("near duplicate: ") == 1
 
 
-@pytest.mark.parametrize("protocol", ["slices", pytest.param("tracks", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["slices", "tracks"])
 def test_effect_of_a_leak(cli, store, tmp_path, protocol):
     from made_features import small_spec
 

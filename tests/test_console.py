@@ -99,7 +99,7 @@ def test_a_sentence_is_broken_between_words_and_no_number_from_its_unit(capsys, 
     sentence = "The model has 79.3 % of 40 songs correct, see --split artists."
     console.say_sentence(sentence)
     assert capsys.readouterr().out == f"{sentence}\n"
-    monkeypatch.setattr(console, "terminal_width", lambda: 19)
+    monkeypatch.setattr(console, "terminal_width", lambda stream=None: 19)
     console.say_sentence(sentence)
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["The model has", "79.3 % of 40 songs", "correct, see", "--split artists."]

@@ -222,7 +222,7 @@ def test_no_samples(tmp_path):
 
 @pytest.mark.parametrize(
     ("peak", "expected"),
-    [(0.0, ["silent: only zeros"]), (3e-5, ["silent: peak -90 dBFS"]), (2e-4, [])],
+    [(0.0, ["silent: only zeros"]), (3e-5, ["silent: peak −90 dBFS"]), (2e-4, [])],
 )
 def test_silent(tmp_path, peak, expected):
     path = write(tmp_path / "song.wav", music(2.0) / 0.7 * peak, subtype="FLOAT")

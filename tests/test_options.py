@@ -112,6 +112,8 @@ _READING = {
 # Of each option what is given, or the test that shows its effect.
 EFFECTS = {
     "check": {
+        "--seconds": case("--seconds", "40"),
+        "--frontend": case("--frontend", "logmel", base=("--seconds", "31")),
         "--several": "test_collection.py::test_cells_with_several_genres",
         **_READING,
         "--json": case("--json"),
@@ -121,6 +123,7 @@ EFFECTS = {
     "prepare": {
         "--out": case("-o", "{folder}/other"),
         "--frontend": case("--frontend", "logmel"),
+        "--seconds": case("--seconds", "20"),
         "--windows": case("--windows", "2", base=("--frontend", "logmel")),
         "--several": "test_collection.py::test_cells_with_several_genres",
         **_READING,
@@ -476,6 +479,8 @@ def calls(monkeypatch, places):
 
     for where in ("backbeat.parallel.executors", "backbeat.classify.batches"):
         monkeypatch.setattr(f"{where}.open_executor", executor)
+    # MFCCs stand in for the features of a head.
+    monkeypatch.setattr("backbeat.zoo._problem", lambda spec, frontend: "")
     note("backbeat.training.train.train", clean=trained)
     note("backbeat.training.crossvalidation.cross_validate", {}, clean=cross_validated)
     monkeypatch.setattr(

@@ -41,6 +41,7 @@ def test_models_are_chosen_by_pattern():
         paper_specs("xyz")
 
 
+@pytest.mark.slow
 def test_trains_what_is_missing(store, tmp_path, monkeypatch):
     reports = []
     specs = (small_spec(name="a"), small_spec(name="b", epochs=2))
@@ -71,7 +72,7 @@ def test_a_model_that_fails_is_listed_and_the_others_go_on(store, tmp_path):
     )
     failures = run_all(store, tmp_path / "out", specs, executor=InlineExecutor())
     assert list(failures) == ["bad-seed0"]
-    assert "layer 1 (conv) does not fit" in failures["bad-seed0"]
+    assert "layer 1 (conv 200x200) does not fit" in failures["bad-seed0"]
     assert json.loads((tmp_path / "out" / "failures.json").read_text()) == failures
     assert (tmp_path / "out" / "runs" / "good-seed0" / "model.backbeat").exists()
 

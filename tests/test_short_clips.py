@@ -176,6 +176,7 @@ def test_the_length_that_is_named_takes_what_is_said():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "model", "each"), [("mfcc", "mlp_base", 1), ("musicnn", "transfer", 2)]
 )

@@ -37,7 +37,7 @@ def terminal(request, monkeypatch):
         lines.append(real(self, row))
         return lines[-1]
 
-    monkeypatch.setattr(console, "terminal_width", lambda: request.param)
+    monkeypatch.setattr(console, "terminal_width", lambda stream=None: request.param)
     monkeypatch.setattr(tables.Layout, "line", noted)
     return request.param, lines
 

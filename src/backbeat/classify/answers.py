@@ -139,7 +139,7 @@ class TableWriter(Writer):
             print(f"    tags: {best}", file=self.file, flush=True)
         if self.timeline:
             for moment in answer.timeline:
-                span = f"{_clock(moment.start)} - {_clock(moment.end)}"
+                span = f"{_clock(moment.start):>8} to {_clock(moment.end):<7}"
                 genre = f"{printable(moment.genre):<12}"
                 genre = styled(genre, self.colours[moment.genre], colour=self.colour)
                 print(f"    {span}  {genre} {probability(moment.probability):>5}", file=self.file)
@@ -256,4 +256,4 @@ def _joined(tags: tuple[tuple[str, float], ...]) -> str:
 
 def _clock(seconds: float) -> str:
     minutes, tenths = divmod(round(10 * seconds), 600)
-    return f"{minutes:>3}:{tenths // 10:02}.{tenths % 10}"
+    return f"{minutes}:{tenths // 10:02}.{tenths % 10}"

@@ -162,18 +162,18 @@ def _print_audit(found: "Audit") -> None:
         for leak in found.leaks
     ]
     folds = f", {found.folds} folds" if found.folds else ""
-    title = f"Split {found.protocol}{folds}: test songs of which ... is in another part"
+    say_sentence(f"Split {found.protocol}{folds}: {found.summary}")
+    say("")
     columns = (
         *("the same", "in training"),
         *(Column("in validation", optional=2), Column("not shared", optional=3), "unknown"),
     )
-    table(title, columns, rows)
+    table("Test songs by what they share with other parts", columns, rows)
     say(f"\n{number(found.tracks)} tracks in the split, {number(found.left_out)} left out")
     for pair in found.crossings:
         names = f"{printable(pair.tested)} (test) and {printable(pair.trained)} (training)"
         where = f", {signed(pair.offset)} s" if pair.offset else ""
         say(f"{pair.kind}: {names}, correlation {number(pair.correlation, 2)}{where}")
-    say_sentence(found.summary)
 
 
 def _print_effect(effect: "LeakEffect") -> None:

@@ -217,15 +217,15 @@ def say(text: str) -> None:
     print(_printable(text))
 
 
-def say_sentence(text: str) -> None:
-    """Print a sentence on standard output, broken between words to the terminal's width."""
-    width = terminal_width()
+def say_sentence(text: str, stream: TextIO | None = None) -> None:
+    """Print a sentence, by default on standard output, broken between words to the terminal."""
+    width = terminal_width(stream)
     if width is None:
-        say(text)
+        print(_printable(text), file=stream)
         return
     whole = _printable(text).replace(" %", "\N{NO-BREAK SPACE}%")
     for line in textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False):
-        print(line.replace("\N{NO-BREAK SPACE}%", " %"))
+        print(line.replace("\N{NO-BREAK SPACE}%", " %"), file=stream)
 
 
 def say_json(content: Any) -> None:

@@ -20,6 +20,8 @@ from backbeat.cli.console import (
     progress,
     say,
     say_json,
+    say_sentence,
+    terminal_width,
     warn,
 )
 from backbeat.cli.options import (
@@ -33,6 +35,7 @@ from backbeat.cli.options import (
     refuse,
 )
 from backbeat.errors import BackbeatError, printable
+from backbeat.files.tables import Column, lay_out
 from backbeat.files.text import number, probability
 
 if TYPE_CHECKING:
@@ -40,6 +43,13 @@ if TYPE_CHECKING:
     from backbeat.library.index import Index
     from backbeat.library.tags.log import LogWriter
     from backbeat.library.tags.plan import Change, Decision, LeftAlone, Options
+
+_COLUMNS = (
+    Column("genre now", shorten="end", width=14, right=False),
+    Column("becomes", shorten="end", width=16, right=False),
+    Column("sure", width=5, right=True),
+    Column("file", shorten="middle", width=60, right=False),
+)
 
 
 def tag(
@@ -155,6 +165,7 @@ class _Tally:
         self.failures: list[Failure] = []
         self.noted: list[Change | LeftAlone] = []  # which could not be read whole
         self.unasked = False
+        self.shown = False  # whether there is a header above the changes
 
     def changes(self, decisions: "Iterable[Decision]") -> "Iterator[Change]":
         """Show the changes among decisions and yield them; count the others."""
@@ -184,9 +195,15 @@ class _Tally:
                 }
             )
             return
-        old = printable(", ".join(change.present.genres) or "(none)")
-        new = ", ".join(change.genres)
-        say(f"{old} -> {new}  {probability(change.confidence)}  {printable(change.path)}")
+        layout = lay_out(_COLUMNS, (), terminal_width())
+        if not self.shown:
+            say(layout.header())
+        self.shown = True
+        row = (
+            *(", ".join(change.present.genres) or "(none)", ", ".join(change.genres)),
+            *(probability(change.confidence), str(change.path)),
+        )
+        say(layout.line([printable(cell) for cell in row]))
 
     def to_json(
         self, dry_run: bool, log: Path | None, others: "Mapping[str, int]"
@@ -209,7 +226,8 @@ class _Tally:
             f"{number(count)} {reason}" for reason, count in self.left.most_common()
         )
         left = f"{number(self.left.total())} left alone" + (f" ({reasons})" if reasons else "")
-        warn(f"{number(self.tagged)} {tagged}, {left}, {count_failures(self.failures)}")
+        sums = f"{number(self.tagged)} {tagged}, {left}, {count_failures(self.failures)}"
+        say_sentence(sums, sys.stderr)
         list_notes(self.noted)
         return list_failures(self.failures, others)
 

@@ -206,7 +206,8 @@ class Features:
     def stored(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
         """Read the stored slices, some tracks at a time, and how many of each are filled.
 
-        The arrays have shape (tracks, slices, frames, bands) and (tracks,).
+        The arrays have shape (tracks, slices, frames, bands) and (tracks,). Raises a BackbeatError
+        where a chunk is damaged or missing.
         """
         step = self.array.chunks[0] * max(1, _TRACKS_AT_ONCE // self.array.chunks[0])
         try:

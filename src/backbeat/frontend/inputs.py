@@ -110,9 +110,14 @@ def as_input(slices: Array, parameters: FrontEnd, kind: str) -> Array:
         return slices
     if isinstance(parameters, Mfcc):
         if kind != "mfcc":
+            takes, name = (
+                ("MusiCNN's features", "musicnn")
+                if kind == "musicnn"
+                else ("log-mel maps", "logmel")
+            )
             raise BackbeatError(
-                "this model takes log-mel maps and these features are MFCCs: prepare the "
-                f"collection again with --frontend {'musicnn' if kind == 'musicnn' else 'logmel'}"
+                f"this model takes {takes} and these features are MFCCs: prepare the collection "
+                f"again with --frontend {name}"
             )
         return slices
     if kind == "mfcc":
