@@ -84,8 +84,7 @@ def printable(text):
 
 
 # --- Terminal, tables, playlists
-
-
+@pytest.mark.slow
 def test_the_terminal_is_not_steered(cli, here, bundle):
     status, out, err = cli("classify", here, "--model", bundle, "--timeline")
     assert (status, printable(out), printable(err)) == (1, True, True)

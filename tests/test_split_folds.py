@@ -95,6 +95,7 @@ def test_each_slice_is_tested_once(protocol, folds):
     assert make_folds(examples, protocol, folds, seed=5)[0].hash != made[0].hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["slices", "tracks", "artists"])
 def test_more_folds_than_a_byte_counts(protocol):
     examples = made_examples(["rock", "jazz"] * 300, [""] * 600, slices=1)

@@ -237,6 +237,7 @@ def diverging(epoch):
     return callbacks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "lowest"), [("artists", 2), ("slices", 3)])
 def test_a_loss_that_is_no_number_ends_a_training(store, tmp_path, monkeypatch, protocol, lowest):
     monkeypatch.setattr(fitting, "schedule_callbacks", diverging(epoch=4))

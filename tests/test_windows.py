@@ -170,6 +170,7 @@ def test_lost_pages_are_said_to_be_missing(tmp_path, suffix, lost, most):
     assert found.note == f"{found.read:.0f} of 60 s could be read"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["ogg", "opus"])
 def test_lost_pages_are_missing_in_each_of_a_few_windows(tmp_path, suffix):
     path = write(tmp_path / f"song.{suffix}", counting(FORMATS[suffix]), FORMATS[suffix])
