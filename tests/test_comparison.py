@@ -194,12 +194,14 @@ def test_only_the_test_that_decides_is_shown_where_two_differ():
 
 
 def test_models_that_answer_alike_have_a_symmetric_interval():
-@pytest.mark.slow
     right = np.arange(20) < 15
     compared = compare([contender("a", right), contender("b", right)])
     [pair] = compared.pairs
     assert "by 0.0 points (95 % interval −16.1 to +16.1; McNemar p = 1.000)" in pair.sentence
     assert compared.scores[0].by_genre.commonest_share == 1.0
+
+
+@pytest.mark.slow
 def test_many_models_are_corrected_for():
     random = np.random.default_rng(0)
     models = [contender(f"m{n}", random.random(100) < 0.5) for n in range(12)]

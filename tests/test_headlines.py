@@ -81,7 +81,6 @@ def test_a_leaking_run_shows_the_clean_one_that_is_named(leaking, run, tmp_path)
 
 
 def test_no_folder_is_looked_into_that_was_not_named(cli, leaking, run, tmp_path):
-@pytest.mark.slow
     copy = shutil.copytree(leaking, tmp_path / "leaking")
     shutil.copytree(run, tmp_path / "clean")
     (tmp_path / "strange" / "environment.json").mkdir(parents=True)
@@ -90,6 +89,9 @@ def test_no_folder_is_looked_into_that_was_not_named(cli, leaking, run, tmp_path
     status, out, err = cli("evaluate", copy)
     assert (status, err) == (0, "")
     assert "run clean" not in out
+
+
+@pytest.mark.slow
 def test_what_is_no_clean_run_is_refused(cli, leaking, run, store, tmp_path):
     other = made_run(store, tmp_path / "other", spec=small_spec(name="other", epochs=1))
     songs = made_store(tmp_path, names=np.array([f"other {row}" for row in range(30)]))

@@ -191,11 +191,13 @@ def test_a_genre_without_songs_is_not_drawn_as_never_found(run, tmp_path, monkey
 
 
 def test_histories_go_to_figures_by_columns(run):
-@pytest.mark.slow
     history = evaluate_run(run).history
     columns = scoring.history_columns(history)
     assert columns["epoch"] == [1, 2, 3, 4, 5]
     assert columns["val_accuracy"] == [epoch.val_accuracy for epoch in history]
+
+
+@pytest.mark.slow
 def test_a_thousand_genres_take_bounded_time_and_memory(run, tmp_path):
     k = 1000
     genres = tuple(f"genre {number}" for number in range(k))

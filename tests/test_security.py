@@ -84,6 +84,8 @@ def printable(text):
 
 
 # --- Terminal, tables, playlists
+
+
 @pytest.mark.slow
 def test_the_terminal_is_not_steered(cli, here, bundle):
     status, out, err = cli("classify", here, "--model", bundle, "--timeline")

@@ -150,6 +150,8 @@ def test_wrong_arrays_are_no_vectors(tmp_path):
 
 
 # --- How features were made
+
+
 @pytest.mark.slow
 def test_how_mfccs_were_made_travels_to_the_bundle(tmp_path, cli):
     source = made_npz(tmp_path / "m.npz")
