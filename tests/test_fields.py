@@ -30,7 +30,9 @@ def brought(tmp_path, **changes):
     fields = {"X": X, "y": Y, "names": NAMES, "genres": GENRES} | changes
     source, dropped = tmp_path / "made.npz", []
     np.savez(source, **{name: value for name, value in fields.items() if value is not None})
-    store = import_features(source, tmp_path / "f", frontend="mfcc", on_dropped=dropped.append)
+    store = import_features(
+        source, tmp_path / "f", frontend="mfcc", songs="rows", on_dropped=dropped.append
+    )
     return store, dropped
 
 
