@@ -165,8 +165,9 @@ def _print_audit(found: "Audit") -> None:
     say_sentence(f"Split {found.protocol}{folds}: {found.summary}")
     say("")
     columns = (
-        *("the same", "in training"),
-        *(Column("in validation", optional=2), Column("not shared", optional=3), "unknown"),
+        *("the same", Column("in training", right=True)),
+        Column("in validation", optional=2, right=True),
+        *(Column("not shared", optional=3, right=True), Column("unknown", right=True)),
     )
     table("Test songs by what they share with other parts", columns, rows)
     say(f"\n{number(found.tracks)} tracks in the split, {number(found.left_out)} left out")
