@@ -35,7 +35,7 @@ EXAMPLES = {
     "train": "train features --model mlp_base --split artists --epochs 5 -o run",
     "evaluate": "evaluate run",
     "audit": "audit features --split slices",
-    "stress": "stress gtzan-fast --on songs --only hiss*",
+    "stress": "stress gtzan-fast --on songs --only hum",
     "compare": "compare run",
     "suspects": "suspects features",
     "reproduce": "reproduce sears2021 features --only mlp_01 --epochs-scale 0.1 -o paper",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     features: Store,
-    model: Annotated[str, typer.Option(help="A model of the zoo, a YAML spec, or transfer.")],
+    model: Annotated[str, typer.Option(help="A model of the zoo, a YAML spec, transfer or head.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to make.")],
     split: SplitName,
     folds: Folds = None,
