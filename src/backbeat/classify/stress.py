@@ -22,7 +22,7 @@ from backbeat.classify.batches import Model, load_model
 from backbeat.classify.classifier import Classifier, Failure, Verdict, verdict_of
 from backbeat.classify.sounds import RECORDINGS, SOUND_CHANGES, SoundChange
 from backbeat.collections.collection import Collection
-from backbeat.collections.genres import find_genre
+from backbeat.collections.genres import places_of
 from backbeat.errors import BackbeatError, WorkerLostError
 from backbeat.features.store import Features
 from backbeat.files.text import number
@@ -149,7 +149,8 @@ def stress_features(
     for name, change in {UNCHANGED: RecordingChange(), **changes}.items():
         if on_progress:
             on_progress(len(answers), 1 + len(changes))
-        given, strange = predict(path, features, change=partial(change.on_maps, frontend=frontend))
+        changed = partial(change.on_maps, frontend=frontend)
+        given, strange = predict(path, features, change=changed, strangeness_too=True)
         songs = songs_of(given, calibration.temperature, {})
         verdicts = [
             verdict_of(calibration, float(row.max()), far)
@@ -204,11 +205,9 @@ def stress_songs(
         matches no change.
     """
     described = classifier.bundle.description
-    places = {genre: find_genre(genre, classifier.genres) for genre in collection.genres}
-    if unknown := sorted(genre for genre, place in places.items() if place is None):
-        raise BackbeatError(
-            f"{collection.root}: genres that {described.model} does not know: {', '.join(unknown)}"
-        )
+    places = places_of(
+        collection.genres, classifier.genres, of=collection.root, model=described.model
+    )
     changes, model = named(only), Model.of(classifier)
     tasks = (_Task(model, track.path, only) for track in collection.tracks)
     given: list[dict[str, tuple[str, Verdict]]] = []

@@ -82,9 +82,9 @@ def _show(found: "Stress") -> None:
     )
     rows = [
         (
-            *(row.change, _share(row.correct), row.worst or "–"),
-            _share(row.recall.get(row.worst)),
-            *map(_share, (row.kept, row.answered, row.wrong)),
+            *(row.change, percent(row.correct), row.worst or "–"),
+            percent(row.recall.get(row.worst)),
+            *map(percent, (row.kept, row.answered, row.wrong)),
         )
         for row in found.rows
     ]
@@ -93,7 +93,3 @@ def _show(found: "Stress") -> None:
     say(found.overlap)
     if not found.new:
         say("So how often it is correct is not known; name songs that it was not trained on.")
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else percent(value)

@@ -7,6 +7,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from backbeat.errors import BackbeatError
 
 GTZAN_GENRES = (
     *("blues", "classical", "country", "disco", "hiphop"),
@@ -109,6 +112,20 @@ def find_genre(name: str, genres: Sequence[str]) -> int | None:
     if name in genres:
         return genres.index(name)
     return next((n for n, one in enumerate(genres) if genre_key(one) == genre_key(name)), None)
+
+
+def places_of(
+    genres: Sequence[str], known: Sequence[str], *, of: Path | str, model: str
+) -> dict[str, int]:
+    """Give the place of each genre among those that a model knows.
+
+    Raises a BackbeatError that names the genres which `model` does not know, `of` a collection or a
+    feature store.
+    """
+    places = {genre: find_genre(genre, known) for genre in genres}
+    if unknown := sorted(genre for genre, place in places.items() if place is None):
+        raise BackbeatError(f"{of}: genres that {model} does not know: {', '.join(unknown)}")
+    return {genre: place for genre, place in places.items() if place is not None}
 
 
 def gtzan_spelling(name: str) -> str:

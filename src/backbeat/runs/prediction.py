@@ -11,7 +11,7 @@ from backbeat import transfer
 from backbeat.bundle.archive import Bundle, read_bundle
 from backbeat.bundle.network import Outputs
 from backbeat.bundle.shipped import shown
-from backbeat.collections.genres import find_genre
+from backbeat.collections.genres import places_of
 from backbeat.errors import BackbeatError, one_line
 from backbeat.evaluation import Predictions, mean_by_track
 from backbeat.evaluation.calibration import strangeness
@@ -32,6 +32,7 @@ def predict(
     *,
     leave_out: frozenset[str] = frozenset(),
     change: Callable[[Maps], Maps] | None = None,
+    strangeness_too: bool = False,
     on_progress: OnProgress | None = None,
 ) -> tuple[Predictions, npt.NDArray[np.float64] | None]:
     """Predict the slices of a feature store with the bundle of a run, but not of `leave_out`.
@@ -39,8 +40,8 @@ def predict(
     `change` changes the store's log-mel maps, shape (n, columns, bands), before they are predicted.
     `on_progress` is called with the number of slices done and of all. Also gives the share of
     familiar songs that are less strange than each track, shape (tracks,), in order of appearance;
-    None where the bundle was not calibrated for that. Refused if the front-ends or the genres
-    differ, or nothing is left.
+    None unless `strangeness_too` is wanted and the bundle was calibrated for that. Refused if the
+    front-ends or the genres differ, or nothing is left.
     """
     bundle = read_bundle(run)
     described, name = bundle.description, shown(run)
@@ -50,11 +51,7 @@ def predict(
             f"{features.path}: made with another front-end than {name} was trained on; prepare the "
             f"collection with --frontend {front.name}{length}"
         )
-    places = {genre: find_genre(genre, described.genres) for genre in features.genres}
-    if unknown := sorted(genre for genre, place in places.items() if place is None):
-        raise BackbeatError(
-            f"{features.path}: genres that {name} does not know: {', '.join(unknown)}"
-        )
+    places = places_of(features.genres, described.genres, of=features.path, model=name)
     examples, answer = _answering(bundle, features, change)
     kept = np.array([name not in leave_out for name in examples.names], bool)
     rows = np.flatnonzero(kept[examples.track])
@@ -63,7 +60,7 @@ def predict(
             f"{features.path}: {name} was trained or validated on all of its tracks"
         )
     renumbered = np.array([places[genre] for genre in examples.genres], np.int64)
-    known = described.calibration.out_of_genre
+    known = described.calibration.out_of_genre if strangeness_too else None
     parts, vectors = [], []
     for start in range(0, len(rows), _SLICES_AT_ONCE):
         if on_progress:
